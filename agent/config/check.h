@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of single values, as config_check in key.h. Internal to config/. */
+#ifndef SLOTD_CONFIG_CHECK_H
+#define SLOTD_CONFIG_CHECK_H
+
+#include "key.h"
+
+config_check config_check_endpoint;       /* an http or https URL of a Marathon */
+config_check config_check_user;           /* of basic authentication */
+config_check config_check_path;           /* absolute */
+config_check config_check_socket_path;    /* absolute and short enough for a unix socket */
+config_check config_check_socket;         /* a socket path, or host:port */
+config_check config_check_listen;         /* an address and port to listen on */
+config_check config_check_spoe_listen;    /* that, a socket path, or abns@NAME */
+config_check config_check_name;           /* letters, digits, '_', '-' */
+config_check config_check_haproxy_name;   /* as HAProxy allows in names */
+config_check config_check_server_options; /* one line of a `server` without command separators */
+config_check config_check_label_prefix;
+config_check config_check_domain;
+config_check config_check_lb_group;
+config_check config_check_constraint;
+
+/* What every string must keep. */
+config_check config_check_text;
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* The command table and what comes out of it: parsing, abbreviations, usage. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl_private.h"
+#include "slotd/config.h"
+#include "slotd/mem.h"
+
+struct command {
+    const char *name;
+    const char *arguments;
+    const char *help;
+    int (*run)(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+    void (*text)(const struct ctl *ctl, struct json_object *document);
+    bool takes_names;
+};
+
+static int run_plain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+static int run_events(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+static int run_map(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+
+static const struct command commands[] = {
+    {"status", "", "connections, leader, versions, counts, guard; exit 1 when degraded", run_plain, text_print_status, false},
+    {"services", "[NAME...]", "services, their endpoints, phases and slots", run_plain, text_print_services, true},
+    {"slots", "[BACKEND...]", "each slot: state, address, weight, task", run_plain, text_print_slots, true},
+    {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, false},
+    {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, false},
+    {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, false},
+    {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events, text_print_events, false},
+    {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, false},
+    {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, false},
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: slotctl [-s SOCKET] [-o text|json] COMMAND [ARGUMENT...]\n\n", out);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        cleanup_free char *call = mem_printf("%s %s", commands[i].name, commands[i].arguments);
+        fprintf(out, "  %-28s %s\n", call, commands[i].help);
+    }
+    fputs("\n  -s, --socket SOCKET        slotd's control socket, " CONFIG_DEFAULT_SOCKET " by default\n"
+          "  -o, --output text|json     for people or for programs\n"
+          "  -V, --version              show the version\n"
+          "  -h, --help                 show this\n"
+          "\nExit: 0 done, 1 refused or failed, 2 usage, 3 slotd not reachable.\n",
+          out);
+}
+
+static int usage_of(const struct command *command, const char *complaint, const char *word)
+{
+    fprintf(stderr, "slotctl: %s: %s%s%s\nusage: slotctl %s %s\n", command->name, complaint, word ? " " : "", word ? word : "", command->name,
+            command->arguments);
+    return CTL_EXIT_USAGE;
+}
+
+/* ---- commands that ask slotd ---- */
+
+struct printing {
+    const struct ctl *ctl;
+    const struct command *command;
+    bool degraded;
+    bool lines; /* JSON as one line an answer */
+};
+
+void ctl_print(const struct ctl *ctl, struct json_object *document, void (*text)(const struct ctl *ctl, struct json_object *document))
+{
+    if (ctl->json) {
+        puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
+    } else {
+        text(ctl, document);
+    }
+}
+
+static bool print_answer(void *arg, struct json_object *result)
+{
+    struct printing *printing = arg;
+    struct json_object *degraded = NULL;
+    printing->degraded = json_object_object_get_ex(result, "degraded", &degraded) && json_object_get_boolean(degraded);
+    if (printing->ctl->json && printing->lines) {
+        puts(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    } else {
+        ctl_print(printing->ctl, result, printing->command->text);
+    }
+    return fflush(stdout) == 0;
+}
+
+static int run_plain(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    struct printing printing = {.ctl = ctl, .command = command};
+    if (argc > 0 && !command->takes_names) {
+        return usage_of(command, "takes no argument, not", argv[0]);
+    }
+    struct json_object *names = json_object_new_array();
+    struct json_object *arguments = json_object_new_object();
+    for (int i = 0; i < argc; i++) {
+        if (argv[i][0] == '-') {
+            json_object_put(names);
+            json_object_put(arguments);
+            return usage_of(command, "knows no option", argv[i]);
+        }
+        json_object_array_add(names, json_object_new_string(argv[i]));
+    }
+    json_object_object_add(arguments, "names", names);
+    int code = ctl_call(ctl, command->name, arguments, false, print_answer, &printing);
+    return code == CTL_EXIT_DONE && printing.degraded ? CTL_EXIT_FAILED : code;
+}
+
+static int run_events(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    struct printing printing = {.ctl = ctl, .command = command};
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "-f") != 0 && strcmp(argv[i], "--follow") != 0) {
+            return usage_of(command, "takes -f alone, not", argv[i]);
+        }
+        printing.lines = true;
+    }
+    struct json_object *arguments = json_object_new_object();
+    json_object_object_add(arguments, "follow", json_object_new_boolean(printing.lines));
+    return ctl_call(ctl, command->name, arguments, printing.lines, print_answer, &printing);
+}
+
+/* ---- commands that need no daemon ---- */
+
+static int run_map(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    int code = ctl_map(ctl, argc, argv);
+    return code == CTL_EXIT_USAGE ? usage_of(command, "one FILE, `-` for standard input, or URL is needed", NULL) : code;
+}
+
+/* The command of that name or unambiguous beginning. */
+static const struct command *find_command(const char *word)
+{
+    const struct command *found = NULL;
+    size_t len = strlen(word);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i].name, word) == 0) {
+            return &commands[i];
+        }
+        if (len > 0 && strncmp(commands[i].name, word, len) == 0) {
+            if (found) {
+                fprintf(stderr, "slotctl: `%s` may be %s or %s\n", word, found->name, commands[i].name);
+                return NULL;
+            }
+            found = &commands[i];
+        }
+    }
+    if (!found) {
+        fprintf(stderr, "slotctl: there is no command `%s`; `slotctl help` lists them\n", word);
+    }
+    return found;
+}
+
+static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    (void)ctl;
+    (void)command;
+    if (argc == 0) {
+        print_usage(stdout);
+        return CTL_EXIT_DONE;
+    }
+    const struct command *wanted = find_command(argv[0]);
+    if (!wanted) {
+        return CTL_EXIT_USAGE;
+    }
+    printf("usage: slotctl %s %s\n%s\n", wanted->name, wanted->arguments, wanted->help);
+    return CTL_EXIT_DONE;
+}
+
+/* ---- options ---- */
+
+static bool take_output(struct ctl *ctl, const char *form)
+{
+    ctl->json = strcmp(form, "json") == 0;
+    if (!ctl->json && strcmp(form, "text") != 0) {
+        fprintf(stderr, "slotctl: -o is text or json, not `%s`\n", form);
+        return false;
+    }
+    return true;
+}
+
+int ctl_main(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"socket", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'},
+        {"version", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct ctl ctl = {.socket = CONFIG_DEFAULT_SOCKET, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    int option;
+    while ((option = getopt_long(argc, argv, "+s:o:Vh", longs, NULL)) != -1) {
+        if (option == 's') {
+            ctl.socket = optarg;
+        } else if (option == 'V') {
+            puts("slotctl " PACKAGE_VERSION);
+            return CTL_EXIT_DONE;
+        } else if (option == 'h') {
+            print_usage(stdout);
+            return CTL_EXIT_DONE;
+        } else if (option != 'o') {
+            print_usage(stderr);
+            return CTL_EXIT_USAGE;
+        } else if (!take_output(&ctl, optarg)) {
+            return CTL_EXIT_USAGE;
+        }
+    }
+    if (optind == argc) {
+        print_usage(stderr);
+        return CTL_EXIT_USAGE;
+    }
+    const struct command *command = find_command(argv[optind]);
+    return command ? command->run(&ctl, command, argc - optind - 1, argv + optind + 1) : CTL_EXIT_USAGE;
+}

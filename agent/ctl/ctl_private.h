@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of slotctl: the call to slotd, the text of each answer, the commands that need no daemon. */
+#ifndef CTL_PRIVATE_H
+#define CTL_PRIVATE_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "slotd/buf.h"
+#include "slotd/ctl.h"
+
+struct ctl {
+    const char *socket;
+    bool json;
+    bool colour;
+};
+
+/* ---- call.c ---- */
+
+/* Called with each answer's result; false ends the exchange. */
+typedef bool ctl_answer(void *arg, struct json_object *result);
+/* Sends one request and hands on its answers: one, or with follow as many as come. Prints errors. Returns an exit code. */
+int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer, void *arg);
+
+/* ---- text.c: answers for people, on stdout ---- */
+
+void text_print_status(const struct ctl *ctl, struct json_object *status);
+void text_print_services(const struct ctl *ctl, struct json_object *document);
+void text_print_slots(const struct ctl *ctl, struct json_object *document);
+void text_print_plan(const struct ctl *ctl, struct json_object *document);
+void text_print_events(const struct ctl *ctl, struct json_object *document);
+void text_print_sync(const struct ctl *ctl, struct json_object *result);
+void text_print_confirm(const struct ctl *ctl, struct json_object *result);
+/* The document on stdout, in the form that -o asks for. */
+void ctl_print(const struct ctl *ctl, struct json_object *document, void (*text)(const struct ctl *ctl, struct json_object *document));
+
+/* ---- table.c ---- */
+
+struct text_table;
+struct text_table *text_table_new(const char *const *headings, size_t n_columns);
+/* Adds one cell, left to right, row by row; control bytes are escaped. colour: an SGR number, 0 for none. */
+void text_table_add(struct text_table *table, const char *text, int colour);
+/* Prints the table, columns aligned by characters, and frees it. */
+void text_table_print(struct text_table *table, bool colours);
+
+/* ---- offline.c ---- */
+
+/* `map FILE|-|URL [-c FILE]`. */
+int ctl_map(const struct ctl *ctl, int argc, char **argv);
+
+#endif

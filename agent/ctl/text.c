@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers of slotd as text for people. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl_private.h"
+#include "slotd/mem.h"
+#include "slotd/text.h"
+
+enum colour { PLAIN = 0, BOLD = 1, RED = 31, GREEN = 32, YELLOW = 33 };
+
+/* ---- reading ---- */
+
+static struct json_object *member(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    json_object_object_get_ex(object, key, &value);
+    return value;
+}
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+    struct json_object *value = member(object, key);
+    return value ? json_object_get_string(value) : "-";
+}
+
+static int64_t number_of(struct json_object *object, const char *key)
+{
+    return json_object_get_int64(member(object, key));
+}
+
+static bool is_true(struct json_object *object, const char *key)
+{
+    return json_object_get_boolean(member(object, key));
+}
+
+static size_t length_of(struct json_object *list)
+{
+    return list ? json_object_array_length(list) : 0;
+}
+
+/* Foreign text on a terminal: no escape sequence gets through. */
+static void print_safe(const char *text)
+{
+    cleanup_buf struct buf safe = BUF_INIT;
+    text_append_safe(&safe, text, strlen(text), 4096);
+    fputs(buf_text(&safe), stdout);
+}
+
+__attribute__((format(printf, 3, 4))) static void print_line(const struct ctl *ctl, enum colour colour, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    cleanup_free char *text = mem_vprintf(format, args);
+    va_end(args);
+    if (ctl->colour && colour) {
+        printf("\033[%dm", colour);
+    }
+    print_safe(text);
+    puts(ctl->colour && colour ? "\033[0m" : "");
+}
+
+static void add_number(struct text_table *table, struct json_object *object, const char *key)
+{
+    cleanup_free char *text = mem_printf("%" PRId64, number_of(object, key));
+    text_table_add(table, text, PLAIN);
+}
+
+/* ---- status ---- */
+
+static void print_age(const char *what, struct json_object *object, const char *key)
+{
+    if (member(object, key)) {
+        printf("  %s %.1f s ago", what, (double)number_of(object, key) / 1000);
+    } else {
+        printf("  %s: none yet", what);
+    }
+}
+
+static void print_marathon(const struct ctl *ctl, struct json_object *marathon)
+{
+    bool live = is_true(marathon, "live");
+    print_line(ctl, live ? GREEN : RED, "marathon  %s, %s", text_of(marathon, "endpoint"), live ? "event stream live" : "no event stream");
+    printf("          leader ");
+    print_safe(text_of(marathon, "leader"));
+    print_age("last event", marathon, "last_event_age_ms");
+    print_age("last sync", marathon, "last_sync_age_ms");
+    putchar('\n');
+}
+
+static void print_haproxy(const struct ctl *ctl, struct json_object *haproxy)
+{
+    bool connected = is_true(haproxy, "connected");
+    struct json_object *slots = member(haproxy, "slots");
+    print_line(ctl, connected ? GREEN : RED, "haproxy   %s at %s, %s%s", text_of(haproxy, "name"), text_of(haproxy, "socket"),
+               connected ? "connected, version " : "not in use: ", connected ? text_of(haproxy, "version") : text_of(haproxy, "error"));
+    printf("          %" PRId64 " backends, %" PRId64 " slots: %" PRId64 " ready, %" PRId64 " draining, %" PRId64 " free; %" PRId64
+           " commands, %" PRId64 " refused\n",
+           number_of(haproxy, "backends"), number_of(slots, "total"), number_of(slots, "ready"), number_of(slots, "draining"),
+           number_of(slots, "free"), number_of(haproxy, "commands"), number_of(haproxy, "commands_refused"));
+}
+
+void text_print_status(const struct ctl *ctl, struct json_object *status)
+{
+    struct json_object *reasons = member(status, "reasons");
+    struct json_object *haproxies = member(status, "haproxy");
+    struct json_object *counts = member(status, "counts");
+    bool degraded = is_true(status, "degraded");
+    print_line(ctl, degraded ? RED : GREEN, "slotd     %s, %s", text_of(status, "version"), degraded ? "degraded" : "in step");
+    for (size_t i = 0; i < length_of(reasons); i++) {
+        print_line(ctl, YELLOW, "  ! %s", json_object_get_string(json_object_array_get_idx(reasons, i)));
+    }
+    print_marathon(ctl, member(status, "marathon"));
+    for (size_t i = 0; i < length_of(haproxies); i++) {
+        print_haproxy(ctl, json_object_array_get_idx(haproxies, i));
+    }
+    printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n", number_of(counts, "apps"),
+           number_of(counts, "tasks_running"), number_of(counts, "services"), number_of(counts, "problems"));
+}
+
+/* ---- services ---- */
+
+static enum colour colour_of(const char *state)
+{
+    if (strcmp(state, "ready") == 0) {
+        return GREEN;
+    }
+    return strcmp(state, "free") == 0 ? PLAIN : YELLOW;
+}
+
+static void print_service(const struct ctl *ctl, struct json_object *service)
+{
+    static const char *const headings[] = {"  TASK", "HOST", "ADDRESS", "PORT", "WEIGHT", "PHASE", "SLOT"};
+    struct json_object *endpoints = member(service, "endpoints");
+    print_line(ctl, BOLD, "%s  (%s, backend %s)", text_of(service, "name"), text_of(service, "rule"), text_of(service, "backend"));
+    if (length_of(endpoints) == 0) {
+        puts("  no endpoint");
+        return;
+    }
+    struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (size_t i = 0; i < length_of(endpoints); i++) {
+        struct json_object *endpoint = json_object_array_get_idx(endpoints, i);
+        cleanup_free char *task = mem_printf("  %s", text_of(endpoint, "task"));
+        text_table_add(table, task, PLAIN);
+        text_table_add(table, text_of(endpoint, "host"), PLAIN);
+        text_table_add(table, text_of(endpoint, "address"), PLAIN);
+        add_number(table, endpoint, "port");
+        add_number(table, endpoint, "weight");
+        text_table_add(table, text_of(endpoint, "phase"), colour_of(text_of(endpoint, "phase")));
+        text_table_add(table, text_of(endpoint, "slot"), PLAIN);
+    }
+    text_table_print(table, ctl->colour);
+}
+
+static void print_problem(const struct ctl *ctl, struct json_object *problem)
+{
+    const char *task = text_of(problem, "task");
+    const char *segment = text_of(problem, "segment");
+    print_line(ctl, YELLOW, "  ! %s%s%s%s%s: %s [%s]", text_of(problem, "app"), segment[0] ? " segment " : "", segment,
+               strcmp(task, "-") == 0 ? "" : " task ", strcmp(task, "-") == 0 ? "" : task, text_of(problem, "message"), text_of(problem, "code"));
+}
+
+void text_print_services(const struct ctl *ctl, struct json_object *document)
+{
+    struct json_object *services = member(document, "services");
+    struct json_object *problems = member(document, "problems");
+    for (size_t i = 0; i < length_of(services); i++) {
+        print_service(ctl, json_object_array_get_idx(services, i));
+    }
+    if (length_of(services) == 0) {
+        puts("no service");
+    }
+    if (length_of(problems) > 0) {
+        print_line(ctl, BOLD, "problems");
+    }
+    for (size_t i = 0; i < length_of(problems); i++) {
+        print_problem(ctl, json_object_array_get_idx(problems, i));
+    }
+}
+
+/* ---- slots, plan, events ---- */
+
+void text_print_slots(const struct ctl *ctl, struct json_object *document)
+{
+    static const char *const headings[] = {"HAPROXY", "BACKEND", "SLOT", "STATE", "ADDRESS", "PORT", "WEIGHT", "TASK"};
+    struct json_object *slots = member(document, "slots");
+    struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (size_t i = 0; i < length_of(slots); i++) {
+        struct json_object *slot = json_object_array_get_idx(slots, i);
+        text_table_add(table, text_of(slot, "haproxy"), PLAIN);
+        text_table_add(table, text_of(slot, "backend"), PLAIN);
+        text_table_add(table, text_of(slot, "slot"), PLAIN);
+        text_table_add(table, text_of(slot, "state"), colour_of(text_of(slot, "state")));
+        text_table_add(table, text_of(slot, "address"), PLAIN);
+        add_number(table, slot, "port");
+        add_number(table, slot, "weight");
+        text_table_add(table, text_of(slot, "task"), PLAIN);
+    }
+    text_table_print(table, ctl->colour);
+}
+
+void text_print_plan(const struct ctl *ctl, struct json_object *document)
+{
+    struct json_object *haproxies = member(document, "haproxy");
+    for (size_t i = 0; i < length_of(haproxies); i++) {
+        struct json_object *haproxy = json_object_array_get_idx(haproxies, i);
+        struct json_object *commands = member(haproxy, "commands");
+        const char *what = !is_true(haproxy, "connected") ? "not connected" : length_of(commands) == 0 ? "nothing to do" : "would be sent:";
+        print_line(ctl, BOLD, "%s: %s", text_of(haproxy, "name"), what);
+        for (size_t c = 0; c < length_of(commands); c++) {
+            print_line(ctl, PLAIN, "  %s", json_object_get_string(json_object_array_get_idx(commands, c)));
+        }
+    }
+}
+
+void text_print_events(const struct ctl *ctl, struct json_object *document)
+{
+    struct json_object *events = member(document, "events");
+    for (size_t i = 0; i < length_of(events); i++) {
+        struct json_object *event = json_object_array_get_idx(events, i);
+        const char *action = text_of(event, "action");
+        bool failed = strcmp(action, "failed") == 0;
+        print_line(ctl, failed ? RED : PLAIN, "%s  %s  %-7s %s  slot %s  %s:%" PRId64 "  weight %" PRId64 "  acknowledged after %.2f ms  %s",
+                   text_of(event, "received"), text_of(event, "haproxy"), action, text_of(event, "backend"), text_of(event, "slot"),
+                   text_of(event, "address"), number_of(event, "port"), number_of(event, "weight"),
+                   json_object_get_double(member(event, "acknowledged_after_ms")), text_of(event, "endpoint"));
+    }
+}
+
+void text_print_sync(const struct ctl *ctl, struct json_object *result)
+{
+    print_line(ctl, GREEN, "in step: %" PRId64 " apps listed, %" PRId64 " tasks missing, %" PRId64 " removed (answer %s)",
+               number_of(result, "apps"), number_of(result, "missing"), number_of(result, "removed"), text_of(result, "answer"));
+}
+
+void text_print_confirm(const struct ctl *ctl, struct json_object *result)
+{
+    print_line(ctl, PLAIN, "%" PRId64 " endpoints that were held leave now", number_of(result, "removed"));
+}

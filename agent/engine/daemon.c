@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon around the engine: options, configuration, signals, control socket, the loop. */
+#include "slotd/daemon.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "slotd/config.h"
+#include "slotd/control.h"
+#include "slotd/engine.h"
+#include "slotd/error.h"
+#include "slotd/log.h"
+#include "slotd/mem.h"
+
+static const char usage[] = "usage: slotd [-c FILE] [-t] [-d] [--confirm] [--log-format text|json] [-V] [-h]\n"
+                            "\n"
+                            "Keeps HAProxy's server slots in step with Marathon, without a reload.\n"
+                            "\n"
+                            "  -c, --config FILE         configuration, " CONFIG_DEFAULT_FILE " by default\n"
+                            "  -t, --test                check the configuration and exit: 0 good, 1 bad\n"
+                            "  -d, --debug               say more, each Runtime API command among it\n"
+                            "      --confirm             believe the first answer of Marathon whatever it lacks\n"
+                            "      --log-format FORMAT   text or json\n"
+                            "  -V, --version             show the version\n"
+                            "  -h, --help                show this\n";
+
+struct options {
+    const char *file;
+    bool test, debug, confirm;
+    enum log_format format;
+};
+
+struct daemon {
+    uv_loop_t loop;
+    struct options options;
+    struct config *config;
+    struct engine *engine;
+    struct control *control;
+    uv_signal_t terminate, interrupt, hangup;
+    bool stopping;
+};
+
+/* ---- options ---- */
+
+/* Returns true when the daemon should go on; else *ret_exit is the process's exit code. */
+static bool options_parse(int argc, char **argv, struct options *options, int *ret_exit)
+{
+    enum { OPTION_CONFIRM = 256, OPTION_LOG_FORMAT };
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},  {"test", no_argument, NULL, 't'},
+        {"debug", no_argument, NULL, 'd'},         {"confirm", no_argument, NULL, OPTION_CONFIRM},
+        {"version", no_argument, NULL, 'V'},       {"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    int option;
+    *ret_exit = DAEMON_EXIT_USAGE;
+    while ((option = getopt_long(argc, argv, "c:tdVh", longs, NULL)) != -1) {
+        if (option == 'c') {
+            options->file = optarg;
+        } else if (option == 't') {
+            options->test = true;
+        } else if (option == 'd') {
+            options->debug = true;
+        } else if (option == OPTION_CONFIRM) {
+            options->confirm = true;
+        } else if (option == OPTION_LOG_FORMAT && strcmp(optarg, "text") == 0) {
+            options->format = LOG_FORMAT_TEXT;
+        } else if (option == OPTION_LOG_FORMAT && strcmp(optarg, "json") == 0) {
+            options->format = LOG_FORMAT_JSON;
+        } else if (option == OPTION_LOG_FORMAT) {
+            fprintf(stderr, "slotd: --log-format is text or json, not `%s`\n", optarg);
+            return false;
+        } else if (option == 'V') {
+            puts("slotd " PACKAGE_VERSION);
+            *ret_exit = DAEMON_EXIT_GOOD;
+            return false;
+        } else if (option == 'h') {
+            fputs(usage, stdout);
+            *ret_exit = DAEMON_EXIT_GOOD;
+            return false;
+        } else {
+            fputs(usage, stderr);
+            return false;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "slotd: `%s` is one argument too many\n%s", argv[optind], usage);
+        return false;
+    }
+    return true;
+}
+
+/* ---- signals ---- */
+
+static void daemon_stop(struct daemon *daemon)
+{
+    if (daemon->stopping) {
+        return;
+    }
+    daemon->stopping = true;
+    log_notice("slotd", "stops; HAProxy stays as it is");
+    if (daemon->control) {
+        control_close(daemon->control);
+    }
+    engine_close(daemon->engine);
+    uv_close((uv_handle_t *)&daemon->terminate, NULL);
+    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    uv_close((uv_handle_t *)&daemon->hangup, NULL);
+}
+
+static void daemon_terminated(uv_signal_t *signal, int number)
+{
+    (void)number;
+    daemon_stop(signal->data);
+}
+
+/* A bad configuration is refused, the old one stays. */
+static void daemon_reload(uv_signal_t *signal, int number)
+{
+    struct daemon *daemon = signal->data;
+    struct config *fresh = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    (void)number;
+    int err = config_load(daemon->options.file, &fresh, &why);
+    if (!err && (strcmp(fresh->control.socket, daemon->config->control.socket) != 0 ||
+                 strcmp(fresh->control.group, daemon->config->control.group) != 0)) {
+        log_warning("config", "control.socket and control.group change at a restart, not at a reload");
+    }
+    err = err ? err : engine_reload(daemon->engine, fresh, &why);
+    if (err) {
+        log_error("config", "the new configuration is refused, the old one stays: %s", why.len ? buf_text(&why) : error_text(err));
+        config_free(fresh);
+        return;
+    }
+    config_free(daemon->config);
+    daemon->config = fresh;
+}
+
+static void daemon_watch_signals(struct daemon *daemon)
+{
+    signal(SIGPIPE, SIG_IGN);
+    uv_signal_init(&daemon->loop, &daemon->terminate);
+    uv_signal_init(&daemon->loop, &daemon->interrupt);
+    uv_signal_init(&daemon->loop, &daemon->hangup);
+    daemon->terminate.data = daemon->interrupt.data = daemon->hangup.data = daemon;
+    uv_signal_start(&daemon->terminate, daemon_terminated, SIGTERM);
+    uv_signal_start(&daemon->interrupt, daemon_terminated, SIGINT);
+    uv_signal_start(&daemon->hangup, daemon_reload, SIGHUP);
+}
+
+/* ---- life ---- */
+
+static int daemon_start(struct daemon *daemon)
+{
+    struct engine_options options = {.confirm = daemon->options.confirm};
+    cleanup_buf struct buf why = BUF_INIT;
+    if (getrandom(&options.seed, sizeof(options.seed), 0) != (ssize_t)sizeof(options.seed)) {
+        options.seed = uv_hrtime();
+    }
+    int err = engine_new(&daemon->loop, daemon->config, &options, &daemon->engine, &why);
+    if (err) {
+        log_error("config", "%s", why.len ? buf_text(&why) : error_text(err));
+        return err;
+    }
+    daemon_watch_signals(daemon);
+    err = control_new(&daemon->loop, &daemon->config->control, daemon->engine, &daemon->control, &why);
+    if (err) {
+        log_error("control", "%s", why.len ? buf_text(&why) : error_text(err));
+        daemon_stop(daemon);
+        return err;
+    }
+    engine_start(daemon->engine);
+    return 0;
+}
+
+static int daemon_run(struct daemon *daemon)
+{
+    uv_loop_init(&daemon->loop);
+    log_notice("slotd", "version " PACKAGE_VERSION " starts");
+    int err = daemon_start(daemon);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+    config_free(daemon->config);
+    return err ? DAEMON_EXIT_FAILED : DAEMON_EXIT_GOOD;
+}
+
+/* The findings as they are: one line each, file and line in front, so that an editor can jump to them. */
+static int daemon_load(struct daemon *daemon)
+{
+    cleanup_buf struct buf why = BUF_INIT;
+    int err = config_load(daemon->options.file, &daemon->config, &why);
+    if (err) {
+        fprintf(stderr, "%s%s", buf_text(&why), why.len && why.data[why.len - 1] == '\n' ? "" : "\n");
+    }
+    return err;
+}
+
+int daemon_main(int argc, char **argv)
+{
+    struct daemon daemon = {.options = {.file = CONFIG_DEFAULT_FILE, .format = LOG_FORMAT_TEXT}};
+    int code = DAEMON_EXIT_USAGE;
+    if (!options_parse(argc, argv, &daemon.options, &code)) {
+        return code;
+    }
+    log_open(daemon.options.format, daemon.options.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    if (daemon_load(&daemon)) {
+        return DAEMON_EXIT_FAILED;
+    }
+    if (daemon.options.test) {
+        printf("%s: good\n", daemon.options.file);
+        config_free(daemon.config);
+        return DAEMON_EXIT_GOOD;
+    }
+    return daemon_run(&daemon);
+}

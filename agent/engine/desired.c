@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* From a service to what should be in its slots: addresses resolved, weights scaled, sorted by key. */
+#include <string.h>
+
+#include "engine_private.h"
+#include "slotd/mem.h"
+
+char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint)
+{
+    return mem_printf("%s %s", endpoint->task, part->segment);
+}
+
+static int compare_endpoints(const void *a, const void *b)
+{
+    return strcmp(((const struct slot_endpoint *)a)->key, ((const struct slot_endpoint *)b)->key);
+}
+
+static void desired_scale(struct slot_endpoint *endpoints, const int32_t *weights, size_t count)
+{
+    uint16_t *scaled = mem_alloc_array(count, sizeof(*scaled));
+    weights_scale(weights, count, scaled);
+    for (size_t i = 0; i < count; i++) {
+        endpoints[i].weight = scaled[i];
+    }
+    free(scaled);
+}
+
+/* Tasks that are over have no say in the scale. */
+static size_t service_collect(struct engine *engine, const struct service *service, bool gone, struct slot_endpoint *endpoints,
+                              int32_t *weights)
+{
+    size_t count = 0;
+    for (size_t p = 0; p < service->n_parts; p++) {
+        const struct service_part *part = service->parts[p];
+        for (size_t e = 0; e < part->n_endpoints; e++) {
+            const struct endpoint *endpoint = &part->endpoints[e];
+            if ((endpoint->phase == ENDPOINT_GONE) != gone) {
+                continue;
+            }
+            const char *address = gone ? NULL : resolver_get(engine->resolver, endpoint->host, service->name);
+            endpoints[count] = (struct slot_endpoint){
+                .key = endpoint_key(part, endpoint),
+                .address = mem_strdup(address),
+                .port = (uint16_t)endpoint->port,
+                .drain = endpoint->phase == ENDPOINT_DRAIN,
+                .gone = gone,
+            };
+            weights[count++] = endpoint->weight;
+        }
+    }
+    return count;
+}
+
+static size_t service_count_endpoints(const struct service *service)
+{
+    size_t count = 0;
+    for (size_t p = 0; p < service->n_parts; p++) {
+        count += service->parts[p]->n_endpoints;
+    }
+    return count;
+}
+
+struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, size_t *ret_count)
+{
+    size_t most = service_count_endpoints(service);
+    struct slot_endpoint *endpoints = mem_alloc_array(most, sizeof(*endpoints));
+    int32_t *weights = mem_alloc_array(most, sizeof(*weights));
+    size_t living = service_collect(engine, service, false, endpoints, weights);
+    desired_scale(endpoints, weights, living);
+    size_t count = living + service_collect(engine, service, true, endpoints + living, weights + living);
+    free(weights);
+    qsort(endpoints, count, sizeof(*endpoints), compare_endpoints);
+    *ret_count = count;
+    return endpoints;
+}
+
+void desired_free(struct slot_endpoint *endpoints, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)(uintptr_t)endpoints[i].key);
+        free((char *)(uintptr_t)endpoints[i].address);
+    }
+    free(endpoints);
+}

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: MIT */
+/* One HAProxy in our care: adopts what it shows, sends plans, matches replies, keeps its server-state file in step. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine_private.h"
+#include "slotd/error.h"
+#include "slotd/log.h"
+#include "slotd/mem.h"
+
+/* A line that was sent and what it was for. */
+struct sent {
+    struct edge_backend *backend;
+    struct slot_command command;
+    struct change *change; /* borrowed from the backend's open changes, or NULL */
+    unsigned epoch;
+    struct sent *next;
+};
+
+static void edge_adopt(struct edge *edge);
+
+static void edge_set_error(struct edge *edge, const char *error)
+{
+    free(edge->error);
+    edge->error = mem_strdup(error);
+}
+
+static void edge_mark_dirty(struct edge_backend *backend)
+{
+    struct edge *edge = backend->edge;
+    if (!backend->received_ns) {
+        backend->received_ns = edge->engine->turn_received_ns;
+        backend->received_ms = edge->engine->turn_received_ms;
+    }
+    if (backend->dirty) {
+        return;
+    }
+    backend->dirty = true;
+    backend->next_dirty = NULL;
+    *edge->last_dirty = backend;
+    edge->last_dirty = &backend->next_dirty;
+}
+
+static void backend_drop_changes(struct edge_backend *backend)
+{
+    for (size_t i = 0; i < backend->n_open; i++) {
+        change_free(backend->open[i]);
+    }
+    free(backend->open);
+    backend->open = NULL;
+    backend->n_open = 0;
+}
+
+static void backend_free(struct edge_backend *backend)
+{
+    backend_drop_changes(backend);
+    slots_free(backend->slots);
+    free(backend->rows);
+    free(backend);
+}
+
+/* ---- the server-state file ---- */
+
+static const struct haproxy_server *backend_find_row(const struct edge_backend *backend, size_t slot, const char *server)
+{
+    if (slot < backend->n_rows && strcmp(backend->rows[slot]->name, server) == 0) {
+        return backend->rows[slot];
+    }
+    for (size_t i = 0; i < backend->n_rows; i++) {
+        if (strcmp(backend->rows[i]->name, server) == 0) {
+            return backend->rows[i];
+        }
+    }
+    return NULL;
+}
+
+static void edge_render_state(void *arg, struct buf *content)
+{
+    struct edge *edge = arg;
+    if (!edge->state) {
+        return;
+    }
+    haproxy_state_write(edge->state, content);
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        const struct edge_backend *backend = entry->value;
+        for (size_t i = 0; i < slots_count(backend->slots); i++) {
+            struct slot_view view = slots_view(backend->slots, i);
+            const struct haproxy_server *row = backend_find_row(backend, i, view.observed->server);
+            if (row) {
+                haproxy_state_write_row(edge->state, row, view.observed, content);
+            }
+        }
+    }
+}
+
+static void edge_touch_state_file(struct edge *edge)
+{
+    if (edge->state_file) {
+        haproxy_state_file_touch(edge->state_file);
+    }
+}
+
+/* ---- changes: from the first command of a slot to its last reply ---- */
+
+static struct change *change_open(struct edge_backend *backend, const struct slot_command *command)
+{
+    if (command->slot >= backend->n_open) {
+        return NULL;
+    }
+    struct change **open = &backend->open[command->slot];
+    if (!*open) {
+        *open = MEM_NEW(struct change);
+        (*open)->received_ns = backend->received_ns ? backend->received_ns : uv_hrtime();
+        (*open)->time_ms = backend->received_ns ? backend->received_ms : engine_now_ms();
+        (*open)->haproxy = mem_strdup(backend->edge->config->name);
+        (*open)->backend = mem_strdup(backend->name);
+        (*open)->server = mem_strdup(command->server);
+        (*open)->endpoint = mem_strdup(slots_view(backend->slots, command->slot).endpoint);
+    }
+    struct change *change = *open;
+    if (command->kind == SLOT_COMMAND_READY || command->kind == SLOT_COMMAND_MAINT) {
+        change->action = command->kind == SLOT_COMMAND_READY ? "ready" : "remove";
+    } else if (command->kind == SLOT_COMMAND_DRAIN) {
+        change->action = "drain";
+    } else if (!change->action) {
+        change->action = "weight";
+    }
+    return change;
+}
+
+/* Whether nothing more will be sent for the slot's present target. */
+static bool slot_is_at_rest(enum slot_state state)
+{
+    return state == SLOT_READY || state == SLOT_DRAINING || state == SLOT_FREE || state == SLOT_ORPHAN;
+}
+
+static void change_close_if_done(struct edge_backend *backend, size_t slot, bool ok)
+{
+    struct change *change = slot < backend->n_open ? backend->open[slot] : NULL;
+    if (!change) {
+        return;
+    }
+    struct slot_view view = slots_view(backend->slots, slot);
+    const char *endpoint = change->endpoint ? change->endpoint : "";
+    bool passed_on = view.endpoint && strcmp(view.endpoint, endpoint) != 0;
+    if (ok && !passed_on && !slot_is_at_rest(view.state)) {
+        return;
+    }
+    backend->open[slot] = NULL;
+    change->acknowledged_ns = uv_hrtime();
+    change->action = ok ? change->action : "failed";
+    snprintf(change->address, sizeof(change->address), "%s", view.observed->address);
+    change->port = view.observed->port;
+    change->weight = view.observed->weight;
+    engine_record(backend->edge->engine, change);
+}
+
+/* ---- replies ---- */
+
+static void edge_take_rows(struct edge_backend *backend, const struct haproxy_state *state, bool complete)
+{
+    struct slot_observed *rows = mem_alloc_array(state->count, sizeof(*rows));
+    size_t count = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        const struct haproxy_server *server = &state->servers[i];
+        if (server->is_slot && strcmp(server->backend, backend->name) == 0) {
+            rows[count++] = server->observed;
+        }
+    }
+    slots_observe(backend->slots, rows, count, complete);
+    free(rows);
+}
+
+static void edge_read_done(struct edge_backend *backend, const struct slot_command *command, const char *reply, size_t len)
+{
+    struct haproxy_state *state = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    int err = haproxy_state_parse(reply, len, &state, &why);
+    if (err) {
+        log_warning("haproxy", "%s: backend %s cannot be read: %s", backend->edge->config->name, backend->name,
+                    why.len ? buf_text(&why) : error_text(err));
+        slots_acknowledge(backend->slots, command, false);
+        return;
+    }
+    edge_take_rows(backend, state, false);
+    haproxy_state_free(state);
+}
+
+static void edge_command_done(struct edge_backend *backend, const struct slot_command *command, const char *reply, size_t len)
+{
+    struct edge *edge = backend->edge;
+    enum haproxy_reply verdict = haproxy_reply_judge(command, reply, len);
+    if (verdict == HAPROXY_REPLY_STALE) {
+        slots_acknowledge(backend->slots, command, false);
+        haproxy_connection_restart(edge->connection, "an old process answered after a reload");
+        return;
+    }
+    bool ok = verdict == HAPROXY_REPLY_DONE;
+    if (!ok) {
+        edge->refusals++;
+        log_warning("haproxy", "%s: %s/%s: %s: %.*s", edge->config->name, backend->name, command->server,
+                    verdict == HAPROXY_REPLY_REFUSED ? "refused" : "unexpected reply", (int)(len < 200 ? len : 200), reply);
+    }
+    slots_acknowledge(backend->slots, command, ok);
+    change_close_if_done(backend, command->slot, ok);
+    edge_touch_state_file(edge);
+}
+
+static void edge_replied(void *arg, int err, const char *reply, size_t len)
+{
+    struct sent *sent = arg;
+    struct edge_backend *backend = sent->backend;
+    struct slot_command command = sent->command;
+    bool current = sent->epoch == backend->edge->epoch;
+    free(sent);
+    backend->in_flight--;
+    if (!current) {
+        return;
+    }
+    if (err) {
+        slots_acknowledge(backend->slots, &command, false);
+        change_close_if_done(backend, command.slot, command.kind == SLOT_COMMAND_READ);
+        return;
+    }
+    if (command.kind == SLOT_COMMAND_READ) {
+        edge_read_done(backend, &command, reply, len);
+    } else {
+        edge_command_done(backend, &command, reply, len);
+    }
+    edge_mark_dirty(backend);
+}
+
+/* ---- plans ---- */
+
+static void edge_send(struct edge_backend *backend, const struct slot_command *command, struct buf *line)
+{
+    struct edge *edge = backend->edge;
+    buf_clear(line);
+    int err = haproxy_command_format(backend->name, command, line);
+    if (err) {
+        log_error("haproxy", "%s: a command for %s/%s was not sent: a part of it is not allowed", edge->config->name,
+                  backend->name, command->server ? command->server : "");
+        slots_acknowledge(backend->slots, command, false);
+        return;
+    }
+    struct sent *sent = MEM_NEW(struct sent);
+    *sent = (struct sent){.backend = backend, .command = *command, .epoch = edge->epoch};
+    if (command->kind != SLOT_COMMAND_READ) {
+        edge->commands++;
+        sent->change = change_open(backend, command);
+    }
+    backend->in_flight++;
+    log_debug("haproxy", "%s: %s", edge->config->name, buf_text(line));
+    haproxy_connection_send(edge->connection, buf_text(line), edge_replied, sent);
+}
+
+static struct edge_backend *edge_take_dirty(struct edge *edge)
+{
+    struct edge_backend *backend = edge->first_dirty;
+    if (backend) {
+        edge->first_dirty = backend->next_dirty;
+        if (!edge->first_dirty) {
+            edge->last_dirty = &edge->first_dirty;
+        }
+        backend->dirty = false;
+    }
+    return backend;
+}
+
+void edge_run(struct edge *edge)
+{
+    /* Until Marathon has said everything once, weights and "nobody claims this" would be guesses. */
+    if (!edge->adopted || !edge->engine->feed.answered || !edge->first_dirty) {
+        return;
+    }
+    cleanup_buf struct buf line = BUF_INIT;
+    struct slot_plan plan = {0};
+    struct slots_options options = {.read_back = edge->capabilities.late_address};
+    struct edge_backend *backend;
+    while ((backend = edge_take_dirty(edge))) {
+        plan.count = 0;
+        slots_plan(backend->slots, &options, &plan);
+        for (size_t i = 0; i < plan.count; i++) {
+            edge_send(backend, &plan.commands[i], &line);
+        }
+        backend->received_ns = 0;
+    }
+    slot_plan_free(&plan);
+    haproxy_connection_flush(edge->connection);
+}
+
+void edge_refresh_backend(struct edge *edge, const char *name)
+{
+    struct edge_backend *backend = table_get(&edge->backends, name);
+    if (!backend || !edge->adopted) {
+        return;
+    }
+    size_t count = 0;
+    const struct service *service = services_get_backend(edge->engine->services, name);
+    struct slot_endpoint *endpoints = service ? desired_new(edge->engine, service, &count) : NULL;
+    slots_set_desired(backend->slots, endpoints, count);
+    desired_free(endpoints, count);
+    edge_mark_dirty(backend);
+}
+
+void edge_refresh_all(struct edge *edge)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        edge_refresh_backend(edge, entry->key);
+    }
+}
+
+/* ---- orphans ---- */
+
+/* By how many ready endpoints the backend would shrink when its orphans go. */
+static size_t backend_shrinks_by(const struct slots_counts *counts, size_t *ret_ready)
+{
+    size_t arriving = counts->assigning + counts->waiting;
+    *ret_ready += counts->ready + counts->orphans;
+    return counts->orphans > arriving ? counts->orphans - arriving : 0;
+}
+
+static bool edge_orphans_are_guarded(const struct edge *edge)
+{
+    size_t shrinks = 0;
+    size_t ready = 0;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        struct slots_counts counts = slots_count_states(((struct edge_backend *)entry->value)->slots);
+        shrinks += backend_shrinks_by(&counts, &ready);
+    }
+    if (shrinks > 0 && cluster_count(edge->engine->feed.cluster).running == 0) {
+        return true;
+    }
+    return ready >= 8 && shrinks * 100 > ready * (size_t)edge->engine->config->slots.max_removal_percent;
+}
+
+bool edge_judge_orphans(struct edge *edge, bool force)
+{
+    if (!edge->adopted) {
+        return false;
+    }
+    edge->orphan_confirmations++;
+    bool confirmed = force || edge->orphan_confirmations >= (unsigned)edge->engine->config->slots.missing_confirmations;
+    bool guarded = !force && edge_orphans_are_guarded(edge);
+    edge->orphans_held = 0;
+    bool some_wait = false;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        struct edge_backend *backend = entry->value;
+        struct slots_counts counts = slots_count_states(backend->slots);
+        size_t unused = 0;
+        if (counts.orphans == 0) {
+            continue;
+        }
+        /* An endpoint whose address is not known yet may be the very one that sits in the orphan. */
+        if (!confirmed || (counts.unresolved > 0 && !force)) {
+            some_wait = true;
+        } else if (guarded && counts.waiting == 0 && backend_shrinks_by(&counts, &unused) > 0) {
+            edge->orphans_held += counts.orphans;
+        } else {
+            size_t released = slots_release_orphans(backend->slots);
+            log_notice("haproxy", "%s: backend %s: %zu slots are claimed by no task and leave", edge->config->name,
+                       backend->name, released);
+            edge_mark_dirty(backend);
+        }
+    }
+    return some_wait;
+}
+
+/* ---- adoption ---- */
+
+static struct edge_backend *edge_ensure_backend(struct edge *edge, const char *name)
+{
+    struct edge_backend *backend = table_get(&edge->backends, name);
+    if (!backend) {
+        backend = MEM_NEW(struct edge_backend);
+        backend->edge = edge;
+        backend->slots = slots_new(name);
+        backend->name = slots_backend(backend->slots);
+        table_put(&edge->backends, backend->name, backend);
+    }
+    return backend;
+}
+
+static void edge_take_backend(struct edge *edge, const struct haproxy_server *servers, size_t count)
+{
+    size_t n_slots = 0;
+    for (size_t i = 0; i < count; i++) {
+        n_slots += servers[i].is_slot;
+    }
+    if (n_slots == 0) {
+        return;
+    }
+    struct edge_backend *backend = edge_ensure_backend(edge, servers[0].backend);
+    struct slot_observed *rows = mem_alloc_array(n_slots, sizeof(*rows));
+    backend_drop_changes(backend);
+    free(backend->rows);
+    backend->rows = mem_alloc_array(n_slots, sizeof(*backend->rows));
+    backend->n_rows = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (servers[i].is_slot) {
+            rows[backend->n_rows] = servers[i].observed;
+            backend->rows[backend->n_rows++] = &servers[i];
+        }
+    }
+    slots_observe(backend->slots, rows, n_slots, true);
+    free(rows);
+    backend->n_open = slots_count(backend->slots);
+    backend->open = mem_alloc_array(backend->n_open, sizeof(*backend->open));
+}
+
+/* Forgets the backends that have no slot in the state just read. */
+static void edge_drop_vanished(struct edge *edge, const struct haproxy_state *state)
+{
+    struct table kept;
+    table_init(&kept, edge->engine->seed);
+    for (size_t i = 0; i < state->count; i++) {
+        struct edge_backend *backend = state->servers[i].is_slot ? table_get(&edge->backends, state->servers[i].backend) : NULL;
+        if (backend) {
+            table_put(&kept, backend->name, backend);
+        }
+    }
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        if (!table_get(&kept, entry->key)) {
+            backend_free(entry->value);
+        }
+    }
+    table_free(&edge->backends);
+    edge->backends = kept;
+}
+
+static void edge_take_state(struct edge *edge, struct haproxy_state *state)
+{
+    edge->first_dirty = NULL;
+    edge->last_dirty = &edge->first_dirty;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        ((struct edge_backend *)entry->value)->dirty = false;
+    }
+    edge_drop_vanished(edge, state);
+    for (size_t i = 0; i < state->count;) {
+        size_t end = i + 1;
+        while (end < state->count && strcmp(state->servers[end].backend, state->servers[i].backend) == 0) {
+            end++;
+        }
+        edge_take_backend(edge, &state->servers[i], end - i);
+        i = end;
+    }
+    haproxy_state_free(edge->state);
+    edge->state = state;
+}
+
+static void edge_state_read(void *arg, int err, const char *reply, size_t len)
+{
+    struct edge *edge = arg;
+    struct haproxy_state *state = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    if (!err) {
+        err = haproxy_state_parse(reply, len, &state, &why);
+    }
+    if (err) {
+        if (haproxy_connection_is_up(edge->connection)) {
+            buf_printf(&why, "%s`show servers state` failed: %s", why.len ? ": " : "", error_text(err));
+            haproxy_connection_restart(edge->connection, buf_text(&why));
+        }
+        return;
+    }
+    edge_take_state(edge, state);
+    edge->adopted = true;
+    edge->adoptions++;
+    edge->orphan_confirmations = 0;
+    edge->orphans_held = 0;
+    edge_set_error(edge, NULL);
+    edge_refresh_all(edge);
+    struct slots_counts counts = edge_count(edge);
+    log_notice("haproxy", "%s: adopted HAProxy %s, pid %ld: %zu slots in %zu backends, %zu ready", edge->config->name,
+               edge->info.version.text, edge->info.pid, counts.slots, edge->backends.count, counts.ready + counts.orphans);
+    if (engine_is_confident(edge->engine)) {
+        (void)edge_judge_orphans(edge, true);
+    }
+    edge_touch_state_file(edge);
+}
+
+static void edge_adopt(struct edge *edge)
+{
+    haproxy_connection_send(edge->connection, "show servers state", edge_state_read, edge);
+    haproxy_connection_flush(edge->connection);
+}
+
+static void edge_up(void *arg, const struct haproxy_info *info)
+{
+    struct edge *edge = arg;
+    edge->epoch++;
+    edge->info = *info;
+    edge->capabilities = haproxy_capabilities_of(&info->version);
+    edge_adopt(edge);
+}
+
+static void edge_down(void *arg, const char *why)
+{
+    struct edge *edge = arg;
+    edge->epoch++;
+    edge->adopted = false;
+    if (!edge->error || strcmp(edge->error, why) != 0) {
+        log_warning("haproxy", "%s: not connected: %s", edge->config->name, why);
+    }
+    edge_set_error(edge, why);
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        slots_forget(((struct edge_backend *)entry->value)->slots);
+    }
+}
+
+/* ---- life ---- */
+
+struct edge *edge_new(struct engine *engine, const struct config_haproxy *config)
+{
+    static const struct haproxy_events events = {.on_up = edge_up, .on_down = edge_down};
+    struct edge *edge = MEM_NEW(struct edge);
+    edge->engine = engine;
+    edge->config = config;
+    edge->last_dirty = &edge->first_dirty;
+    table_init(&edge->backends, engine->seed);
+    edge_set_error(edge, "not connected yet");
+    if (config->state_file[0]) {
+        edge->state_file = haproxy_state_file_new(engine->loop, config->state_file, edge_render_state, edge);
+    }
+    edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
+    return edge;
+}
+
+void edge_close(struct edge *edge)
+{
+    haproxy_connection_close(edge->connection);
+    if (edge->state_file) {
+        int err = edge->state ? haproxy_state_file_flush(edge->state_file) : 0;
+        if (err) {
+            log_error("haproxy", "%s: %s cannot be written: %s", edge->config->name, edge->config->state_file, error_text(err));
+        }
+        haproxy_state_file_close(edge->state_file);
+    }
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        backend_free(entry->value);
+    }
+    table_free(&edge->backends);
+    haproxy_state_free(edge->state);
+    free(edge->error);
+    free(edge);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Read-only questions about an edge. */
+#include <string.h>
+
+#include "engine_private.h"
+#include "slotd/mem.h"
+
+bool edge_is_settled(const struct edge *edge)
+{
+    if (!edge->adopted || edge->first_dirty) {
+        return false;
+    }
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        const struct edge_backend *backend = entry->value;
+        if (backend->in_flight > 0 || !slots_is_settled(backend->slots)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct slots_counts edge_count(const struct edge *edge)
+{
+    struct slots_counts sum = {0};
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        struct slots_counts counts = slots_count_states(((const struct edge_backend *)entry->value)->slots);
+        sum.slots += counts.slots;
+        sum.free += counts.free;
+        sum.assigning += counts.assigning;
+        sum.ready += counts.ready;
+        sum.leaving += counts.leaving;
+        sum.draining += counts.draining;
+        sum.orphans += counts.orphans;
+        sum.unknown += counts.unknown;
+        sum.waiting += counts.waiting;
+        sum.unresolved += counts.unresolved;
+    }
+    return sum;
+}
+
+const struct edge_backend *edge_find_backend(const struct edge *edge, const char *name)
+{
+    return table_get(&edge->backends, name);
+}
+
+static int compare_backends(const void *a, const void *b)
+{
+    return strcmp((*(struct edge_backend *const *)a)->name, (*(struct edge_backend *const *)b)->name);
+}
+
+struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count)
+{
+    struct edge_backend **list = mem_alloc_array(edge->backends.count, sizeof(*list));
+    size_t count = 0;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        list[count++] = entry->value;
+    }
+    qsort(list, count, sizeof(*list), compare_backends);
+    *ret_count = count;
+    return list;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's heart: once in a turn of the loop, what changed is mapped, planned and sent. */
+#include <string.h>
+#include <time.h>
+
+#include "engine_private.h"
+#include "slotd/error.h"
+#include "slotd/log.h"
+#include "slotd/mem.h"
+
+int64_t engine_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void engine_close_handle(uv_handle_t *handle)
+{
+    if (handle) {
+        uv_close(handle, handle_closed);
+    }
+}
+
+void engine_note_receipt(struct engine *engine)
+{
+    if (!engine->turn_received_ns) {
+        engine->turn_received_ns = uv_hrtime();
+        engine->turn_received_ms = engine_now_ms();
+    }
+}
+
+bool engine_is_confident(const struct engine *engine)
+{
+    return engine->feed.good_answers >= (unsigned)engine->config->slots.missing_confirmations;
+}
+
+/* ---- from dirty apps to dirty backends ---- */
+
+static bool engine_admit_task(void *arg, const struct marathon_task *task)
+{
+    const struct engine *engine = arg;
+    return !cluster_task_waits(engine->feed.cluster, task->id);
+}
+
+static void engine_map_app(struct engine *engine, const struct cluster_view *view)
+{
+    struct app_mapping *mapping = NULL;
+    if (view->removed || !view->has_definition) {
+        services_remove_app(engine->services, view->app->id);
+        return;
+    }
+    mapper_map_app(engine->mapper, view->app, MAPPER_LIVE, engine_now_ms(), engine_admit_task, engine, &mapping);
+    if (view->problem) {
+        problem_list_add(&mapping->problems, view->app->id, NULL, "", "app-malformed",
+                         "its definition cannot be read, the last good one stays in use: %s", view->problem);
+    }
+    services_set_app(engine->services, mapping);
+}
+
+static void engine_refresh_backend(struct engine *engine, const char *backend)
+{
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_refresh_backend(engine->edges[i], backend);
+    }
+}
+
+static void engine_map_dirty(struct engine *engine)
+{
+    struct cluster_view view;
+    const struct service *service;
+    while (cluster_next_dirty(engine->feed.cluster, &view)) {
+        engine_map_app(engine, &view);
+    }
+    while ((service = services_next_changed(engine->services))) {
+        engine_refresh_backend(engine, service->backend);
+    }
+}
+
+static void engine_tell_listeners(struct engine *engine)
+{
+    struct engine_listener *next = NULL;
+    engine->changed = false;
+    for (struct engine_listener *listener = engine->listeners; listener; listener = next) {
+        next = listener->next;
+        listener->changed(listener->arg);
+    }
+}
+
+static void engine_serve_waiters(struct engine *engine);
+static void engine_turn(uv_prepare_t *prepare)
+{
+    struct engine *engine = prepare->data;
+    engine_map_dirty(engine);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_run(engine->edges[i]);
+    }
+    engine->turn_received_ns = 0;
+    engine_serve_waiters(engine);
+    if (engine->changed) {
+        engine_tell_listeners(engine);
+    }
+}
+
+/* ---- what the parts report ---- */
+
+void engine_record(struct engine *engine, struct change *change)
+{
+    double after_ms = (double)(change->acknowledged_ns - change->received_ns) / 1e6;
+    log_info("slots", "%s: %s: %s %s in slot %s at %s:%u, weight %u (%.2f ms after its cause)", change->haproxy, change->backend,
+             change->endpoint ? change->endpoint : "unclaimed", change->action, change->server, change->address,
+             (unsigned)change->port, (unsigned)change->weight, after_ms);
+    journal_add(&engine->journal, change);
+    engine->changed = true;
+}
+
+static void engine_note_answer(struct engine *engine, uint64_t stamp, bool ok)
+{
+    for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = waiter->next) {
+        if (waiter->stamp <= stamp) {
+            waiter->fetched = waiter->fetched || ok;
+            waiter->failed = waiter->failed || !ok;
+        }
+    }
+}
+
+void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok)
+{
+    bool orphans_wait = false;
+    engine_note_answer(engine, stamp, ok);
+    if (!ok) {
+        return;
+    }
+    /* The answer's own changes first: an orphan may be claimed by them. */
+    engine_map_dirty(engine);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        orphans_wait = edge_judge_orphans(engine->edges[i], false) || orphans_wait;
+    }
+    if (orphans_wait) {
+        feed_confirm_soon(engine);
+    }
+}
+
+static void engine_host_changed(void *arg, const char *service_name)
+{
+    struct engine *engine = arg;
+    const struct service *service = services_get(engine->services, service_name);
+    engine_note_receipt(engine);
+    if (service) {
+        engine_refresh_backend(engine, service->backend);
+    }
+}
+
+static bool engine_host_in_use(void *arg, const char *host, const char *service_name)
+{
+    const struct engine *engine = arg;
+    const struct service *service = services_get(engine->services, service_name);
+    for (size_t p = 0; service && p < service->n_parts; p++) {
+        for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
+            if (strcmp(service->parts[p]->endpoints[e].host, host) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- life ---- */
+
+static void engine_make_edges(struct engine *engine)
+{
+    engine->n_edges = engine->config->n_haproxy;
+    engine->edges = mem_alloc_array(engine->n_edges, sizeof(struct edge *));
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        engine->edges[i] = edge_new(engine, &engine->config->haproxy[i]);
+    }
+}
+
+int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options, struct engine **ret_engine,
+               struct buf *why)
+{
+    struct mapper *mapper = NULL;
+    int err = mapper_new(&config->mapping, &mapper, why);
+    if (err) {
+        return err;
+    }
+    struct engine *engine = MEM_NEW(struct engine);
+    engine->loop = loop;
+    engine->config = config;
+    engine->seed = options->seed;
+    engine->mapper = mapper;
+    engine->services = services_new(options->seed);
+    engine->resolver = resolver_new(loop, options->seed, engine_host_changed, engine_host_in_use, engine);
+    engine->started_ms = engine_now_ms();
+    engine->turn = MEM_NEW(uv_prepare_t);
+    uv_prepare_init(loop, engine->turn);
+    engine->turn->data = engine;
+    feed_init(engine);
+    engine->feed.confirm_next = options->confirm;
+    *ret_engine = engine;
+    return 0;
+}
+
+void engine_start(struct engine *engine)
+{
+    cleanup_buf struct buf why = BUF_INIT;
+    engine_make_edges(engine);
+    uv_prepare_start(engine->turn, engine_turn);
+    if (feed_start(engine, &why)) {
+        log_error("marathon", "%s", buf_text(&why));
+    }
+}
+
+void engine_close(struct engine *engine)
+{
+    while (engine->waiters) {
+        engine_waiter_cancel(engine->waiters);
+    }
+    feed_close(engine);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_close(engine->edges[i]);
+    }
+    free(engine->edges);
+    resolver_close(engine->resolver);
+    services_free(engine->services);
+    mapper_free(engine->mapper);
+    journal_free(&engine->journal);
+    engine_close_handle((uv_handle_t *)engine->turn);
+    free(engine);
+}
+
+/* ---- another configuration ---- */
+
+static bool lists_equal(const struct config_list *a, const struct config_list *b)
+{
+    if (a->count != b->count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->items[i], b->items[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool marathon_equal(const struct config_marathon *a, const struct config_marathon *b)
+{
+    return lists_equal(&a->endpoints, &b->endpoints) && strcmp(a->user, b->user) == 0 &&
+           strcmp(a->password_file, b->password_file) == 0 && strcmp(a->dcos_token_file, b->dcos_token_file) == 0 &&
+           strcmp(a->ca_file, b->ca_file) == 0 && strcmp(a->cert_file, b->cert_file) == 0 &&
+           strcmp(a->key_file, b->key_file) == 0 && a->insecure_skip_verify == b->insecure_skip_verify &&
+           a->connect_timeout == b->connect_timeout && a->response_timeout == b->response_timeout &&
+           a->keepalive == b->keepalive;
+}
+
+static bool haproxy_equal(const struct config *a, const struct config *b)
+{
+    bool equal = a->n_haproxy == b->n_haproxy;
+    for (size_t i = 0; equal && i < a->n_haproxy; i++) {
+        equal = strcmp(a->haproxy[i].name, b->haproxy[i].name) == 0 && strcmp(a->haproxy[i].socket, b->haproxy[i].socket) == 0 &&
+                strcmp(a->haproxy[i].state_file, b->haproxy[i].state_file) == 0;
+    }
+    return equal;
+}
+
+static void engine_remake_edges(struct engine *engine, bool same)
+{
+    if (same) {
+        for (size_t i = 0; i < engine->n_edges; i++) {
+            engine->edges[i]->config = &engine->config->haproxy[i];
+        }
+        return;
+    }
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_close(engine->edges[i]);
+    }
+    free(engine->edges);
+    engine_make_edges(engine);
+}
+
+int engine_reload(struct engine *engine, const struct config *config, struct buf *why)
+{
+    struct mapper *mapper = NULL;
+    int err = mapper_new(&config->mapping, &mapper, why);
+    if (err) {
+        return err;
+    }
+    bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
+    bool same_haproxy = haproxy_equal(engine->config, config);
+    struct cluster_config bounds = {
+        .seed = engine->seed,
+        .missing_confirmations = (unsigned)config->slots.missing_confirmations,
+        .max_removal_percent = (unsigned)config->slots.max_removal_percent,
+    };
+    /* The client has borrowed the old configuration: it is made anew even when only the interval differs. */
+    feed_stop_client(engine);
+    engine->config = config;
+    mapper_free(engine->mapper);
+    engine->mapper = mapper;
+    cluster_configure(engine->feed.cluster, &bounds);
+    cluster_mark_all_dirty(engine->feed.cluster);
+    engine_remake_edges(engine, same_haproxy);
+    log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings", same_haproxy ? "" : ", other HAProxies");
+    return feed_start(engine, why);
+}
+
+/* ---- waiters and listeners ---- */
+
+struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg)
+{
+    struct engine_waiter *waiter = MEM_NEW(struct engine_waiter);
+    *waiter = (struct engine_waiter){.engine = engine, .done = done, .arg = arg, .next = engine->waiters};
+    engine->waiters = waiter;
+    feed_fetch_all(engine);
+    /* An answer to a request that was sent earlier does not count. */
+    waiter->stamp = engine->feed.again ? engine->feed.stamp + 1 : engine->feed.stamp;
+    return waiter;
+}
+
+void engine_waiter_cancel(struct engine_waiter *waiter)
+{
+    struct engine_waiter **link = &waiter->engine->waiters;
+    while (*link != waiter) {
+        link = &(*link)->next;
+    }
+    *link = waiter->next;
+    free(waiter);
+}
+
+static const char *engine_sync_obstacle(const struct engine *engine, const struct engine_waiter *waiter)
+{
+    if (waiter->failed) {
+        return engine->feed.error ? engine->feed.error : "Marathon's answer is not usable";
+    }
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        if (!engine->edges[i]->adopted && engine->edges[i]->error) {
+            return engine->edges[i]->error;
+        }
+    }
+    return NULL;
+}
+
+static void engine_finish_waiter(struct engine *engine, struct engine_waiter *waiter, const char *obstacle)
+{
+    static const char *const verdicts[] = {
+        [CLUSTER_GOOD] = "good", [CLUSTER_UNCONFIRMED] = "unconfirmed", [CLUSTER_HELD] = "held"};
+    const struct cluster_fetch_result *last = &engine->feed.last;
+    struct json_object *result = json_object_new_object();
+    if (obstacle) {
+        json_object_object_add(result, "error", json_object_new_string(obstacle));
+    }
+    json_object_object_add(result, "apps", json_object_new_int64((int64_t)last->n_apps));
+    json_object_object_add(result, "missing", json_object_new_int64((int64_t)last->n_missing));
+    json_object_object_add(result, "removed", json_object_new_int64((int64_t)last->n_removed));
+    json_object_object_add(result, "answer", json_object_new_string(verdicts[last->verdict]));
+    engine_synced *done = waiter->done;
+    void *arg = waiter->arg;
+    engine_waiter_cancel(waiter);
+    done(arg, obstacle == NULL, result);
+}
+
+static bool engine_is_settled(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        if (!edge_is_settled(engine->edges[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void engine_serve_waiters(struct engine *engine)
+{
+    struct engine_waiter *next = NULL;
+    for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = next) {
+        next = waiter->next;
+        const char *obstacle = engine_sync_obstacle(engine, waiter);
+        if (obstacle || (waiter->fetched && engine_is_settled(engine))) {
+            engine_finish_waiter(engine, waiter, obstacle);
+        }
+    }
+}
+
+size_t engine_confirm(struct engine *engine)
+{
+    engine_note_receipt(engine);
+    size_t removed = cluster_confirm(engine->feed.cluster);
+    engine_map_dirty(engine);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        removed += engine->edges[i]->orphans_held;
+        (void)edge_judge_orphans(engine->edges[i], true);
+    }
+    engine->feed.good_answers++;
+    return removed;
+}
+
+struct engine_listener *engine_listen(struct engine *engine, engine_changed *changed, void *arg)
+{
+    struct engine_listener *listener = MEM_NEW(struct engine_listener);
+    *listener = (struct engine_listener){.engine = engine, .changed = changed, .arg = arg, .next = engine->listeners};
+    engine->listeners = listener;
+    return listener;
+}
+
+void engine_unlisten(struct engine_listener *listener)
+{
+    struct engine_listener **link = &listener->engine->listeners;
+    while (*link != listener) {
+        link = &(*link)->next;
+    }
+    *link = listener->next;
+    free(listener);
+}

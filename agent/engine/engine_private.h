@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the engine and what they know of one another. The engine is the only place where the flow's stages meet. */
+#ifndef ENGINE_PRIVATE_H
+#define ENGINE_PRIVATE_H
+
+#include "slotd/client.h"
+#include "slotd/cluster.h"
+#include "slotd/engine.h"
+#include "slotd/haproxy.h"
+#include "slotd/mapping.h"
+#include "slotd/slots.h"
+#include "slotd/table.h"
+
+#define ENGINE_MAX_CHANGES 4096    /* recorded changes kept for `slotctl events` */
+#define ENGINE_MAX_LISTENERS 256
+#define ENGINE_MAX_LOOKUPS 2       /* libuv's threads are few, and file work needs them too */
+#define ENGINE_MAX_HOSTS 100000    /* host names remembered by the resolver */
+#define ENGINE_MAX_ABSENT 1024     /* apps whose 404 is remembered */
+
+/* ---- journal: what changed, when it was received, when HAProxy acknowledged ---- */
+
+struct change {
+    uint64_t sequence;
+    int64_t time_ms; /* since 1970, when the cause was received */
+    uint64_t received_ns; /* loop's high resolution time of the same moment */
+    uint64_t acknowledged_ns;
+    const char *action; /* "ready", "drain", "remove", "weight" or "failed"; static */
+    char *haproxy, *backend, *server, *endpoint;
+    char address[SLOTS_MAX_ADDRESS];
+    uint16_t port, weight;
+};
+struct journal {
+    struct change *changes[ENGINE_MAX_CHANGES];
+    uint64_t next; /* sequence of the next change */
+};
+/* Takes ownership of change and numbers it. */
+void journal_add(struct journal *journal, struct change *change);
+void journal_free(struct journal *journal);
+void change_free(struct change *change);
+struct json_object *journal_show(const struct journal *journal, uint64_t from, uint64_t *ret_next);
+
+/* ---- resolver: host names to addresses, without blocking ---- */
+
+struct resolver;
+/* The address of host may have changed: what uses it for that service has to be planned again. */
+typedef void resolver_changed(void *arg, const char *service);
+/* Whether service still has an endpoint on host; asked when an address is refreshed. */
+typedef bool resolver_in_use(void *arg, const char *host, const char *service);
+struct resolver *resolver_new(uv_loop_t *loop, uint64_t seed, resolver_changed *changed, resolver_in_use *in_use, void *arg);
+/* The canonical literal for host (itself, when it is one), or NULL while it is not known: changed is called when it is. */
+const char *resolver_get(struct resolver *resolver, const char *host, const char *service);
+/* The same, without starting a look-up. */
+const char *resolver_peek(const struct resolver *resolver, const char *host, char canonical[SLOTS_MAX_ADDRESS]);
+void resolver_close(struct resolver *resolver);
+
+/* ---- edge: one HAProxy in our care ---- */
+
+struct edge_backend {
+    struct edge *edge;
+    struct slots *slots;
+    const char *name; /* the slots' own */
+    const struct haproxy_server **rows; /* the row of each slot as read at adoption, by slot name order of adoption */
+    size_t n_rows;
+    struct change **open; /* by slot: a change that is not acknowledged to its end */
+    size_t n_open;
+    size_t in_flight; /* commands without a reply */
+    uint64_t received_ns; /* of the oldest cause since the last plan; 0: none */
+    int64_t received_ms;
+    struct edge_backend *next_dirty;
+    bool dirty;
+};
+
+struct edge {
+    struct engine *engine;
+    const struct config_haproxy *config;
+    struct haproxy_connection *connection;
+    struct haproxy_state_file *state_file; /* or NULL */
+    struct haproxy_state *state; /* as read at the last adoption, or NULL */
+    struct haproxy_info info;
+    struct haproxy_capabilities capabilities;
+    struct table backends; /* name to struct edge_backend */
+    struct edge_backend *first_dirty, **last_dirty;
+    unsigned epoch; /* counts connections: replies of an older one are not ours any more */
+    bool adopted;
+    char *error; /* why it is not in use, or NULL */
+    unsigned orphan_confirmations; /* complete answers since adoption */
+    size_t orphans_held; /* orphans that the guard holds */
+    uint64_t commands, refusals, adoptions;
+};
+struct edge *edge_new(struct engine *engine, const struct config_haproxy *config);
+void edge_close(struct edge *edge);
+/* The service of that backend changed: what should be in its slots is computed again. */
+void edge_refresh_backend(struct edge *edge, const char *backend);
+void edge_refresh_all(struct edge *edge);
+/* Plans what is dirty and sends it in one write. */
+void edge_run(struct edge *edge);
+/* A complete answer has been applied: judges orphans. force: an operator has confirmed. Returns whether some still wait. */
+bool edge_judge_orphans(struct edge *edge, bool force);
+bool edge_is_settled(const struct edge *edge);
+struct slots_counts edge_count(const struct edge *edge);
+const struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
+/* Every backend sorted by name; the caller frees the array. */
+struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
+
+/* The key of an endpoint among the slots of its backend. The caller frees it. */
+char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);
+/* What should be in the backend's slots, sorted by key; the caller frees with desired_free(). */
+struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, size_t *ret_count);
+void desired_free(struct slot_endpoint *endpoints, size_t count);
+
+/* ---- feed: Marathon's side ---- */
+
+struct feed_app; /* a fetch of one app */
+struct engine_waiter {
+    struct engine *engine;
+    engine_synced *done;
+    void *arg;
+    bool fetched; /* the complete fetch that it asked for has been applied */
+    bool failed; /* or it failed */
+    uint64_t stamp; /* satisfied by a fetch with this stamp or a later one */
+    struct engine_waiter *next;
+};
+struct engine_listener {
+    struct engine *engine;
+    engine_changed *changed;
+    void *arg;
+    struct engine_listener *next;
+};
+
+struct feed {
+    struct client *client;
+    struct cluster *cluster;
+    struct client_fetch *fetch; /* the complete one in flight, or NULL */
+    struct apps_reader *reader;
+    uint64_t stamp; /* of that fetch */
+    bool again; /* another complete fetch was asked for meanwhile */
+    uv_timer_t *timer; /* the next complete fetch */
+    struct table single; /* app id to struct feed_app, in flight */
+    struct table absent; /* app id to struct feed_absent */
+    bool answered; /* a complete answer has come since start */
+    size_t unreadable; /* apps in this answer without a readable id */
+    unsigned failures; /* complete fetches that failed in a row */
+    char *error; /* of the last complete fetch, or NULL */
+    int64_t last_event_ms, last_sync_ms; /* since 1970; 0: never */
+    struct cluster_fetch_result last; /* of the last complete answer */
+    unsigned good_answers; /* complete answers since start that the guard did not hold */
+    uint64_t events, bad_events;
+    bool confirm_next; /* the next complete answer is believed whatever it lacks */
+};
+
+struct engine {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct mapper *mapper;
+    struct services *services;
+    struct resolver *resolver;
+    struct feed feed;
+    struct edge **edges;
+    size_t n_edges;
+    struct journal journal;
+    uv_prepare_t *turn; /* runs what one turn of the loop has gathered */
+    uint64_t turn_received_ns; /* when the first cause of this turn arrived; 0: none */
+    int64_t turn_received_ms;
+    struct engine_waiter *waiters;
+    struct engine_listener *listeners;
+    int64_t started_ms;
+    uint64_t seed;
+    char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */
+    bool changed; /* the journal grew during this turn */
+    bool closing;
+};
+
+void feed_init(struct engine *engine);
+int feed_start(struct engine *engine, struct buf *why);
+/* Drops stream and fetches (another configuration follows with feed_start()); the cluster stays. */
+void feed_stop_client(struct engine *engine);
+void feed_close(struct engine *engine);
+/* Asks for a complete fetch now, or after the one in flight. */
+void feed_fetch_all(struct engine *engine);
+/* Something waits for another complete answer: asks for it well within the 2 s that contract.md allows. */
+void feed_confirm_soon(struct engine *engine);
+/* A cause arrived in this turn of the loop. */
+void engine_note_receipt(struct engine *engine);
+/* Notes that HAProxy has acknowledged a change to its end; takes ownership. */
+void engine_record(struct engine *engine, struct change *change);
+/* A complete answer is applied, or its fetch failed (error set in the feed). */
+void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok);
+/* Enough complete answers have been seen to know that an unclaimed slot belongs to nobody. */
+bool engine_is_confident(const struct engine *engine);
+/* Wall clock, milliseconds since 1970. */
+int64_t engine_now_ms(void);
+/* Closes a heap handle of the loop and frees it then; NULL is allowed. */
+void engine_close_handle(uv_handle_t *handle);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* Marathon's side of the engine: stream and answers into the cluster, and when to ask again. */
+#include <string.h>
+
+#include "engine_private.h"
+#include "slotd/error.h"
+#include "slotd/log.h"
+#include "slotd/mem.h"
+
+#define FEED_CONFIRM_MS 500        /* the fetch that confirms an absence; contract.md allows 2 s */
+#define FEED_RETRY_MIN_MS 250
+#define FEED_RETRY_MAX_MS 30000
+#define FEED_LIVE_PATIENCE_MS 3000 /* without a stream by then, answers alone have to do */
+#define FEED_ABSENT_MS 2000        /* how long an app's 404 is remembered */
+
+/* A fetch of one app. */
+struct feed_app {
+    struct engine *engine;
+    char *id;
+    uint64_t stamp;
+    struct client_fetch *fetch;
+    struct buf body;
+    bool again; /* asked for while in flight */
+};
+
+struct feed_absent {
+    char *id;
+    uint64_t until_ms;
+};
+
+static void feed_set_error(struct feed *feed, const char *error)
+{
+    free(feed->error);
+    feed->error = mem_strdup(error);
+}
+
+/* ---- the complete fetch ---- */
+
+static void feed_timer(uv_timer_t *timer)
+{
+    feed_fetch_all(timer->data);
+}
+
+static void feed_schedule(struct engine *engine, uint64_t after_ms)
+{
+    uv_timer_start(engine->feed.timer, feed_timer, after_ms, 0);
+}
+
+/* The interval of complete fetches, with a jitter of a tenth so that several daemons do not ask together. */
+static uint64_t feed_resync_ms(const struct engine *engine)
+{
+    uint64_t interval = (uint64_t)engine->config->marathon.resync_interval;
+    uint64_t jitter = table_hash(engine->seed, &engine->feed.stamp, sizeof(engine->feed.stamp)) % (interval / 10 + 1);
+    return interval - interval / 20 + jitter;
+}
+
+static uint64_t feed_retry_ms(const struct engine *engine)
+{
+    uint64_t delay = FEED_RETRY_MIN_MS;
+    for (unsigned i = 1; i < engine->feed.failures && delay < FEED_RETRY_MAX_MS; i++) {
+        delay *= 2;
+    }
+    delay = delay < FEED_RETRY_MAX_MS ? delay : FEED_RETRY_MAX_MS;
+    uint64_t jitter = table_hash(engine->seed, &engine->feed.failures, sizeof(engine->feed.failures)) % (delay / 4 + 1);
+    return delay - delay / 4 + jitter;
+}
+
+void feed_confirm_soon(struct engine *engine)
+{
+    feed_schedule(engine, FEED_CONFIRM_MS);
+}
+
+static int feed_listed_app(void *arg, const char *json, size_t len)
+{
+    struct engine *engine = arg;
+    struct marathon_app *app = NULL;
+    char *id = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    int err = marathon_app_parse(json, len, &app, &id, &why);
+    if (!err) {
+        cluster_put_listed_app(engine->feed.cluster, engine->feed.stamp, app);
+    } else if (id) {
+        cluster_put_malformed_app(engine->feed.cluster, engine->feed.stamp, id, buf_text(&why));
+    }
+    if (err && !id) {
+        engine->feed.unreadable++;
+        log_warning("marathon", "an app in the answer has no readable id: %s", why.len ? buf_text(&why) : error_text(err));
+    }
+    free(id);
+    return 0;
+}
+
+static int feed_answer_data(void *arg, const char *data, size_t len)
+{
+    struct engine *engine = arg;
+    engine_note_receipt(engine);
+    return apps_reader_feed(engine->feed.reader, data, len);
+}
+
+static void feed_answer_failed(struct engine *engine, const char *why)
+{
+    struct feed *feed = &engine->feed;
+    feed->failures++;
+    if (!feed->error || strcmp(feed->error, why) != 0) {
+        log_warning("marathon", "the answer of /v2/apps is not usable, what runs stays as it is: %s", why);
+    }
+    feed_set_error(feed, why);
+    feed_schedule(engine, feed_retry_ms(engine));
+    engine_answer_applied(engine, feed->stamp, false);
+}
+
+static void feed_answer_complete(struct engine *engine)
+{
+    struct feed *feed = &engine->feed;
+    feed->answered = true;
+    if (feed->unreadable > 0) {
+        /* An app without a readable id cannot be told from one that is missing: what is listed counts, absence does not. */
+        feed_answer_failed(engine, "an app in it has no readable id, so that absence cannot be judged");
+        return;
+    }
+    feed->failures = 0;
+    feed_set_error(feed, NULL);
+    feed->last_sync_ms = engine_now_ms();
+    feed->last = cluster_end_fetch(feed->cluster, feed->stamp);
+    if (feed->confirm_next) {
+        feed->confirm_next = false;
+        feed->last.n_removed += cluster_confirm(feed->cluster);
+        feed->last.verdict = CLUSTER_GOOD;
+    }
+    if (feed->last.verdict != CLUSTER_HELD) {
+        feed->good_answers++;
+    }
+    feed_schedule(engine, feed->last.verdict == CLUSTER_UNCONFIRMED ? FEED_CONFIRM_MS : feed_resync_ms(engine));
+    engine_answer_applied(engine, feed->stamp, true);
+}
+
+static void feed_answer_done(void *arg, int err, long status, const char *why)
+{
+    struct engine *engine = arg;
+    struct feed *feed = &engine->feed;
+    cleanup_buf struct buf reason = BUF_INIT;
+    (void)status;
+    feed->fetch = NULL;
+    if (!err) {
+        err = apps_reader_finish(feed->reader, &reason);
+    } else {
+        buf_puts(&reason, why[0] ? why : error_text(err));
+    }
+    apps_reader_free(feed->reader);
+    feed->reader = NULL;
+    if (err) {
+        feed_answer_failed(engine, reason.len ? buf_text(&reason) : error_text(err));
+    } else {
+        feed_answer_complete(engine);
+    }
+    if (feed->again) {
+        feed_fetch_all(engine);
+    }
+}
+
+void feed_fetch_all(struct engine *engine)
+{
+    static const struct client_fetch_events events = {.on_data = feed_answer_data, .on_done = feed_answer_done};
+    struct feed *feed = &engine->feed;
+    if (feed->fetch) {
+        feed->again = true;
+        return;
+    }
+    feed->again = false;
+    feed->unreadable = 0;
+    uv_timer_stop(feed->timer);
+    feed->reader = apps_reader_new("apps", MARATHON_MAX_APP_BYTES, feed_listed_app, engine);
+    feed->stamp = cluster_begin_fetch(feed->cluster);
+    feed->fetch = client_fetch_start(feed->client, CLIENT_FETCH_ALL, NULL, &events, engine);
+}
+
+/* ---- one app alone ---- */
+
+static void feed_app_free(struct feed_app *single)
+{
+    buf_free(&single->body);
+    free(single->id);
+    free(single);
+}
+
+static int feed_app_data(void *arg, const char *data, size_t len)
+{
+    struct feed_app *single = arg;
+    if (single->body.len + len > MARATHON_MAX_APP_BYTES) {
+        return SLOTD_E_LIMIT;
+    }
+    buf_append(&single->body, data, len);
+    return 0;
+}
+
+static void feed_remember_absent(struct engine *engine, const char *id)
+{
+    struct feed *feed = &engine->feed;
+    uint64_t now = uv_now(engine->loop);
+    size_t position = 0;
+    struct table_entry *entry;
+    struct feed_absent *stale = NULL;
+    if (feed->absent.count >= ENGINE_MAX_ABSENT) {
+        return;
+    }
+    while (!stale && (entry = table_next(&feed->absent, &position))) {
+        stale = ((struct feed_absent *)entry->value)->until_ms <= now ? entry->value : NULL;
+    }
+    struct feed_absent *absent = MEM_NEW(struct feed_absent);
+    *absent = (struct feed_absent){.id = mem_strdup(id), .until_ms = now + FEED_ABSENT_MS};
+    if (stale) {
+        table_remove(&feed->absent, stale->id);
+        free(stale->id);
+        free(stale);
+    }
+    struct feed_absent *old = table_put(&feed->absent, absent->id, absent);
+    if (old) {
+        free(old->id);
+        free(old);
+    }
+}
+
+static void feed_app_parsed(struct engine *engine, struct feed_app *single)
+{
+    struct marathon_app *app = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    int err = marathon_app_parse(buf_text(&single->body), single->body.len, &app, NULL, &why);
+    if (err) {
+        log_warning("marathon", "the answer for app %s is not usable: %s", single->id, buf_text(&why));
+    } else if (strcmp(app->id, single->id) != 0) {
+        log_warning("marathon", "asked for app %s and got %s: left aside", single->id, app->id);
+        marathon_app_free(app);
+    } else {
+        cluster_put_single_app(engine->feed.cluster, single->stamp, app);
+    }
+}
+
+static void feed_fetch_app(struct engine *engine, const char *id);
+
+static void feed_app_done(void *arg, int err, long status, const char *why)
+{
+    struct feed_app *single = arg;
+    struct engine *engine = single->engine;
+    engine_note_receipt(engine);
+    table_remove(&engine->feed.single, single->id);
+    if (!err) {
+        feed_app_parsed(engine, single);
+    } else if (status == 404) {
+        cluster_put_single_missing(engine->feed.cluster, single->stamp, single->id);
+        feed_remember_absent(engine, single->id);
+    } else {
+        log_warning("marathon", "app %s could not be fetched: %s", single->id, why[0] ? why : error_text(err));
+        /* What it would have told comes with the next complete answer, which follows soon. */
+        feed_schedule(engine, FEED_CONFIRM_MS);
+    }
+    if (single->again) {
+        feed_fetch_app(engine, single->id);
+    }
+    feed_app_free(single);
+}
+
+static void feed_fetch_app(struct engine *engine, const char *id)
+{
+    static const struct client_fetch_events events = {.on_data = feed_app_data, .on_done = feed_app_done};
+    struct feed *feed = &engine->feed;
+    struct feed_app *running = table_get(&feed->single, id);
+    const struct feed_absent *absent = table_get(&feed->absent, id);
+    if (running) {
+        running->again = true;
+        return;
+    }
+    if (absent && absent->until_ms > uv_now(engine->loop)) {
+        return;
+    }
+    struct feed_app *single = MEM_NEW(struct feed_app);
+    single->engine = engine;
+    single->id = mem_strdup(id);
+    single->stamp = cluster_begin_fetch(feed->cluster);
+    table_put(&feed->single, single->id, single);
+    single->fetch = client_fetch_start(feed->client, CLIENT_FETCH_APP, single->id, &events, single);
+}
+
+/* ---- the stream ---- */
+
+static void feed_live(void *arg, const char *endpoint)
+{
+    struct engine *engine = arg;
+    log_notice("marathon", "event stream of %s is live", endpoint);
+    if (engine->feed.fetch) {
+        /* Sent before the subscription: it may miss what happened in between. */
+        client_fetch_cancel(engine->feed.fetch);
+        engine->feed.fetch = NULL;
+        apps_reader_free(engine->feed.reader);
+        engine->feed.reader = NULL;
+    }
+    feed_fetch_all(engine);
+}
+
+static void feed_event(void *arg, const char *name, const char *data, size_t len)
+{
+    struct engine *engine = arg;
+    struct feed *feed = &engine->feed;
+    struct marathon_event *event = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    feed->events++;
+    feed->last_event_ms = engine_now_ms();
+    int err = marathon_event_parse(name, data, len, &event, &why);
+    if (err) {
+        feed->bad_events++;
+        log_warning("marathon", "an event was left aside: %s: %s", name, why.len ? buf_text(&why) : error_text(err));
+        return;
+    }
+    cleanup_free char *app_id = mem_strdup(event->app_id);
+    enum cluster_effect effect = cluster_apply_event(feed->cluster, event);
+    marathon_event_free(event);
+    if (effect != CLUSTER_NO_EFFECT) {
+        engine_note_receipt(engine);
+    }
+    if (effect == CLUSTER_FETCH_APP) {
+        feed_fetch_app(engine, app_id);
+    }
+}
+
+static void feed_lost(void *arg, const char *why)
+{
+    (void)arg;
+    log_warning("marathon", "event stream lost, what runs stays as it is: %s", why);
+}
+
+/* ---- life ---- */
+
+void feed_init(struct engine *engine)
+{
+    struct feed *feed = &engine->feed;
+    struct cluster_config config = {
+        .seed = engine->seed,
+        .missing_confirmations = (unsigned)engine->config->slots.missing_confirmations,
+        .max_removal_percent = (unsigned)engine->config->slots.max_removal_percent,
+    };
+    feed->cluster = cluster_new(&config);
+    table_init(&feed->single, engine->seed);
+    table_init(&feed->absent, engine->seed);
+    feed->timer = MEM_NEW(uv_timer_t);
+    uv_timer_init(engine->loop, feed->timer);
+    feed->timer->data = engine;
+}
+
+int feed_start(struct engine *engine, struct buf *why)
+{
+    static const struct client_events events = {.on_live = feed_live, .on_event = feed_event, .on_lost = feed_lost};
+    int err = client_new(engine->loop, &engine->config->marathon, &events, engine, &engine->feed.client);
+    if (err) {
+        buf_printf(why, "Marathon's client cannot be made: %s", error_text(err));
+        return err;
+    }
+    client_start(engine->feed.client);
+    feed_schedule(engine, FEED_LIVE_PATIENCE_MS);
+    return 0;
+}
+
+static void feed_stop_fetches(struct feed *feed)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&feed->single, &position))) {
+        struct feed_app *single = entry->value;
+        client_fetch_cancel(single->fetch);
+        feed_app_free(single);
+    }
+    table_free(&feed->single);
+    if (feed->fetch) {
+        client_fetch_cancel(feed->fetch);
+        apps_reader_free(feed->reader);
+        feed->fetch = NULL;
+        feed->reader = NULL;
+    }
+}
+
+void feed_stop_client(struct engine *engine)
+{
+    feed_stop_fetches(&engine->feed);
+    if (engine->feed.client) {
+        client_close(engine->feed.client);
+        engine->feed.client = NULL;
+    }
+}
+
+void feed_close(struct engine *engine)
+{
+    struct feed *feed = &engine->feed;
+    feed_stop_client(engine);
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&feed->absent, &position))) {
+        struct feed_absent *absent = entry->value;
+        free(absent->id);
+        free(absent);
+    }
+    table_free(&feed->absent);
+    engine_close_handle((uv_handle_t *)feed->timer);
+    cluster_free(feed->cluster);
+    free(feed->error);
+}

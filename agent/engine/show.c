@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* What slotctl shows of the engine: JSON documents, and the reasons why it is degraded. */
+#include <json-c/json.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine_private.h"
+#include "slotd/map_output.h"
+#include "slotd/mem.h"
+#include "slotd/text.h"
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+    json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t number)
+{
+    json_object_object_add(object, key, json_object_new_int64((int64_t)number));
+}
+
+static void add_bool(struct json_object *object, const char *key, bool value)
+{
+    json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+/* Milliseconds since a moment of the wall clock; null when it never was. */
+static void add_age(struct json_object *object, const char *key, int64_t since_ms)
+{
+    int64_t age = engine_now_ms() - since_ms;
+    json_object_object_add(object, key, since_ms ? json_object_new_int64(age > 0 ? age : 0) : NULL);
+}
+
+/* ---- why it is degraded ---- */
+
+static size_t engine_count_held(const struct engine *engine)
+{
+    size_t held = cluster_held(engine->feed.cluster);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        held += engine->edges[i]->orphans_held;
+    }
+    return held;
+}
+
+__attribute__((format(printf, 2, 3))) static void add_reason(struct json_object *reasons, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    cleanup_free char *text = mem_vprintf(format, args);
+    va_end(args);
+    json_object_array_add(reasons, json_object_new_string(text));
+}
+
+static void reasons_of_marathon(const struct engine *engine, struct json_object *reasons)
+{
+    struct client_status client = client_get_status(engine->feed.client);
+    if (!client.live) {
+        add_reason(reasons, "Marathon's event stream at %s is not live: %s", client.endpoint,
+                   client.error[0] ? client.error : "connecting");
+    }
+    if (engine->feed.error) {
+        add_reason(reasons, "Marathon's last answer was not usable: %s", engine->feed.error);
+    } else if (!engine->feed.answered) {
+        add_reason(reasons, "Marathon has not answered completely yet");
+    }
+    size_t held = engine_count_held(engine);
+    if (held > 0) {
+        add_reason(reasons, "the guard holds the removal of %zu endpoints, since too much is missing at once; if that is right: "
+                            "slotctl confirm", held);
+    }
+}
+
+static void reasons_of_edge(const struct edge *edge, struct json_object *reasons)
+{
+    const char *name = edge->config->name;
+    struct slots_counts counts = edge_count(edge);
+    if (!edge->adopted) {
+        add_reason(reasons, "HAProxy %s is not in use: %s", name, edge->error ? edge->error : "reading its state");
+        return;
+    }
+    if (edge->backends.count == 0) {
+        add_reason(reasons, "HAProxy %s has no slots: its backends need a line such as `server-template s 20 slot.invalid:1 "
+                            "disabled`", name);
+    }
+    if (counts.waiting > 0) {
+        add_reason(reasons, "HAProxy %s: %zu endpoints wait for a free slot; see slotctl services", name, counts.waiting);
+    }
+    if (counts.unknown > 0) {
+        add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
+    }
+    if (edge->state_file && haproxy_state_file_error(edge->state_file)) {
+        add_reason(reasons, "HAProxy %s: %s cannot be written: %s", name, edge->config->state_file,
+                   haproxy_state_file_error(edge->state_file));
+    }
+}
+
+static struct json_object *engine_reasons(const struct engine *engine)
+{
+    struct json_object *reasons = json_object_new_array();
+    reasons_of_marathon(engine, reasons);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        reasons_of_edge(engine->edges[i], reasons);
+    }
+    return reasons;
+}
+
+/* ---- status ---- */
+
+static struct json_object *show_marathon(const struct engine *engine)
+{
+    const struct feed *feed = &engine->feed;
+    struct client_status client = client_get_status(feed->client);
+    struct json_object *object = json_object_new_object();
+    add_text(object, "endpoint", client.endpoint);
+    add_bool(object, "live", client.live);
+    add_text(object, "leader", client.leader[0] ? client.leader : NULL);
+    add_text(object, "error", feed->error ? feed->error : client.error[0] ? client.error : NULL);
+    add_age(object, "last_event_age_ms", feed->last_event_ms);
+    add_age(object, "last_sync_age_ms", feed->last_sync_ms);
+    add_number(object, "events", feed->events);
+    add_number(object, "events_refused", feed->bad_events);
+    add_number(object, "reconnects", client.reconnects);
+    add_number(object, "fetches", client.fetches);
+    add_number(object, "fetch_failures", client.fetch_failures);
+    return object;
+}
+
+static struct json_object *show_slot_counts(const struct slots_counts *counts)
+{
+    struct json_object *object = json_object_new_object();
+    add_number(object, "total", counts->slots);
+    add_number(object, "free", counts->free);
+    add_number(object, "ready", counts->ready);
+    add_number(object, "draining", counts->draining);
+    add_number(object, "unclaimed", counts->orphans);
+    add_number(object, "unknown", counts->unknown);
+    add_number(object, "endpoints_waiting", counts->waiting);
+    add_number(object, "endpoints_unresolved", counts->unresolved);
+    return object;
+}
+
+static struct json_object *show_capabilities(const struct edge *edge)
+{
+    struct json_object *object = json_object_new_object();
+    add_bool(object, "late_address", edge->capabilities.late_address);
+    add_bool(object, "add_server", edge->capabilities.add_server);
+    add_bool(object, "add_backend", edge->capabilities.add_backend);
+    add_bool(object, "wait_command", edge->capabilities.wait_command);
+    add_bool(object, "init_state", edge->capabilities.init_state);
+    return object;
+}
+
+static struct json_object *show_edge(const struct edge *edge)
+{
+    struct slots_counts counts = edge_count(edge);
+    struct haproxy_statistics statistics = haproxy_connection_statistics(edge->connection);
+    struct json_object *object = json_object_new_object();
+    add_text(object, "name", edge->config->name);
+    add_text(object, "socket", edge->config->socket);
+    add_bool(object, "connected", edge->adopted);
+    add_text(object, "error", edge->adopted ? NULL : edge->error);
+    add_text(object, "version", edge->info.version.text[0] ? edge->info.version.text : NULL);
+    add_number(object, "pid", (uint64_t)edge->info.pid);
+    add_number(object, "adoptions", edge->adoptions);
+    add_number(object, "commands", edge->commands);
+    add_number(object, "commands_refused", edge->refusals);
+    add_number(object, "commands_without_reply", statistics.failures);
+    add_number(object, "backends", edge->backends.count);
+    json_object_object_add(object, "slots", show_slot_counts(&counts));
+    json_object_object_add(object, "capabilities", show_capabilities(edge));
+    add_text(object, "state_file", edge->config->state_file[0] ? edge->config->state_file : NULL);
+    add_text(object, "state_file_error", edge->state_file ? haproxy_state_file_error(edge->state_file) : NULL);
+    return object;
+}
+
+static struct json_object *show_counts(const struct engine *engine)
+{
+    struct cluster_counts counts = cluster_count(engine->feed.cluster);
+    size_t n_problems = 0;
+    free(services_list_problems(engine->services, &n_problems));
+    struct json_object *object = json_object_new_object();
+    add_number(object, "apps", counts.apps);
+    add_number(object, "tasks", counts.tasks);
+    add_number(object, "tasks_running", counts.running);
+    add_number(object, "services", services_count(engine->services));
+    add_number(object, "problems", n_problems);
+    add_number(object, "changes", engine->journal.next);
+    return object;
+}
+
+static struct json_object *show_guard(const struct engine *engine)
+{
+    size_t held = engine_count_held(engine);
+    struct json_object *object = json_object_new_object();
+    add_bool(object, "holding", held > 0);
+    add_number(object, "held", held);
+    json_object_object_add(object, "max_removal_percent", json_object_new_int(engine->config->slots.max_removal_percent));
+    return object;
+}
+
+struct json_object *engine_show_status(const struct engine *engine)
+{
+    struct json_object *status = json_object_new_object();
+    struct json_object *reasons = engine_reasons(engine);
+    struct json_object *edges = json_object_new_array();
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        json_object_array_add(edges, show_edge(engine->edges[i]));
+    }
+    add_text(status, "version", PACKAGE_VERSION);
+    add_age(status, "uptime_ms", engine->started_ms);
+    add_bool(status, "degraded", json_object_array_length(reasons) > 0);
+    json_object_object_add(status, "reasons", reasons);
+    json_object_object_add(status, "marathon", show_marathon(engine));
+    json_object_object_add(status, "haproxy", edges);
+    json_object_object_add(status, "counts", show_counts(engine));
+    json_object_object_add(status, "guard", show_guard(engine));
+    return status;
+}
+
+void engine_describe(const struct engine *engine, struct buf *text)
+{
+    struct json_object *reasons = engine_reasons(engine);
+    struct cluster_counts counts = cluster_count(engine->feed.cluster);
+    if (json_object_array_length(reasons) > 0) {
+        buf_printf(text, "degraded: %s", json_object_get_string(json_object_array_get_idx(reasons, 0)));
+    } else {
+        buf_printf(text, "in step: %zu services, %zu tasks running", services_count(engine->services), counts.running);
+    }
+    json_object_put(reasons);
+}
+
+/* ---- slots ---- */
+
+static void add_task_of_key(struct json_object *object, const char *key)
+{
+    const char *blank = key ? strchr(key, ' ') : NULL;
+    struct json_object *task = blank ? json_object_new_string_len(key, (int)(blank - key)) : NULL;
+    json_object_object_add(object, "task", task);
+    add_text(object, "segment", blank ? blank + 1 : NULL);
+}
+
+static struct json_object *show_slot(const struct edge_backend *backend, size_t slot)
+{
+    struct slot_view view = slots_view(backend->slots, slot);
+    const struct slot_observed *observed = view.observed;
+    struct json_object *object = json_object_new_object();
+    add_text(object, "haproxy", backend->edge->config->name);
+    add_text(object, "backend", backend->name);
+    add_text(object, "slot", observed->server);
+    add_text(object, "state", slot_state_text(view.state));
+    add_text(object, "address", observed->address);
+    add_number(object, "port", observed->port);
+    add_number(object, "weight", observed->weight);
+    json_object_object_add(object, "sessions", NULL);
+    add_bool(object, "maint", (observed->admin & SLOT_ADMIN_MAINT) != 0);
+    add_bool(object, "up", observed->op_state >= 1 && observed->op_state <= 2);
+    add_task_of_key(object, view.endpoint);
+    return object;
+}
+
+static bool is_wanted(const char *name, const char *const *names, size_t n_names)
+{
+    for (size_t i = 0; i < n_names; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return n_names == 0;
+}
+
+struct json_object *engine_show_slots(const struct engine *engine, const char *const *names, size_t n_names)
+{
+    struct json_object *slots = json_object_new_array();
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        size_t count = 0;
+        struct edge_backend **backends = edge_list_backends(engine->edges[i], &count);
+        for (size_t b = 0; b < count; b++) {
+            for (size_t s = 0; is_wanted(backends[b]->name, names, n_names) && s < slots_count(backends[b]->slots); s++) {
+                json_object_array_add(slots, show_slot(backends[b], s));
+            }
+        }
+        free(backends);
+    }
+    struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "slots", slots);
+    return document;
+}
+
+/* ---- plan ---- */
+
+static void show_backend_plan(const struct edge_backend *backend, struct json_object *commands)
+{
+    struct slot_plan plan = {0};
+    struct slots_options options = {.read_back = backend->edge->capabilities.late_address};
+    cleanup_buf struct buf line = BUF_INIT;
+    slots_preview(backend->slots, &options, &plan);
+    for (size_t i = 0; i < plan.count; i++) {
+        buf_clear(&line);
+        if (haproxy_command_format(backend->name, &plan.commands[i], &line) == 0) {
+            json_object_array_add(commands, json_object_new_string(buf_text(&line)));
+        }
+    }
+    slot_plan_free(&plan);
+}
+
+struct json_object *engine_show_plan(const struct engine *engine)
+{
+    struct json_object *edges = json_object_new_array();
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        size_t count = 0;
+        struct json_object *object = json_object_new_object();
+        struct json_object *commands = json_object_new_array();
+        struct edge_backend **backends = edge_list_backends(engine->edges[i], &count);
+        for (size_t b = 0; b < count; b++) {
+            show_backend_plan(backends[b], commands);
+        }
+        free(backends);
+        add_text(object, "name", engine->edges[i]->config->name);
+        add_bool(object, "connected", engine->edges[i]->adopted);
+        json_object_object_add(object, "commands", commands);
+        json_object_array_add(edges, object);
+    }
+    struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "haproxy", edges);
+    return document;
+}
+
+struct json_object *engine_show_events(const struct engine *engine, uint64_t from, uint64_t *ret_next)
+{
+    return journal_show(&engine->journal, from, ret_next);
+}
+
+/* ---- services ---- */
+
+/* The first HAProxy that has the backend; slots are named alike on all of them. */
+static const struct edge_backend *engine_find_backend(const struct engine *engine, const char *name)
+{
+    const struct edge_backend *backend = NULL;
+    for (size_t i = 0; i < engine->n_edges && !backend; i++) {
+        backend = edge_find_backend(engine->edges[i], name);
+    }
+    return backend;
+}
+
+static const char *place_backend(void *arg, const struct service *service)
+{
+    const struct edge_backend *backend = engine_find_backend(arg, service->backend);
+    return backend ? backend->name : NULL;
+}
+
+static const char *place_address(void *arg, const struct endpoint *endpoint)
+{
+    struct engine *engine = arg;
+    return resolver_peek(engine->resolver, endpoint->host, engine->shown_address);
+}
+
+static const char *place_slot(void *arg, const struct service *service, const struct service_part *part, const struct endpoint *endpoint)
+{
+    const struct edge_backend *backend = engine_find_backend(arg, service->backend);
+    cleanup_free char *key = endpoint_key(part, endpoint);
+    long slot = backend ? slots_find_endpoint(backend->slots, key) : -1;
+    return slot >= 0 ? slots_view(backend->slots, (size_t)slot).observed->server : NULL;
+}
+
+static void add_service_problem(struct json_object *problems, const struct service *service, const char *task, const char *code,
+                                const char *message)
+{
+    json_object_array_add(problems, map_output_problem(service->parts[0]->app, task, service->parts[0]->segment, code, message));
+}
+
+static void problems_of_endpoint(const struct engine *engine, const struct edge_backend *backend, const struct service *service,
+                                 const struct service_part *part, const struct endpoint *endpoint, struct json_object *problems)
+{
+    char canonical[SLOTS_MAX_ADDRESS];
+    cleanup_free char *key = endpoint_key(part, endpoint);
+    if (endpoint->phase != ENDPOINT_READY || slots_find_endpoint(backend->slots, key) >= 0) {
+        return;
+    }
+    if (!resolver_peek(engine->resolver, endpoint->host, canonical)) {
+        add_service_problem(problems, service, endpoint->task, "host-unresolved", "its host name has no address yet: it waits");
+    } else if (slots_count_states(backend->slots).waiting > 0) {
+        add_service_problem(problems, service, endpoint->task, "backend-full",
+                            "every slot of the backend is taken: it waits for the next free one; give the server-template line more slots");
+    }
+}
+
+/* What only the meeting with HAProxy shows. */
+static void problems_of_service(const struct engine *engine, const struct service *service, struct json_object *problems)
+{
+    const struct edge_backend *backend = engine_find_backend(engine, service->backend);
+    bool adopted = false;
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        adopted = adopted || engine->edges[i]->adopted;
+    }
+    if (!backend) {
+        cleanup_free char *message = mem_printf("no HAProxy has a backend `%s` with slots: it takes no traffic", service->backend);
+        if (adopted) {
+            add_service_problem(problems, service, NULL, "backend-missing", message);
+        }
+        return;
+    }
+    for (size_t p = 0; p < service->n_parts; p++) {
+        for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
+            problems_of_endpoint(engine, backend, service, service->parts[p], &service->parts[p]->endpoints[e], problems);
+        }
+    }
+}
+
+static bool service_is_wanted(const struct service *service, const char *const *names, size_t n_names)
+{
+    bool wanted = is_wanted(service->name, names, n_names) || is_wanted(service->backend, names, n_names);
+    for (size_t i = 0; i < service->n_parts && !wanted; i++) {
+        wanted = is_wanted(service->parts[i]->app, names, n_names);
+    }
+    return wanted;
+}
+
+struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names)
+{
+    const struct map_output_places places = {engine, place_backend, place_address, place_slot};
+    struct json_object *document = map_output_document(engine->services, &places);
+    struct json_object *problems = json_object_object_get(document, "problems");
+    struct json_object *shown = json_object_new_array();
+    size_t count = 0;
+    const struct service **list = services_list(engine->services, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (service_is_wanted(list[i], names, n_names)) {
+            json_object_array_add(shown, map_output_service(list[i], &places));
+            problems_of_service(engine, list[i], problems);
+        }
+    }
+    free(list);
+    json_object_object_add(document, "services", shown);
+    return document;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/* One interactive connection that stays, with a prompt after each command as the border between replies.
+ *
+ * Measured on 2.6 against a new connection for each batch: a third of the cost and latency for one command, replies that need no
+ * guessing where they end, and one of HAProxy's ten `stats maxconn` places. Its price, that it stays with the old process after a
+ * reload, is paid by a look at `Stopping` in `show info` twice a second and by the reply "Proxy is disabled.". */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "slotd/error.h"
+#include "slotd/haproxy.h"
+#include "slotd/log.h"
+#include "slotd/mem.h"
+
+#define CONNECTION_PROBE_MS 500
+#define CONNECTION_TIMEOUT_MS 5000
+#define CONNECTION_BACKOFF_MIN_MS 10
+#define CONNECTION_BACKOFF_MAX_MS 1000
+#define CONNECTION_MAX_REPLY (256U << 20) /* `show servers state` of a million slots */
+#define CONNECTION_READ_SIZE 65536
+
+enum connection_phase { PHASE_WAITING, PHASE_CONNECTING, PHASE_GREETING, PHASE_UP, PHASE_CLOSED };
+
+/* A line without its reply yet. */
+struct request {
+    haproxy_done *done;
+    void *arg;
+    uint64_t sent_ms;
+    struct request *next;
+};
+
+union peer {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+};
+
+struct haproxy_connection {
+    uv_loop_t *loop;
+    char *address;
+    const struct haproxy_events *events;
+    void *arg;
+    enum connection_phase phase;
+    union peer *peer; /* NULL in PHASE_WAITING and PHASE_CLOSED */
+    uv_timer_t retry, probe;
+    uv_prepare_t turn;
+    struct haproxy_reply_reader *reader;
+    struct request *first, **last;
+    struct buf out;
+    char *read_buffer;
+    struct haproxy_info info;
+    uint64_t backoff_ms;
+    bool probing;
+    bool reported_down;
+    unsigned handles; /* open handles of the loop that point here */
+    struct haproxy_statistics statistics;
+};
+
+struct write_job {
+    uv_write_t request;
+    char *data;
+};
+
+static void connection_connect(struct haproxy_connection *connection);
+static void connection_lose(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms);
+
+/* ---- handles ---- */
+
+static void connection_handle_closed(struct haproxy_connection *connection)
+{
+    if (--connection->handles == 0 && connection->phase == PHASE_CLOSED) {
+        haproxy_reply_reader_free(connection->reader);
+        buf_free(&connection->out);
+        free(connection->read_buffer);
+        free(connection->address);
+        free(connection);
+    }
+}
+
+static void own_handle_closed(uv_handle_t *handle)
+{
+    connection_handle_closed(handle->data);
+}
+
+static void peer_closed(uv_handle_t *handle)
+{
+    struct haproxy_connection *connection = handle->data;
+    free(handle);
+    connection_handle_closed(connection);
+}
+
+static void connection_drop_peer(struct haproxy_connection *connection)
+{
+    if (connection->peer) {
+        uv_close(&connection->peer->handle, peer_closed);
+        connection->peer = NULL;
+    }
+    haproxy_reply_reader_reset(connection->reader);
+    buf_clear(&connection->out);
+    connection->probing = false;
+}
+
+/* ---- requests ---- */
+
+static void connection_queue(struct haproxy_connection *connection, const char *line, haproxy_done *done, void *arg)
+{
+    struct request *request = MEM_NEW(struct request);
+    *request = (struct request){.done = done, .arg = arg, .sent_ms = uv_now(connection->loop)};
+    *connection->last = request;
+    connection->last = &request->next;
+    buf_puts(&connection->out, line);
+    buf_putc(&connection->out, '\n');
+}
+
+static struct request *connection_take_request(struct haproxy_connection *connection)
+{
+    struct request *request = connection->first;
+    if (request) {
+        connection->first = request->next;
+        if (!connection->first) {
+            connection->last = &connection->first;
+        }
+    }
+    return request;
+}
+
+static void connection_fail_requests(struct haproxy_connection *connection, int err)
+{
+    struct request *request;
+    while ((request = connection_take_request(connection))) {
+        connection->statistics.failures++;
+        request->done(request->arg, err, "", 0);
+        free(request);
+    }
+}
+
+static void write_done(uv_write_t *request, int status)
+{
+    struct write_job *job = (struct write_job *)request;
+    (void)status; /* a broken connection is told by the reading side */
+    free(job->data);
+    free(job);
+}
+
+void haproxy_connection_flush(struct haproxy_connection *connection)
+{
+    uv_prepare_stop(&connection->turn);
+    if (!connection->peer || connection->out.len == 0) {
+        return;
+    }
+    struct write_job *job = MEM_NEW(struct write_job);
+    size_t len = connection->out.len;
+    job->data = buf_steal(&connection->out);
+    uv_buf_t part = uv_buf_init(job->data, (unsigned)len);
+    int err = uv_write(&job->request, &connection->peer->stream, &part, 1, write_done);
+    if (err) {
+        free(job->data);
+        free(job);
+    }
+}
+
+static void connection_turn(uv_prepare_t *turn)
+{
+    haproxy_connection_flush(turn->data);
+}
+
+void haproxy_connection_send(struct haproxy_connection *connection, const char *line, haproxy_done *done, void *arg)
+{
+    connection->statistics.commands++;
+    connection_queue(connection, line, done, arg);
+    uv_prepare_start(&connection->turn, connection_turn);
+}
+
+/* ---- probes ---- */
+
+static void connection_probed(void *arg, int err, const char *reply, size_t len)
+{
+    struct haproxy_connection *connection = arg;
+    cleanup_buf struct buf why = BUF_INIT;
+    struct haproxy_info info;
+    connection->probing = false;
+    if (err) {
+        return;
+    }
+    if (haproxy_info_parse(reply, len, &info, &why)) {
+        connection_lose(connection, SLOTD_E_PARSE, buf_text(&why), CONNECTION_BACKOFF_MAX_MS);
+        return;
+    }
+    if (info.stopping) {
+        connection_lose(connection, SLOTD_E_CLOSED, "this process is stopping (a reload, or its end)", connection->backoff_ms);
+        return;
+    }
+    connection->info = info;
+    if (connection->phase == PHASE_GREETING) {
+        connection->phase = PHASE_UP;
+        connection->backoff_ms = CONNECTION_BACKOFF_MIN_MS;
+        connection->reported_down = false;
+        connection->events->on_up(connection->arg, &connection->info);
+    }
+}
+
+static void connection_probe(struct haproxy_connection *connection)
+{
+    connection->probing = true;
+    connection_queue(connection, "show info", connection_probed, connection);
+    haproxy_connection_flush(connection);
+}
+
+/* Notices silence, and asks whether the peer is still the living process. */
+static void connection_tick(uv_timer_t *timer)
+{
+    struct haproxy_connection *connection = timer->data;
+    uint64_t now = uv_now(connection->loop);
+    if (connection->first && now - connection->first->sent_ms >= CONNECTION_TIMEOUT_MS) {
+        connection_lose(connection, SLOTD_E_TIMEOUT, "no answer within 5 s: frozen, or very slow", connection->backoff_ms);
+        return;
+    }
+    if (connection->phase == PHASE_UP && !connection->probing) {
+        connection_probe(connection);
+    }
+}
+
+/* ---- reading ---- */
+
+static void connection_replied(void *arg, const char *reply, size_t len)
+{
+    struct haproxy_connection *connection = arg;
+    struct request *request = connection_take_request(connection);
+    if (!request) {
+        connection_lose(connection, SLOTD_E_PARSE, "an answer came that nothing had asked for", CONNECTION_BACKOFF_MAX_MS);
+        return;
+    }
+    request->done(request->arg, 0, reply, len);
+    free(request);
+}
+
+static void connection_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *part)
+{
+    const struct haproxy_connection *connection = handle->data;
+    (void)suggested;
+    *part = uv_buf_init(connection->read_buffer, CONNECTION_READ_SIZE);
+}
+
+static void connection_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *part)
+{
+    struct haproxy_connection *connection = stream->data;
+    if (!connection->peer || &connection->peer->stream != stream || n_read == 0) {
+        return;
+    }
+    if (n_read < 0) {
+        bool eof = n_read == UV_EOF;
+        connection_lose(connection, eof ? SLOTD_E_CLOSED : (int)n_read, eof ? "HAProxy closed the connection" : uv_strerror((int)n_read),
+                        connection->backoff_ms);
+        return;
+    }
+    if (haproxy_reply_reader_feed(connection->reader, part->base, (size_t)n_read)) {
+        connection_lose(connection, SLOTD_E_LIMIT, "a reply is larger than allowed", CONNECTION_BACKOFF_MAX_MS);
+    }
+}
+
+/* ---- connecting ---- */
+
+static void connection_greeted(void *arg, int err, const char *reply, size_t len)
+{
+    struct haproxy_connection *connection = arg;
+    (void)reply;
+    (void)len;
+    if (!err) {
+        connection_probe(connection);
+    }
+}
+
+static void connection_connected(uv_connect_t *request, int status)
+{
+    struct haproxy_connection *connection = request->data;
+    bool current = connection->peer && request->handle == &connection->peer->stream;
+    free(request);
+    if (!current) {
+        return;
+    }
+    if (status < 0) {
+        connection_lose(connection, status, uv_strerror(status), connection->backoff_ms);
+        return;
+    }
+    connection->statistics.connects++;
+    connection->phase = PHASE_GREETING;
+    uv_read_start(&connection->peer->stream, connection_allocate, connection_read);
+    connection_queue(connection, "prompt", connection_greeted, connection);
+    haproxy_connection_flush(connection);
+}
+
+static void connection_connect_tcp(struct haproxy_connection *connection, uv_connect_t *request, const struct sockaddr *address)
+{
+    int err = uv_tcp_connect(request, &connection->peer->tcp, address, connection_connected);
+    if (err) {
+        free(request);
+        connection_lose(connection, err, uv_strerror(err), CONNECTION_BACKOFF_MAX_MS);
+    }
+}
+
+/* A look-up outlives the connection when it is closed meanwhile: it keeps a handle's worth of a claim on it. */
+static void connection_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *list)
+{
+    struct haproxy_connection *connection = lookup->data;
+    free(lookup);
+    if (connection->phase != PHASE_CONNECTING) {
+        uv_freeaddrinfo(list);
+    } else if (status < 0) {
+        connection_lose(connection, status, uv_strerror(status), CONNECTION_BACKOFF_MAX_MS);
+    } else {
+        uv_connect_t *request = MEM_NEW(uv_connect_t);
+        request->data = connection;
+        connection_connect_tcp(connection, request, list->ai_addr);
+        uv_freeaddrinfo(list);
+    }
+    connection_handle_closed(connection);
+}
+
+static void connection_look_up(struct haproxy_connection *connection)
+{
+    cleanup_free char *host = mem_strdup(connection->address);
+    char *colon = strrchr(host, ':');
+    const char *port = "";
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    size_t len = strlen(host);
+    if (colon) {
+        *colon = '\0';
+        port = colon + 1;
+        len = (size_t)(colon - host);
+    }
+    char *name = host;
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        host[len - 1] = '\0';
+        name = host + 1;
+    }
+    uv_getaddrinfo_t *lookup = MEM_NEW(uv_getaddrinfo_t);
+    lookup->data = connection;
+    int err = uv_getaddrinfo(connection->loop, lookup, connection_looked_up, name, port, &hints);
+    if (err) {
+        free(lookup);
+        connection_lose(connection, err, uv_strerror(err), CONNECTION_BACKOFF_MAX_MS);
+        return;
+    }
+    connection->handles++;
+}
+
+static void connection_connect(struct haproxy_connection *connection)
+{
+    bool is_path = connection->address[0] == '/';
+    connection->peer = MEM_NEW(union peer);
+    connection->phase = PHASE_CONNECTING;
+    if (is_path) {
+        uv_pipe_init(connection->loop, &connection->peer->pipe, 0);
+    } else {
+        uv_tcp_init(connection->loop, &connection->peer->tcp);
+        uv_tcp_nodelay(&connection->peer->tcp, 1);
+    }
+    connection->peer->handle.data = connection;
+    connection->handles++;
+    if (is_path) {
+        uv_connect_t *request = MEM_NEW(uv_connect_t);
+        request->data = connection;
+        uv_pipe_connect(request, &connection->peer->pipe, connection->address, connection_connected);
+    } else {
+        connection_look_up(connection);
+    }
+}
+
+static void connection_retry(uv_timer_t *timer)
+{
+    connection_connect(timer->data);
+}
+
+/* Drops the peer, fails what waits for it, says so once, and comes back later. */
+static void connection_lose(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms)
+{
+    if (connection->phase == PHASE_WAITING || connection->phase == PHASE_CLOSED) {
+        return;
+    }
+    bool was_up = connection->phase == PHASE_UP;
+    connection->phase = PHASE_WAITING;
+    connection_drop_peer(connection);
+    connection_fail_requests(connection, err);
+    uv_timer_start(&connection->retry, connection_retry, retry_ms, 0);
+    connection->backoff_ms = connection->backoff_ms * 2 < CONNECTION_BACKOFF_MAX_MS ? connection->backoff_ms * 2 : CONNECTION_BACKOFF_MAX_MS;
+    if (was_up || !connection->reported_down) {
+        connection->reported_down = true;
+        connection->events->on_down(connection->arg, why);
+    }
+}
+
+void haproxy_connection_restart(struct haproxy_connection *connection, const char *why)
+{
+    connection_lose(connection, SLOTD_E_CLOSED, why, 0);
+}
+
+/* ---- life ---- */
+
+struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *address, const struct haproxy_events *events, void *arg)
+{
+    struct haproxy_connection *connection = MEM_NEW(struct haproxy_connection);
+    connection->loop = loop;
+    connection->address = mem_strdup(address);
+    connection->events = events;
+    connection->arg = arg;
+    connection->last = &connection->first;
+    connection->backoff_ms = CONNECTION_BACKOFF_MIN_MS;
+    connection->read_buffer = mem_alloc(CONNECTION_READ_SIZE);
+    connection->reader = haproxy_reply_reader_new(CONNECTION_MAX_REPLY, connection_replied, connection);
+    uv_timer_init(loop, &connection->retry);
+    uv_timer_init(loop, &connection->probe);
+    uv_prepare_init(loop, &connection->turn);
+    connection->retry.data = connection->probe.data = connection->turn.data = connection;
+    connection->handles = 3;
+    uv_timer_start(&connection->probe, connection_tick, CONNECTION_PROBE_MS, CONNECTION_PROBE_MS);
+    uv_timer_start(&connection->retry, connection_retry, 0, 0);
+    return connection;
+}
+
+bool haproxy_connection_is_up(const struct haproxy_connection *connection)
+{
+    return connection->phase == PHASE_UP;
+}
+
+struct haproxy_statistics haproxy_connection_statistics(const struct haproxy_connection *connection)
+{
+    return connection->statistics;
+}
+
+void haproxy_connection_close(struct haproxy_connection *connection)
+{
+    connection->phase = PHASE_CLOSED;
+    connection_drop_peer(connection);
+    connection_fail_requests(connection, -ECANCELED);
+    uv_close((uv_handle_t *)&connection->retry, own_handle_closed);
+    uv_close((uv_handle_t *)&connection->probe, own_handle_closed);
+    uv_close((uv_handle_t *)&connection->turn, own_handle_closed);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps of mapping one app, and the codes of its problems:
+ *   app-malformed, constraint..., backend-name-too-long, container-port-zero, host-invalid, host-missing, ip-address-ambiguous,
+ *   ip-address-index, ip-address-missing, no-port, port-and-index, port-index-out-of-range, port-invalid, port-name-not-published,
+ *   port-name-unknown, priority-invalid, protocol-unknown, rule-invalid, weight-invalid, weight-negative, weight-zero */
+#ifndef MAPPING_PRIVATE_H
+#define MAPPING_PRIVATE_H
+
+#include "slotd/mapping.h"
+
+#define MAPPING_MAX_NAME 1024        /* bytes of a service name */
+#define MAPPING_MAX_BACKEND 200      /* bytes of a HAProxy name */
+#define MAPPING_MAX_RULE (64U << 10) /* bytes of a rule */
+
+struct constraint {
+    char *glob;
+    bool must_match;
+};
+
+struct mapper {
+    const struct config_mapping *config;
+    struct constraint *constraints;
+    size_t n_constraints;
+    void *words; /* pcre2_code: runs of letters and numbers */
+    void *lower; /* pcre2_code: everything, for case conversion */
+};
+
+/* One segment of one app while it is mapped. */
+struct segment_view {
+    const struct mapper *mapper;
+    const struct marathon_app *app;
+    const char *segment; /* "" for the app itself */
+    struct app_mapping *result;
+};
+
+/* names.c */
+int names_init(struct mapper *mapper, struct buf *why);
+void names_free(struct mapper *mapper);
+/* strings.ToLower: Unicode. The caller frees. */
+char *names_lower(const struct mapper *mapper, const char *text);
+/* The name as HAProxy takes it. The caller frees. */
+char *names_to_ascii(const char *name);
+
+/* labels.c */
+/* The names of the app's segments, sorted, without the app's own; the caller frees array and names. */
+char **labels_list_segments(const struct mapper *mapper, const struct marathon_app *app, size_t *ret_count);
+/* The label PREFIX.property as the segment has it: its own, else the app's. NULL when absent or empty. */
+const char *labels_get(const struct segment_view *view, const char *property);
+/* The app's own label, whatever the segment. */
+const char *labels_get_own(const struct mapper *mapper, const struct marathon_app *app, const char *property);
+
+/* constraints.c */
+int constraints_init(struct mapper *mapper, struct buf *why);
+void constraints_free(struct mapper *mapper);
+/* Whether the app is to be mapped at all. */
+bool app_is_selected(const struct mapper *mapper, const struct marathon_app *app);
+
+/* place.c: host and port of a task; false with a problem added when there is none. ret_host is borrowed from task. */
+bool place_find_host(const struct segment_view *view, const struct marathon_task *task, const char **ret_host);
+bool place_find_port(const struct segment_view *view, const struct marathon_task *task, int32_t *ret_port);
+
+/* part.c */
+bool service_part_equal(const struct service_part *a, const struct service_part *b);
+
+/* readiness.c */
+bool task_is_ready(const struct marathon_app *app, const struct marathon_task *task, int64_t now_ms);
+
+/* rule.c: the rule as text; the caller frees. */
+char *rule_find(const struct segment_view *view);
+int64_t rule_find_priority(const struct segment_view *view, const char *rule);
+
+__attribute__((format(printf, 4, 5))) void view_add_problem(const struct segment_view *view, const struct marathon_task *task,
+                                                            const char *code, const char *format, ...);
+
+#endif

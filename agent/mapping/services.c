@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of all apps, joined into services by name; only what differs is reported as changed. */
+#include <string.h>
+
+#include "mapping_private.h"
+#include "slotd/mem.h"
+#include "slotd/table.h"
+
+struct entry {
+    struct service service; /* parts points to parts below */
+    char *name, *backend;
+    const struct service_part **parts;
+    size_t n_parts, capacity;
+    bool changed;
+    struct entry *next_changed;
+};
+
+struct services {
+    struct table apps;     /* app id to struct app_mapping */
+    struct table by_name;  /* to struct entry */
+    struct table backends; /* to struct entry */
+    struct entry *first_changed, **last_changed;
+    struct entry *returned; /* a gone service that the caller still looks at */
+};
+
+struct services *services_new(uint64_t seed)
+{
+    struct services *services = MEM_NEW(struct services);
+    services->last_changed = &services->first_changed;
+    table_init(&services->apps, seed);
+    table_init(&services->by_name, seed);
+    table_init(&services->backends, seed);
+    return services;
+}
+
+static void entry_free(struct entry *entry)
+{
+    if (entry) {
+        free(entry->parts);
+        free(entry->backend);
+        free(entry->name);
+        free(entry);
+    }
+}
+
+void services_free(struct services *services)
+{
+    if (!services) {
+        return;
+    }
+    struct table_entry *slot;
+    for (size_t position = 0; (slot = table_next(&services->by_name, &position));) {
+        entry_free(slot->value);
+    }
+    for (size_t position = 0; (slot = table_next(&services->apps, &position));) {
+        app_mapping_free(slot->value);
+    }
+    entry_free(services->returned);
+    table_free(&services->apps);
+    table_free(&services->by_name);
+    table_free(&services->backends);
+    free(services);
+}
+
+/* ---- one service ---- */
+
+static void services_mark_changed(struct services *services, struct entry *entry)
+{
+    if (entry->changed) {
+        return;
+    }
+    entry->changed = true;
+    entry->next_changed = NULL;
+    *services->last_changed = entry;
+    services->last_changed = &entry->next_changed;
+}
+
+/* Two names may look alike to HAProxy: who lives keeps the plain one. */
+static char *services_choose_backend(const struct services *services, const char *wanted)
+{
+    char *name = mem_strdup(wanted);
+    for (unsigned i = 2; table_get(&services->backends, name); i++) {
+        free(name);
+        name = mem_printf("%s-%u", wanted, i);
+    }
+    return name;
+}
+
+static struct entry *services_ensure(struct services *services, const struct service_part *part)
+{
+    struct entry *entry = table_get(&services->by_name, part->name);
+    if (!entry) {
+        entry = MEM_NEW(struct entry);
+        entry->name = mem_strdup(part->name);
+        entry->backend = services_choose_backend(services, part->backend);
+        table_put(&services->by_name, entry->name, entry);
+        table_put(&services->backends, entry->backend, entry);
+    }
+    return entry;
+}
+
+/* App ids decide whose rule counts; within one app the segments' order. */
+static int compare_parts(const struct service_part *a, const struct service_part *b)
+{
+    int order = strcmp(a->app, b->app);
+    return order != 0 ? order : strcmp(a->segment, b->segment);
+}
+
+static void entry_insert(struct entry *entry, const struct service_part *part)
+{
+    MEM_GROW(entry->parts, entry->capacity, entry->n_parts + 1);
+    size_t place = entry->n_parts;
+    while (place > 0 && compare_parts(entry->parts[place - 1], part) > 0) {
+        entry->parts[place] = entry->parts[place - 1];
+        place--;
+    }
+    entry->parts[place] = part;
+    entry->n_parts++;
+}
+
+static void entry_remove(struct entry *entry, const struct service_part *part)
+{
+    size_t place = 0;
+    while (place < entry->n_parts && entry->parts[place] != part) {
+        place++;
+    }
+    if (place < entry->n_parts) {
+        entry->n_parts--;
+        memmove(&entry->parts[place], &entry->parts[place + 1], (entry->n_parts - place) * sizeof(struct service_part *));
+    }
+}
+
+static const struct service *entry_show(struct entry *entry)
+{
+    const struct service_part *first = entry->n_parts > 0 ? entry->parts[0] : NULL;
+    entry->service = (struct service){
+        .name = entry->name,
+        .backend = entry->backend,
+        .frontend = first ? first->frontend : "",
+        .rule = first ? first->rule : "",
+        .mode = first ? first->mode : "http",
+        .parts = entry->parts,
+        .n_parts = entry->n_parts,
+        .gone = entry->n_parts == 0,
+    };
+    return &entry->service;
+}
+
+/* ---- apps come and go ---- */
+
+static const struct service_part *find_equal_part(const struct app_mapping *mapping, const struct service_part *part)
+{
+    for (size_t i = 0; mapping && i < mapping->n_parts; i++) {
+        if (service_part_equal(&mapping->parts[i], part)) {
+            return &mapping->parts[i];
+        }
+    }
+    return NULL;
+}
+
+/* Takes the old parts out, puts the new ones in; a part that is the same on both sides changes nothing. */
+static void services_replace(struct services *services, const struct app_mapping *old, const struct app_mapping *fresh)
+{
+    for (size_t i = 0; old && i < old->n_parts; i++) {
+        struct entry *entry = table_get(&services->by_name, old->parts[i].name);
+        entry_remove(entry, &old->parts[i]);
+        if (!find_equal_part(fresh, &old->parts[i])) {
+            services_mark_changed(services, entry);
+        }
+    }
+    for (size_t i = 0; fresh && i < fresh->n_parts; i++) {
+        struct entry *entry = services_ensure(services, &fresh->parts[i]);
+        entry_insert(entry, &fresh->parts[i]);
+        if (!find_equal_part(old, &fresh->parts[i])) {
+            services_mark_changed(services, entry);
+        }
+    }
+}
+
+void services_set_app(struct services *services, struct app_mapping *mapping)
+{
+    struct app_mapping *old = table_get(&services->apps, mapping->app);
+    if (old && app_mapping_equal(old, mapping)) {
+        app_mapping_free(mapping);
+        return;
+    }
+    services_replace(services, old, mapping);
+    table_put(&services->apps, mapping->app, mapping);
+    app_mapping_free(old);
+}
+
+void services_remove_app(struct services *services, const char *app)
+{
+    struct app_mapping *old = table_remove(&services->apps, app);
+    if (old) {
+        services_replace(services, old, NULL);
+        app_mapping_free(old);
+    }
+}
+
+/* ---- reading ---- */
+
+const struct service *services_next_changed(struct services *services)
+{
+    struct entry *entry = services->first_changed;
+    entry_free(services->returned);
+    services->returned = NULL;
+    if (!entry) {
+        return NULL;
+    }
+    services->first_changed = entry->next_changed;
+    if (!services->first_changed) {
+        services->last_changed = &services->first_changed;
+    }
+    entry->changed = false;
+    if (entry->n_parts == 0) {
+        table_remove(&services->by_name, entry->name);
+        table_remove(&services->backends, entry->backend);
+        services->returned = entry;
+    }
+    return entry_show(entry);
+}
+
+const struct service *services_get(const struct services *services, const char *name)
+{
+    struct entry *entry = table_get(&services->by_name, name);
+    return entry && entry->n_parts > 0 ? entry_show(entry) : NULL;
+}
+
+const struct service *services_get_backend(const struct services *services, const char *backend)
+{
+    struct entry *entry = table_get(&services->backends, backend);
+    return entry && entry->n_parts > 0 ? entry_show(entry) : NULL;
+}
+
+const struct app_mapping *services_get_app(const struct services *services, const char *app)
+{
+    return table_get(&services->apps, app);
+}
+
+static int compare_services(const void *a, const void *b)
+{
+    return strcmp((*(const struct service *const *)a)->name, (*(const struct service *const *)b)->name);
+}
+
+const struct service **services_list(const struct services *services, size_t *ret_count)
+{
+    const struct service **list = mem_alloc_array(services->by_name.count, sizeof(struct service *));
+    size_t count = 0;
+    size_t position = 0;
+    struct table_entry *slot;
+    while ((slot = table_next(&services->by_name, &position))) {
+        struct entry *entry = slot->value;
+        if (entry->n_parts > 0) {
+            list[count++] = entry_show(entry);
+        }
+    }
+    qsort(list, count, sizeof(*list), compare_services);
+    *ret_count = count;
+    return list;
+}
+
+static int compare_problems(const void *a, const void *b)
+{
+    const struct problem *left = *(const struct problem *const *)a;
+    const struct problem *right = *(const struct problem *const *)b;
+    int order = strcmp(left->app, right->app);
+    /* Those of one app stand in one array, in the order they were found. */
+    return order != 0 ? order : left < right ? -1 : left > right;
+}
+
+const struct problem **services_list_problems(const struct services *services, size_t *ret_count)
+{
+    size_t capacity = 0;
+    size_t count = 0;
+    const struct problem **list = mem_alloc(1);
+    size_t position = 0;
+    struct table_entry *slot;
+    while ((slot = table_next(&services->apps, &position))) {
+        const struct problem_list *problems = &((const struct app_mapping *)slot->value)->problems;
+        MEM_GROW(list, capacity, count + problems->count);
+        for (size_t i = 0; i < problems->count; i++) {
+            list[count++] = &problems->items[i];
+        }
+    }
+    if (count > 1) {
+        qsort(list, count, sizeof(*list), compare_problems);
+    }
+    *ret_count = count;
+    return list;
+}
+
+size_t services_count(const struct services *services)
+{
+    return services->by_name.count;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Events into the store: what a task or an app has just become. */
+#include <string.h>
+
+#include "cluster_private.h"
+#include "slotd/mem.h"
+
+static enum cluster_effect effect_of(const struct known_app *app)
+{
+    return app->dirty ? CLUSTER_CHANGED : CLUSTER_NO_EFFECT;
+}
+
+/* A deleted app goes with its last task, unless an older answer is still under way and could list it again. */
+static enum cluster_effect effect_of_end(struct cluster *cluster, struct known_app *app)
+{
+    bool living = false;
+    for (size_t i = 0; i < app->n_tasks && !living && app->absent; i++) {
+        living = app->tasks[i]->task->state != MARATHON_TASK_TERMINAL;
+    }
+    if (app->absent && !living && !cluster->open_fetch) {
+        cluster_remove_app(cluster, app);
+        return CLUSTER_CHANGED;
+    }
+    return effect_of(app);
+}
+
+/* A posted definition counts from the moment a task of it runs. */
+static void app_promote_provisional(struct cluster *cluster, struct known_app *app, const char *version)
+{
+    if (app->provisional && strcmp(app->provisional->version, version) == 0) {
+        struct marathon_app *definition = app->provisional;
+        app->provisional = NULL;
+        cluster_set_definition(cluster, app, definition, app->posted);
+    }
+}
+
+static bool app_lacks_version(const struct known_app *app, const char *version)
+{
+    return !app->has_definition || !known_app_knows_version(app, version);
+}
+
+static void task_take_place(struct cluster *cluster, struct known_task *known, struct marathon_event *event)
+{
+    if (!task_place_equal(known->task, event->task)) {
+        cluster_mark_dirty(cluster, known->app);
+    }
+    /* The id is the table's key and the start is told by answers alone: the rest is the event's. */
+    struct marathon_task *old = known->task;
+    struct marathon_task *fresh = event->task;
+    char *host = old->host;
+    char *version = old->version;
+    char **addresses = old->addresses;
+    size_t n_addresses = old->n_addresses;
+    int32_t *ports = old->ports;
+    old->host = fresh->host;
+    old->version = fresh->version;
+    old->addresses = fresh->addresses;
+    old->n_addresses = fresh->n_addresses;
+    old->ports = fresh->ports;
+    old->n_ports = fresh->n_ports;
+    fresh->host = host;
+    fresh->version = version;
+    fresh->addresses = addresses;
+    fresh->n_addresses = n_addresses;
+    fresh->ports = ports;
+}
+
+static enum cluster_effect apply_running(struct cluster *cluster, struct known_app *app, struct known_task *known,
+                                         struct marathon_event *event)
+{
+    bool was_running = known && known->task->state == MARATHON_TASK_RUNNING;
+    app_promote_provisional(cluster, app, event->task->version);
+    bool lacks = app_lacks_version(app, event->task->version);
+    if (!known) {
+        known = cluster_add_task(cluster, app, event->task);
+        event->task = NULL;
+        if (!known) {
+            return CLUSTER_NO_EFFECT;
+        }
+    } else {
+        task_take_place(cluster, known, event);
+        cluster_set_state(cluster, known, MARATHON_TASK_RUNNING);
+    }
+    known->event = cluster->receipts;
+    known->missing = 0;
+    if (was_running && !known->waits) {
+        return CLUSTER_NO_EFFECT;
+    }
+    known->waits = lacks;
+    return lacks ? CLUSTER_FETCH_APP : CLUSTER_NO_EFFECT;
+}
+
+/* An answer under way may still list the task as it was: remember what the event said, even of tasks that are not known yet. */
+static void apply_not_running(struct cluster *cluster, struct known_app *app, struct known_task *known, struct marathon_event *event)
+{
+    if (!known) {
+        known = cluster_add_task(cluster, app, event->task);
+        event->task = NULL;
+    } else {
+        cluster_set_state(cluster, known, event->state);
+    }
+    if (known) {
+        known->event = cluster->receipts;
+        known->missing = 0;
+        if (event->state == MARATHON_TASK_TERMINAL) {
+            known->ended = cluster->receipts;
+        }
+    }
+}
+
+static bool state_matters(enum marathon_task_state state)
+{
+    return state == MARATHON_TASK_RUNNING || state == MARATHON_TASK_KILLING || state == MARATHON_TASK_UNREACHABLE ||
+           state == MARATHON_TASK_TERMINAL;
+}
+
+static enum cluster_effect apply_status_update(struct cluster *cluster, struct marathon_event *event)
+{
+    struct known_task *known = table_get(&cluster->tasks, event->task->id);
+    struct known_app *app = known ? known->app : cluster_find_app(cluster, event->app_id);
+    if (!state_matters(event->state) || (known && known->task->state == MARATHON_TASK_TERMINAL)) {
+        return CLUSTER_NO_EFFECT;
+    }
+    /* What ends in an app that is not known matters only while an older answer may still come and list it. */
+    if (!app && (event->state == MARATHON_TASK_RUNNING || cluster->open_fetch)) {
+        app = cluster_ensure_app(cluster, event->app_id);
+    }
+    if (!app) {
+        return CLUSTER_NO_EFFECT;
+    }
+    if (event->state == MARATHON_TASK_RUNNING) {
+        enum cluster_effect effect = apply_running(cluster, app, known, event);
+        return effect == CLUSTER_FETCH_APP ? effect : effect_of(app);
+    }
+    apply_not_running(cluster, app, known, event);
+    return effect_of_end(cluster, app);
+}
+
+/* Terminal and unreachable conditions count for every task of the instance: a wiped task gets no status update. */
+static enum cluster_effect apply_instance(struct cluster *cluster, const struct marathon_event *event)
+{
+    struct known_app *app = cluster_find_app(cluster, event->app_id);
+    enum marathon_task_state state = event->type == MARATHON_EVENT_INSTANCE_TERMINATED ? MARATHON_TASK_TERMINAL : event->state;
+    if (!app || (state != MARATHON_TASK_TERMINAL && state != MARATHON_TASK_UNREACHABLE)) {
+        return CLUSTER_NO_EFFECT;
+    }
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        struct known_task *known = app->tasks[i];
+        if (known->task->state != MARATHON_TASK_TERMINAL && marathon_task_is_of_instance(known->task->id, event->instance_id)) {
+            cluster_set_state(cluster, known, state);
+            known->event = cluster->receipts;
+            known->missing = 0;
+        }
+    }
+    return effect_of_end(cluster, app);
+}
+
+static enum cluster_effect apply_post(struct cluster *cluster, struct marathon_event *event)
+{
+    struct known_app *app = cluster_ensure_app(cluster, event->app_id);
+    if (!app) {
+        return CLUSTER_NO_EFFECT;
+    }
+    marathon_app_free(app->provisional);
+    app->provisional = event->app;
+    app->posted = cluster->receipts;
+    app->terminated = 0;
+    app->absent = false;
+    app->missing = 0;
+    event->app = NULL;
+    return CLUSTER_NO_EFFECT;
+}
+
+static enum cluster_effect apply_app_terminated(struct cluster *cluster, const struct marathon_event *event)
+{
+    struct known_app *app = cluster_find_app(cluster, event->app_id);
+    if (!app) {
+        return CLUSTER_NO_EFFECT;
+    }
+    app->terminated = cluster->receipts;
+    /* Its own 404 confirms it (design.md, rule 4). */
+    return CLUSTER_FETCH_APP;
+}
+
+enum cluster_effect cluster_apply_event(struct cluster *cluster, struct marathon_event *event)
+{
+    cluster->receipts++;
+    switch (event->type) {
+    case MARATHON_EVENT_STATUS_UPDATE:
+        return apply_status_update(cluster, event);
+    case MARATHON_EVENT_INSTANCE_CHANGED:
+    case MARATHON_EVENT_INSTANCE_TERMINATED:
+        return apply_instance(cluster, event);
+    case MARATHON_EVENT_API_POST:
+        return apply_post(cluster, event);
+    case MARATHON_EVENT_APP_TERMINATED:
+        return apply_app_terminated(cluster, event);
+    case MARATHON_EVENT_OTHER:
+    case MARATHON_EVENT_ATTACHED:
+    case MARATHON_EVENT_DEPLOYMENT:
+        return CLUSTER_NO_EFFECT;
+    }
+    return CLUSTER_NO_EFFECT;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers into the store: what is listed, what is absent, and when absence is believed. */
+#include <string.h>
+
+#include "cluster_private.h"
+#include "slotd/mem.h"
+
+uint64_t cluster_begin_fetch(struct cluster *cluster)
+{
+    cluster->open_fetch = ++cluster->receipts;
+    return cluster->receipts;
+}
+
+/* ---- what is listed ---- */
+
+/* Details that events lack come from the listing even when the event's state is the newer. */
+static void task_take_details(struct known_task *known, const struct marathon_task *listed)
+{
+    known->task->started_ms = listed->started_ms;
+}
+
+static void task_replace(struct cluster *cluster, struct known_task *known, struct marathon_task *listed)
+{
+    struct marathon_task *old = known->task;
+    enum marathon_task_state state = listed->state;
+    if (!task_place_equal(old, listed) || old->started_ms != listed->started_ms) {
+        cluster_mark_dirty(cluster, known->app);
+    }
+    listed->state = old->state;
+    /* The key of the table is the task's own id: put it again before the old one goes. */
+    known->task = listed;
+    table_put(&cluster->tasks, listed->id, known);
+    marathon_task_free(old);
+    cluster_set_state(cluster, known, state);
+}
+
+static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t stamp, struct marathon_task *listed)
+{
+    struct known_task *known = table_get(&cluster->tasks, listed->id);
+    if (!known) {
+        if (listed->state == MARATHON_TASK_TERMINAL) {
+            marathon_task_free(listed);
+            return;
+        }
+        known = cluster_add_task(cluster, app, listed);
+        if (known) {
+            known->since = known->listed = stamp;
+        }
+        return;
+    }
+    known->listed = stamp;
+    known->missing = 0;
+    if (known->task->state == MARATHON_TASK_TERMINAL || known->app != app) {
+        marathon_task_free(listed);
+        return;
+    }
+    bool definition_fits = strcmp(app->definition->version, known->task->version) == 0;
+    if (known->waits && (definition_fits || stamp > known->event)) {
+        known->waits = false;
+        cluster_mark_dirty(cluster, app);
+    }
+    if (known->event > stamp) {
+        task_take_details(known, listed);
+        marathon_task_free(listed);
+        return;
+    }
+    /* Terminal tasks are listed without ports and version: only their state counts. */
+    if (listed->state == MARATHON_TASK_TERMINAL) {
+        cluster_set_state(cluster, known, MARATHON_TASK_TERMINAL);
+        known->ended = stamp;
+        marathon_task_free(listed);
+        return;
+    }
+    task_replace(cluster, known, listed);
+}
+
+/* A tombstone has done its duty once an answer sent after the end lacks the task. */
+static void app_drop_tombstones(struct cluster *cluster, struct known_app *app, uint64_t stamp)
+{
+    for (size_t i = app->n_tasks; i > 0; i--) {
+        struct known_task *known = app->tasks[i - 1];
+        if (known->task->state == MARATHON_TASK_TERMINAL && known->listed != stamp && known->ended < stamp) {
+            cluster_remove_task(cluster, known);
+        }
+    }
+}
+
+static void app_take_definition(struct cluster *cluster, struct known_app *app, uint64_t stamp, struct marathon_app *listed)
+{
+    if (app->provisional && (app->posted < stamp || strcmp(app->provisional->version, listed->version) == 0)) {
+        marathon_app_free(app->provisional);
+        app->provisional = NULL;
+    }
+    if (app->has_definition && app->defined > stamp) {
+        marathon_app_free(listed);
+        return;
+    }
+    cluster_set_definition(cluster, app, listed, stamp);
+}
+
+static void app_listed(struct cluster *cluster, uint64_t stamp, struct marathon_app *listed)
+{
+    struct known_app *app = cluster_ensure_app(cluster, listed->id);
+    if (!app || app->terminated > stamp) {
+        /* Beyond the bound, or listed by an answer that is older than the app's end. */
+        if (app) {
+            app->listed = stamp;
+        }
+        marathon_app_free(listed);
+        return;
+    }
+    struct marathon_task **tasks = listed->tasks;
+    size_t n_tasks = listed->n_tasks;
+    listed->tasks = NULL;
+    listed->n_tasks = 0;
+    app->terminated = 0;
+    app->absent = false;
+    app->listed = stamp;
+    app->missing = 0;
+    app_take_definition(cluster, app, stamp, listed);
+    for (size_t i = 0; i < n_tasks; i++) {
+        known_app_remember_version(app, tasks[i]->version);
+        task_listed(cluster, app, stamp, tasks[i]);
+    }
+    free(tasks);
+    app_drop_tombstones(cluster, app, stamp);
+}
+
+void cluster_put_listed_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app)
+{
+    app_listed(cluster, stamp, app);
+}
+
+void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app)
+{
+    app_listed(cluster, stamp, app);
+}
+
+void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const char *id, const char *why)
+{
+    struct known_app *app = cluster_ensure_app(cluster, id);
+    if (!app) {
+        return;
+    }
+    app->listed = stamp;
+    app->missing = 0;
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        /* Nothing is known of its tasks: they count as listed as they were. */
+        app->tasks[i]->listed = stamp;
+        app->tasks[i]->missing = 0;
+    }
+    if (!app->problem || strcmp(app->problem, why) != 0) {
+        free(app->problem);
+        app->problem = mem_strdup(why);
+        cluster_mark_dirty(cluster, app);
+    }
+}
+
+static bool app_has_living_task(const struct known_app *app)
+{
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        if (app->tasks[i]->task->state != MARATHON_TASK_TERMINAL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const char *id)
+{
+    struct known_app *app = cluster_find_app(cluster, id);
+    if (!app) {
+        return;
+    }
+    if (!app->has_definition && !app->provisional && !app->problem) {
+        /* Known by events of its tasks alone: the kill updates of an app that is deleted. */
+        cluster_remove_app(cluster, app);
+    } else if (app->terminated && app->terminated < stamp) {
+        app->absent = true;
+        if (!app_has_living_task(app)) {
+            cluster_remove_app(cluster, app);
+        }
+    }
+}
+
+/* ---- what is absent ---- */
+
+/* Sums over all apps at the end of a complete answer. */
+struct absence {
+    uint64_t stamp;
+    size_t before;    /* running tasks known before this answer */
+    size_t shrinks;   /* by how many running tasks the apps shrink together */
+    size_t missing;   /* tasks that it lacks */
+    size_t confirmed; /* of them: lacked often enough */
+    size_t removed;
+    size_t n_listed;
+    bool guarded;
+};
+
+static bool task_is_lacked(const struct known_task *known, uint64_t stamp)
+{
+    return known->task->state != MARATHON_TASK_TERMINAL && known->listed != stamp && known->event < stamp && known->since < stamp;
+}
+
+static void count_lack(unsigned *missing, uint64_t *lacked_until, uint64_t stamp, uint64_t now)
+{
+    /* A confirmation is an answer sent after the previous one was complete. */
+    if (*missing == 0 || stamp > *lacked_until) {
+        (*missing)++;
+        *lacked_until = now;
+    }
+}
+
+static size_t app_count_shrinking(const struct known_app *app, struct absence *absence)
+{
+    size_t before = 0;
+    size_t after = 0;
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        const struct known_task *known = app->tasks[i];
+        bool running = known->task->state == MARATHON_TASK_RUNNING;
+        bool lacked = task_is_lacked(known, absence->stamp);
+        before += known->since < absence->stamp && (running || known->task->state == MARATHON_TASK_UNREACHABLE);
+        after += running && !lacked;
+    }
+    absence->before += before;
+    return before > after ? before - after : 0;
+}
+
+static void absence_count(struct cluster *cluster, struct absence *absence)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&cluster->apps, &position))) {
+        struct known_app *app = entry->value;
+        absence->n_listed += app->listed == absence->stamp;
+        absence->shrinks += app_count_shrinking(app, absence);
+        for (size_t i = 0; i < app->n_tasks; i++) {
+            struct known_task *known = app->tasks[i];
+            if (task_is_lacked(known, absence->stamp)) {
+                count_lack(&known->missing, &known->lacked_until, absence->stamp, cluster->receipts);
+                absence->missing++;
+                absence->confirmed += known->missing >= cluster->config.missing_confirmations;
+            }
+        }
+    }
+    bool nothing_listed = absence->n_listed == 0 && absence->before > 0;
+    bool too_much = absence->before >= 8 && absence->shrinks * 100 > absence->before * (size_t)cluster->config.max_removal_percent;
+    absence->guarded = absence->missing > 0 && (nothing_listed || too_much);
+}
+
+static void app_remove_lacked(struct cluster *cluster, struct known_app *app, struct absence *absence)
+{
+    struct absence own = {.stamp = absence->stamp};
+    /* What the answer replaces is change, not shrinking: the guard lets it pass. */
+    bool held = absence->guarded && (app_count_shrinking(app, &own) > 0 || absence->n_listed == 0);
+    for (size_t i = app->n_tasks; i > 0; i--) {
+        struct known_task *known = app->tasks[i - 1];
+        if (!task_is_lacked(known, absence->stamp)) {
+            continue;
+        }
+        if (held) {
+            cluster->held++;
+        } else if (known->missing >= cluster->config.missing_confirmations) {
+            cluster_remove_task(cluster, known);
+            absence->removed++;
+        }
+    }
+}
+
+/* An app that no answer lists any more goes with its last task; its rule stands until then. */
+static bool app_is_over(struct cluster *cluster, struct known_app *app, const struct absence *absence)
+{
+    if (app->listed != absence->stamp && app->since < absence->stamp && app->posted < absence->stamp && !absence->guarded) {
+        count_lack(&app->missing, &app->lacked_until, absence->stamp, cluster->receipts);
+        bool explicit_end = app->terminated && app->terminated < absence->stamp;
+        app->absent = app->absent || explicit_end || app->missing >= cluster->config.missing_confirmations || !app->has_definition;
+    }
+    return app->absent && !app_has_living_task(app);
+}
+
+static void absence_apply(struct cluster *cluster, struct absence *absence)
+{
+    struct known_app **over = mem_alloc_array(cluster->apps.count, sizeof(struct known_app *));
+    size_t n_over = 0;
+    size_t position = 0;
+    struct table_entry *entry;
+    cluster->held = 0;
+    while ((entry = table_next(&cluster->apps, &position))) {
+        struct known_app *app = entry->value;
+        app_remove_lacked(cluster, app, absence);
+        if (app->listed != absence->stamp) {
+            app_drop_tombstones(cluster, app, absence->stamp);
+        }
+        if (app_is_over(cluster, app, absence)) {
+            over[n_over++] = app;
+        }
+    }
+    for (size_t i = 0; i < n_over; i++) {
+        cluster_remove_app(cluster, over[i]);
+    }
+    free(over);
+}
+
+static bool apps_are_unconfirmed(const struct cluster *cluster, uint64_t stamp)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&cluster->apps, &position))) {
+        const struct known_app *app = entry->value;
+        if (app->listed != stamp && app->since < stamp && app->posted < stamp && !app->absent) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t stamp)
+{
+    struct absence absence = {.stamp = stamp};
+    cluster->receipts++;
+    cluster->complete_fetches++;
+    cluster->open_fetch = 0;
+    absence_count(cluster, &absence);
+    absence_apply(cluster, &absence);
+    enum cluster_verdict verdict = CLUSTER_GOOD;
+    if (cluster->held > 0) {
+        verdict = CLUSTER_HELD;
+    } else if (absence.missing > absence.removed || apps_are_unconfirmed(cluster, stamp)) {
+        verdict = CLUSTER_UNCONFIRMED;
+    }
+    return (struct cluster_fetch_result){
+        .verdict = verdict, .n_apps = absence.n_listed, .n_missing = absence.missing, .n_removed = absence.removed};
+}
+
+size_t cluster_confirm(struct cluster *cluster)
+{
+    size_t removed = 0;
+    struct known_task **gone = mem_alloc_array(cluster->tasks.count, sizeof(struct known_task *));
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&cluster->tasks, &position))) {
+        struct known_task *known = entry->value;
+        if (known->missing > 0 && known->task->state != MARATHON_TASK_TERMINAL) {
+            gone[removed++] = known;
+        }
+    }
+    for (size_t i = 0; i < removed; i++) {
+        cluster_remove_task(cluster, gone[i]);
+    }
+    free(gone);
+    cluster->held = 0;
+    return removed;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The store behind slotd/cluster.h: apps, their tasks, and what is known of each by which receipt. */
+#ifndef MARATHON_CLUSTER_PRIVATE_H
+#define MARATHON_CLUSTER_PRIVATE_H
+
+#include "slotd/cluster.h"
+#include "slotd/table.h"
+
+#define CLUSTER_MAX_APPS 200000
+#define CLUSTER_MAX_TASKS 1000000
+#define CLUSTER_MAX_VERSIONS 16 /* remembered for each app */
+
+struct known_task {
+    struct marathon_task *task; /* its id is the key in cluster.tasks */
+    struct known_app *app;
+    uint64_t since;       /* receipt by which it became known */
+    uint64_t event;       /* receipt of its last event, 0: none */
+    uint64_t ended;       /* receipt by which it became terminal */
+    uint64_t listed;      /* stamp of the last answer that listed it */
+    uint64_t lacked_until; /* receipt count when the last answer that lacked it was complete */
+    unsigned missing;     /* complete answers in a row without it */
+    bool waits;           /* for a definition of its version */
+};
+
+struct known_app {
+    char *id;
+    struct marathon_app *definition; /* a shell with an id alone while has_definition is false */
+    bool has_definition;
+    uint64_t defined; /* receipt that the definition rests on */
+    struct marathon_app *provisional; /* posted, and no task of it has run yet */
+    uint64_t posted;
+    char *versions[CLUSTER_MAX_VERSIONS];
+    size_t next_version;
+    struct known_task **tasks; /* sorted by task id */
+    size_t n_tasks, tasks_capacity;
+    struct marathon_task **view; /* the same as a view shows it */
+    size_t view_capacity;
+    uint64_t since, listed, lacked_until;
+    unsigned missing;
+    bool absent; /* its absence is confirmed, or explicit */
+    uint64_t terminated; /* receipt of app_terminated_event; 0: none that counts */
+    char *problem;
+    bool dirty, removed;
+    struct known_app *next_dirty;
+};
+
+struct cluster {
+    struct cluster_config config;
+    struct table apps;  /* id to struct known_app */
+    struct table tasks; /* id to struct known_task */
+    uint64_t receipts;
+    uint64_t open_fetch; /* stamp of the complete fetch begun last; 0 once it has ended */
+    struct known_app *first_dirty, **last_dirty;
+    struct known_app *returned; /* a removed app that a view still shows */
+    size_t running, tombstones;
+    size_t held;
+    uint64_t complete_fetches;
+};
+
+struct known_app *cluster_find_app(const struct cluster *cluster, const char *id);
+/* NULL when the bound on apps is reached. */
+struct known_app *cluster_ensure_app(struct cluster *cluster, const char *id);
+void cluster_mark_dirty(struct cluster *cluster, struct known_app *app);
+/* Forgets the app when nothing of it is left that counts. */
+void cluster_remove_app(struct cluster *cluster, struct known_app *app);
+/* Takes ownership of task. NULL when the bound on tasks is reached. */
+struct known_task *cluster_add_task(struct cluster *cluster, struct known_app *app, struct marathon_task *task);
+void cluster_remove_task(struct cluster *cluster, struct known_task *known);
+/* Puts the task into a state and keeps the counts. */
+void cluster_set_state(struct cluster *cluster, struct known_task *known, enum marathon_task_state state);
+void known_app_remember_version(struct known_app *app, const char *version);
+bool known_app_knows_version(const struct known_app *app, const char *version);
+/* Takes ownership of definition. */
+void cluster_set_definition(struct cluster *cluster, struct known_app *app, struct marathon_app *definition, uint64_t receipt);
+bool task_place_equal(const struct marathon_task *a, const struct marathon_task *b);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* What HAProxy shows and answers: adoption after a connect, rows that were read, commands acknowledged. */
+#include <string.h>
+
+#include "slotd/mem.h"
+#include "slots_private.h"
+
+struct slots *slots_new(const char *backend)
+{
+    struct slots *slots = MEM_NEW(struct slots);
+    slots->backend = mem_strdup(backend);
+    slots->first_free = slots->last_free = SLOTS_NONE;
+    table_init(&slots->wanted, 0);
+    return slots;
+}
+
+static void slots_free_array(struct slot *array, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(array[i].server);
+        free(array[i].key);
+    }
+    free(array);
+}
+
+void slots_free(struct slots *slots)
+{
+    if (!slots) {
+        return;
+    }
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&slots->wanted, &position))) {
+        wanted_free(entry->value);
+    }
+    table_free(&slots->wanted);
+    slots_free_array(slots->slots, slots->count);
+    free(slots->backend);
+    free(slots);
+}
+
+const char *slots_backend(const struct slots *slots)
+{
+    return slots->backend;
+}
+
+void slots_forget(struct slots *slots)
+{
+    slots->observed = false;
+    slots->reads_in_flight = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        slots->slots[i].in_flight = 0;
+        slots->slots[i].reading = false;
+    }
+}
+
+/* ---- a complete observation ---- */
+
+static void slot_take_row(struct slot *slot, const struct slot_observed *row)
+{
+    slot->observed = *row;
+    slot->observed.server = slot->server;
+    slot->unknown = false;
+}
+
+/* The same server keeps its part in the story when its row still fits it. */
+static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
+{
+    struct slot *slot = &slots->slots[place];
+    slot->key = old->key;
+    old->key = NULL;
+    if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {
+        slot->role = ROLE_OWNED;
+        slot->owner = old->owner;
+        slot->owner->slot = place;
+        old->owner = NULL;
+    } else if (old->role == ROLE_LEAVING && !slot_is_in_maint(slot)) {
+        slot->role = ROLE_LEAVING;
+        slot->hard = old->hard;
+    }
+}
+
+static void slots_queue_displaced(struct slots *slots, struct slot *old, size_t n_old)
+{
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i].role == ROLE_OWNED && old[i].owner) {
+            slots_push_waiting(slots, old[i].owner);
+        }
+    }
+}
+
+static void slots_observe_all(struct slots *slots, const struct slot_observed *rows, size_t count)
+{
+    struct slot *old = slots->slots;
+    size_t n_old = slots->count;
+    struct table by_name;
+    table_init(&by_name, 0);
+    for (size_t i = 0; i < n_old; i++) {
+        table_put(&by_name, old[i].server, &old[i]);
+    }
+    slots->slots = mem_alloc_array(count, sizeof(*slots->slots));
+    slots->count = count;
+    slots->first_free = slots->last_free = SLOTS_NONE;
+    slots->reads_in_flight = slots->read_failures = 0;
+    slots->broken = false;
+    slots->observed = true;
+    for (size_t i = 0; i < count; i++) {
+        struct slot *slot = &slots->slots[i];
+        struct slot *former = table_get(&by_name, rows[i].server);
+        slot->server = mem_strdup(rows[i].server);
+        slot_take_row(slot, &rows[i]);
+        slot->role = ROLE_ORPHAN;
+        if (former) {
+            slot_inherit(slots, i, former);
+        }
+        if (slot->role == ROLE_ORPHAN && slot_is_in_maint(slot)) {
+            slots_push_free(slots, i);
+        }
+    }
+    slots_queue_displaced(slots, old, n_old);
+    table_free(&by_name);
+    slots_free_array(old, n_old);
+    slots_settle(slots);
+}
+
+/* ---- rows that were asked for ---- */
+
+static void slot_set_aside(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    if (slot->role == ROLE_OWNED) {
+        struct wanted *owner = slot->owner;
+        slots_leave(slots, place, true);
+        slots_push_waiting(slots, owner);
+    } else if (slot->role == ROLE_FREE) {
+        slots_take_free(slots, place);
+    }
+    slot->role = ROLE_ASIDE;
+    slot->aside_until = slots->plans + SLOTS_ASIDE_PLANS;
+}
+
+static void slot_fail(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    slot->reading = false;
+    slot->unknown = true;
+    if (++slot->failures >= SLOTS_MAX_FAILURES) {
+        slot_set_aside(slots, place);
+    }
+}
+
+static void slot_take_read(struct slots *slots, size_t place, const struct slot_observed *row)
+{
+    struct slot *slot = &slots->slots[place];
+    bool awaited = slot->reading;
+    slot_take_row(slot, row);
+    slot->reading = false;
+    bool applied = slot->observed.port == slot->sent_port && strcmp(slot->observed.address, slot->sent_address) == 0;
+    if (awaited && slot->role == ROLE_OWNED && !applied) {
+        /* Applied late (2.9+): look again, but not for ever. */
+        slot->reading = true;
+        if (++slot->reads >= SLOTS_MAX_READS) {
+            slot_fail(slots, place);
+        }
+    }
+}
+
+static void slots_observe_read(struct slots *slots, const struct slot_observed *rows, size_t count)
+{
+    struct table by_name;
+    table_init(&by_name, 0);
+    for (size_t i = 0; i < count; i++) {
+        table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
+    }
+    slots->reads_in_flight -= slots->reads_in_flight > 0;
+    slots->read_failures = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->slots[i];
+        if ((!slot->reading && !slot->unknown) || slot->in_flight > 0 || slot->role == ROLE_ASIDE) {
+            continue;
+        }
+        const struct slot_observed *row = table_get(&by_name, slot->server);
+        if (row) {
+            slot_take_read(slots, i, row);
+        } else {
+            slot_set_aside(slots, i);
+        }
+    }
+    table_free(&by_name);
+    slots_settle(slots);
+}
+
+void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t count, bool complete)
+{
+    if (complete) {
+        slots_observe_all(slots, rows, count);
+    } else {
+        slots_observe_read(slots, rows, count);
+    }
+}
+
+/* ---- replies ---- */
+
+static void slot_apply(struct slot *slot, const struct slot_command *command)
+{
+    struct slot_observed *observed = &slot->observed;
+    switch (command->kind) {
+    case SLOT_COMMAND_MAINT:
+        observed->admin |= SLOT_ADMIN_FMAINT;
+        observed->op_state = 0;
+        break;
+    case SLOT_COMMAND_READY:
+        observed->admin &= ~(unsigned)(SLOT_ADMIN_FMAINT | SLOT_ADMIN_FDRAIN);
+        observed->op_state = 2;
+        slot->failures = 0;
+        break;
+    case SLOT_COMMAND_DRAIN:
+        observed->admin = (observed->admin & ~(unsigned)SLOT_ADMIN_FMAINT) | SLOT_ADMIN_FDRAIN;
+        break;
+    case SLOT_COMMAND_ADDRESS:
+        if (!slot->reading) {
+            memcpy(observed->address, slot->sent_address, sizeof(observed->address));
+            observed->port = slot->sent_port;
+        }
+        break;
+    case SLOT_COMMAND_CHECK_PORT:
+        observed->check_port = command->value;
+        break;
+    case SLOT_COMMAND_WEIGHT:
+        observed->weight = command->value;
+        break;
+    case SLOT_COMMAND_READ:
+        break;
+    }
+}
+
+void slots_acknowledge(struct slots *slots, const struct slot_command *command, bool ok)
+{
+    if (command->kind == SLOT_COMMAND_READ) {
+        slots->reads_in_flight -= slots->reads_in_flight > 0;
+        slots->broken = ++slots->read_failures >= SLOTS_MAX_FAILURES;
+        return;
+    }
+    struct slot *slot = &slots->slots[command->slot];
+    slot->in_flight -= slot->in_flight > 0;
+    if (ok) {
+        slot_apply(slot, command);
+    } else if (!slot->unknown && slot->role != ROLE_ASIDE) {
+        slot_fail(slots, command->slot);
+    }
+    slots_settle_slot(slots, command->slot);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* From the difference between what is and what should be to commands, in an order that never lets traffic reach a wrong address. */
+#include <string.h>
+
+#include "slotd/mem.h"
+#include "slots_private.h"
+
+/* What the whole backend allows at this moment; computed once for a plan. */
+struct outlook {
+    const struct slots *slots;
+    const struct slots_options *options;
+    size_t ready;     /* slots that serve an endpoint which is to stay, with a weight above 0 */
+    size_t arriving;  /* slots on the way to that */
+    size_t waiting;   /* endpoints without a slot */
+    size_t may_leave; /* soft leavers that may go now */
+};
+
+void slot_plan_free(struct slot_plan *plan)
+{
+    free(plan->commands);
+    *plan = (struct slot_plan){0};
+}
+
+static void plan_add(struct slot_plan *plan, const struct slots *slots, size_t place, enum slot_command_kind kind, uint16_t value)
+{
+    const struct slot *slot = &slots->slots[place];
+    MEM_GROW(plan->commands, plan->capacity, plan->count + 1);
+    struct slot_command *command = &plan->commands[plan->count++];
+    *command = (struct slot_command){.kind = kind, .slot = place, .server = slot->server, .value = value};
+    if (kind == SLOT_COMMAND_ADDRESS) {
+        command->address = slot->owner->address;
+        command->port = slot->owner->port;
+    }
+}
+
+/* ---- the backend as a whole ---- */
+
+static struct outlook outlook_of(const struct slots *slots, const struct slots_options *options)
+{
+    struct outlook outlook = {.slots = slots, .options = options};
+    size_t soft_leavers = 0;
+    size_t leaving_now = 0;
+    size_t serving = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->slots[i];
+        bool stays = slot->role == ROLE_OWNED && !slot->owner->drain;
+        bool ready = stays && slot_is_really_ready(slot);
+        outlook.ready += ready && slot->owner->weight > 0;
+        outlook.arriving += stays && !ready;
+        soft_leavers += slot->role == ROLE_LEAVING && !slot->hard && slot->in_flight == 0;
+        leaving_now += slot->role == ROLE_LEAVING && slot->in_flight > 0;
+        serving += !slot->unknown && slot_is_serving(slot);
+    }
+    for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
+        outlook.waiting += wanted->address[0] && !wanted->drain;
+    }
+    if (outlook.arriving + outlook.waiting == 0) {
+        outlook.may_leave = soft_leavers;
+    } else if (outlook.waiting > leaving_now) {
+        /* Room is made for those that wait, but the last server that serves stays while another one is on its way. */
+        size_t room = outlook.waiting - leaving_now;
+        size_t spare = serving > 1 ? serving - 1 : outlook.arriving == 0 ? serving : 0;
+        outlook.may_leave = room < spare ? room : spare;
+    }
+    return outlook;
+}
+
+/* Draining the last one that serves would answer 503 where it still can answer; an operator's word counts more. */
+static bool slot_should_drain(const struct outlook *outlook, const struct slot *slot)
+{
+    return slot->owner->operator_drain || (slot->owner->drain && outlook->ready > 0);
+}
+
+/* ---- one slot ---- */
+
+static void plan_weight(const struct slots *slots, size_t place, struct slot_plan *plan)
+{
+    const struct slot *slot = &slots->slots[place];
+    if (slot->observed.weight != slot->owner->weight) {
+        plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot->owner->weight);
+    }
+}
+
+/* A former task's settings survive in a slot: all of them are set at each assignment. */
+static void plan_move(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+{
+    const struct slots *slots = outlook->slots;
+    const struct slot *slot = &slots->slots[place];
+    if (!slot_is_in_maint(slot)) {
+        plan_add(plan, slots, place, SLOT_COMMAND_MAINT, 0);
+    }
+    plan_add(plan, slots, place, SLOT_COMMAND_ADDRESS, 0);
+    if (slot->observed.checked) {
+        plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
+    }
+    plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot->owner->weight);
+    if (!outlook->options->read_back && !slot->owner->drain) {
+        plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
+    }
+}
+
+static void plan_enter(const struct slots *slots, size_t place, struct slot_plan *plan)
+{
+    const struct slot *slot = &slots->slots[place];
+    if (slot->observed.checked && slot->observed.check_port != 0) {
+        plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
+    }
+    plan_weight(slots, place, plan);
+    plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
+}
+
+static void plan_owned(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+{
+    const struct slots *slots = outlook->slots;
+    const struct slot *slot = &slots->slots[place];
+    bool drain = slot_should_drain(outlook, slot);
+    if (!slot_has_address_of(slot, slot->owner)) {
+        if (slot->owner->address[0]) {
+            plan_move(outlook, place, plan);
+        }
+    } else if (slot_is_in_maint(slot)) {
+        if (!drain) {
+            plan_enter(slots, place, plan);
+        }
+    } else if (slot_is_draining(slot)) {
+        if (!drain) {
+            plan_enter(slots, place, plan);
+        }
+    } else if (drain) {
+        plan_add(plan, slots, place, SLOT_COMMAND_DRAIN, 0);
+    } else {
+        plan_weight(slots, place, plan);
+    }
+}
+
+/* Commands for one slot are strictly one after another: none while others are on their way, none before it is known. */
+static bool slot_can_be_planned(const struct slot *slot)
+{
+    return slot->in_flight == 0 && !slot->unknown && !slot->reading && slot->role != ROLE_ASIDE && slot->role != ROLE_ORPHAN &&
+           !slot_is_unusable(slot);
+}
+
+/* ---- the plan ---- */
+
+static void plan_leavers(const struct outlook *outlook, bool hard, struct slot_plan *plan)
+{
+    const struct slots *slots = outlook->slots;
+    size_t left = hard ? SIZE_MAX : outlook->may_leave;
+    for (size_t i = 0; i < slots->count && left > 0; i++) {
+        const struct slot *slot = &slots->slots[i];
+        if (slot->role == ROLE_LEAVING && slot->hard == hard && slot_can_be_planned(slot) && !slot_is_in_maint(slot)) {
+            plan_add(plan, slots, i, SLOT_COMMAND_MAINT, 0);
+            left--;
+        }
+    }
+}
+
+/* New ones first: what serves already is changed after what will serve. */
+static void plan_owners(const struct outlook *outlook, bool serving, struct slot_plan *plan)
+{
+    const struct slots *slots = outlook->slots;
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->slots[i];
+        if (slot->role == ROLE_OWNED && slot_is_really_ready(slot) == serving && slot_can_be_planned(slot)) {
+            plan_owned(outlook, i, plan);
+        }
+    }
+}
+
+static bool plan_needs_read(const struct slots *slots, const struct slots_options *options, const struct slot_plan *plan, size_t first)
+{
+    for (size_t i = first; i < plan->count && options->read_back; i++) {
+        if (plan->commands[i].kind == SLOT_COMMAND_ADDRESS) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < slots->count && slots->reads_in_flight == 0; i++) {
+        const struct slot *slot = &slots->slots[i];
+        if ((slot->reading || slot->unknown) && slot->in_flight == 0 && slot->role != ROLE_ASIDE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void plan_build(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
+{
+    size_t first = plan->count;
+    if (!slots->observed || slots->broken) {
+        return;
+    }
+    struct outlook outlook = outlook_of(slots, options);
+    plan_leavers(&outlook, true, plan);
+    plan_owners(&outlook, false, plan);
+    plan_owners(&outlook, true, plan);
+    plan_leavers(&outlook, false, plan);
+    if (plan_needs_read(slots, options, plan, first)) {
+        MEM_GROW(plan->commands, plan->capacity, plan->count + 1);
+        plan->commands[plan->count++] = (struct slot_command){.kind = SLOT_COMMAND_READ};
+    }
+}
+
+void slots_preview(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
+{
+    plan_build(slots, options, plan);
+}
+
+static void slots_bring_back_aside(struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->slots[i];
+        if (slot->role == ROLE_ASIDE && slots->plans >= slot->aside_until) {
+            slots_leave(slots, i, true);
+            slot->unknown = true;
+            slot->failures = 0;
+        }
+    }
+}
+
+void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
+{
+    size_t first = plan->count;
+    slots->plans++;
+    slots_bring_back_aside(slots);
+    plan_build(slots, options, plan);
+    for (size_t i = first; i < plan->count; i++) {
+        const struct slot_command *command = &plan->commands[i];
+        if (command->kind == SLOT_COMMAND_READ) {
+            slots->reads_in_flight++;
+            continue;
+        }
+        struct slot *slot = &slots->slots[command->slot];
+        slot->in_flight++;
+        if (command->kind == SLOT_COMMAND_ADDRESS) {
+            slot->reading = options->read_back;
+            slot->reads = 0;
+            memcpy(slot->sent_address, slot->owner->address, sizeof(slot->sent_address));
+            slot->sent_port = slot->owner->port;
+        }
+    }
+}
+
+bool slots_is_settled(const struct slots *slots)
+{
+    struct slots_options options = {0};
+    struct slot_plan plan = {0};
+    for (size_t i = 0; i < slots->count; i++) {
+        if (slots->slots[i].in_flight > 0) {
+            return false;
+        }
+    }
+    plan_build(slots, &options, &plan);
+    bool settled = plan.count == 0 && slots->reads_in_flight == 0;
+    slot_plan_free(&plan);
+    return settled;
+}

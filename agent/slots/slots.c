@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* Who sits where: desired endpoints, free slots, the queue of those that wait. */
+#include "slots_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "slotd/mem.h"
+
+/* ---- questions ---- */
+
+bool slot_is_in_maint(const struct slot *slot)
+{
+    return (slot->observed.admin & SLOT_ADMIN_MAINT) != 0;
+}
+
+bool slot_is_draining(const struct slot *slot)
+{
+    return !slot_is_in_maint(slot) && (slot->observed.admin & SLOT_ADMIN_DRAIN) != 0;
+}
+
+bool slot_is_serving(const struct slot *slot)
+{
+    return (slot->observed.admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == 0;
+}
+
+bool slot_is_unusable(const struct slot *slot)
+{
+    return (slot->observed.admin & (SLOT_ADMIN_IMAINT | SLOT_ADMIN_RMAINT)) != 0;
+}
+
+bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
+{
+    return slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
+}
+
+bool slot_is_really_ready(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && !slot->unknown && slot_is_serving(slot) && slot_has_address_of(slot, slot->owner);
+}
+
+/* ---- the two queues ---- */
+
+void slots_push_free(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    slot->role = ROLE_FREE;
+    slot->previous_free = slots->last_free;
+    slot->next_free = SLOTS_NONE;
+    if (slots->last_free == SLOTS_NONE) {
+        slots->first_free = place;
+    } else {
+        slots->slots[slots->last_free].next_free = place;
+    }
+    slots->last_free = place;
+}
+
+void slots_take_free(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    if (slot->previous_free == SLOTS_NONE) {
+        slots->first_free = slot->next_free;
+    } else {
+        slots->slots[slot->previous_free].next_free = slot->next_free;
+    }
+    if (slot->next_free == SLOTS_NONE) {
+        slots->last_free = slot->previous_free;
+    } else {
+        slots->slots[slot->next_free].previous_free = slot->previous_free;
+    }
+}
+
+void slots_push_waiting(struct slots *slots, struct wanted *wanted)
+{
+    wanted->slot = SLOTS_NONE;
+    wanted->next = NULL;
+    wanted->previous = slots->last_waiting;
+    if (slots->last_waiting) {
+        slots->last_waiting->next = wanted;
+    } else {
+        slots->first_waiting = wanted;
+    }
+    slots->last_waiting = wanted;
+}
+
+static void slots_take_waiting(struct slots *slots, struct wanted *wanted)
+{
+    if (wanted->previous) {
+        wanted->previous->next = wanted->next;
+    } else {
+        slots->first_waiting = wanted->next;
+    }
+    if (wanted->next) {
+        wanted->next->previous = wanted->previous;
+    } else {
+        slots->last_waiting = wanted->previous;
+    }
+}
+
+/* ---- owning and leaving ---- */
+
+void slots_own(struct slots *slots, size_t place, struct wanted *wanted)
+{
+    struct slot *slot = &slots->slots[place];
+    slots_take_waiting(slots, wanted);
+    if (slot->role == ROLE_FREE) {
+        slots_take_free(slots, place);
+    }
+    slot->role = ROLE_OWNED;
+    slot->owner = wanted;
+    slot->hard = false;
+    free(slot->key);
+    slot->key = mem_strdup(wanted->key);
+    wanted->slot = place;
+}
+
+void slots_leave(struct slots *slots, size_t place, bool hard)
+{
+    struct slot *slot = &slots->slots[place];
+    slot->role = ROLE_LEAVING;
+    slot->owner = NULL;
+    slot->hard = hard;
+}
+
+void wanted_free(struct wanted *wanted)
+{
+    free(wanted->key);
+    free(wanted);
+}
+
+/* ---- assignment ---- */
+
+/* Unowned slots by address, the best of each address first in its chain. */
+struct address_index {
+    struct table table; /* "address port" to place + 1 */
+    char **keys;
+    size_t n_keys;
+};
+
+static char *address_key(const char *address, uint16_t port)
+{
+    return mem_printf("%s %u", address, (unsigned)port);
+}
+
+/* Serving slots before draining ones before those in maint: an adoption should send as little as possible. */
+static int slot_rank(const struct slot *slot)
+{
+    return slot_is_in_maint(slot) ? 2 : slot_is_draining(slot) ? 1 : 0;
+}
+
+static bool slot_is_up_for_adoption(const struct slot *slot)
+{
+    return !slot->unknown && slot->in_flight == 0 && !slot->reading && !slot_is_unusable(slot) && slot->observed.address[0] &&
+           (slot->role == ROLE_FREE || slot->role == ROLE_LEAVING || slot->role == ROLE_ORPHAN);
+}
+
+static void address_index_build(struct address_index *index, const struct slots *slots)
+{
+    table_init(&index->table, 0);
+    index->keys = mem_alloc_array(slots->count, sizeof(char *));
+    index->n_keys = 0;
+    for (int rank = 0; rank <= 2; rank++) {
+        for (size_t i = 0; i < slots->count; i++) {
+            const struct slot *slot = &slots->slots[i];
+            if (slot_rank(slot) != rank || !slot_is_up_for_adoption(slot)) {
+                continue;
+            }
+            char *key = address_key(slot->observed.address, slot->observed.port);
+            if (table_get(&index->table, key)) {
+                free(key);
+                continue;
+            }
+            index->keys[index->n_keys++] = key;
+            table_put(&index->table, key, (void *)(i + 1));
+        }
+    }
+}
+
+static void address_index_free(struct address_index *index)
+{
+    for (size_t i = 0; i < index->n_keys; i++) {
+        free(index->keys[i]);
+    }
+    free(index->keys);
+    table_free(&index->table);
+}
+
+/* Gives those that wait the slots that have their address already. Two endpoints with one address need two rounds. */
+static size_t slots_adopt_by_address(struct slots *slots)
+{
+    struct address_index index;
+    size_t adopted = 0;
+    struct wanted *next = NULL;
+    address_index_build(&index, slots);
+    for (struct wanted *wanted = slots->first_waiting; wanted && index.n_keys > 0; wanted = next) {
+        next = wanted->next;
+        cleanup_free char *key = address_key(wanted->address, wanted->port);
+        void *found = wanted->address[0] ? table_remove(&index.table, key) : NULL;
+        if (found) {
+            slots_own(slots, (size_t)found - 1, wanted);
+            adopted++;
+        }
+    }
+    address_index_free(&index);
+    return adopted;
+}
+
+static size_t slots_next_usable_free(const struct slots *slots)
+{
+    size_t place = slots->first_free;
+    while (place != SLOTS_NONE && (slot_is_unusable(&slots->slots[place]) || slots->slots[place].unknown)) {
+        place = slots->slots[place].next_free;
+    }
+    return place;
+}
+
+/* A task that is on its way out gets no new slot. */
+static bool wanted_needs_slot(const struct wanted *wanted)
+{
+    return wanted->address[0] && !wanted->drain;
+}
+
+static void slots_assign(struct slots *slots)
+{
+    if (!slots->first_waiting || !slots->observed) {
+        return;
+    }
+    while (slots->first_waiting && slots_adopt_by_address(slots) > 0) {
+    }
+    struct wanted *next = NULL;
+    for (struct wanted *wanted = slots->first_waiting; wanted; wanted = next) {
+        next = wanted->next;
+        if (!wanted_needs_slot(wanted)) {
+            continue;
+        }
+        size_t place = slots_next_usable_free(slots);
+        if (place == SLOTS_NONE) {
+            break;
+        }
+        slots_own(slots, place, wanted);
+    }
+}
+
+static bool slot_has_left(const struct slot *slot)
+{
+    return slot->role == ROLE_LEAVING && slot->in_flight == 0 && !slot->unknown && !slot->reading && slot_is_in_maint(slot);
+}
+
+void slots_settle(struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        if (slot_has_left(&slots->slots[i])) {
+            slots_push_free(slots, i);
+        }
+    }
+    slots_assign(slots);
+}
+
+void slots_settle_slot(struct slots *slots, size_t place)
+{
+    if (slot_has_left(&slots->slots[place])) {
+        slots_push_free(slots, place);
+        slots_assign(slots);
+    }
+}
+
+/* ---- desired ---- */
+
+/* An endpoint that moved takes a free slot when there is one, so that the new address serves before the old one leaves. */
+static void wanted_move(struct slots *slots, struct wanted *wanted, const struct slot_endpoint *endpoint)
+{
+    bool moved = wanted->port != endpoint->port || strcmp(wanted->address, endpoint->address) != 0;
+    if (!moved) {
+        return;
+    }
+    bool placed = wanted->slot != SLOTS_NONE;
+    bool serves = placed && slot_is_really_ready(&slots->slots[wanted->slot]);
+    (void)snprintf(wanted->address, sizeof(wanted->address), "%s", endpoint->address);
+    wanted->port = endpoint->port;
+    if (serves && slots_next_usable_free(slots) != SLOTS_NONE) {
+        slots_leave(slots, wanted->slot, false);
+        slots_push_waiting(slots, wanted);
+    }
+}
+
+static void wanted_update(struct slots *slots, struct wanted *wanted, const struct slot_endpoint *endpoint)
+{
+    wanted->listed = true;
+    wanted->weight = endpoint->weight;
+    wanted->drain = endpoint->drain || endpoint->operator_drain;
+    wanted->operator_drain = endpoint->operator_drain;
+    /* Not resolved at the moment: an address that is known stays. */
+    if (endpoint->address) {
+        wanted_move(slots, wanted, endpoint);
+    }
+}
+
+static struct wanted *slots_add_wanted(struct slots *slots, const char *key)
+{
+    struct wanted *wanted = MEM_NEW(struct wanted);
+    wanted->key = mem_strdup(key);
+    table_put(&slots->wanted, wanted->key, wanted);
+    slots_push_waiting(slots, wanted);
+    return wanted;
+}
+
+static void slots_drop_wanted(struct slots *slots, struct wanted *wanted, bool hard)
+{
+    if (wanted->slot == SLOTS_NONE) {
+        slots_take_waiting(slots, wanted);
+    } else {
+        slots_leave(slots, wanted->slot, hard);
+    }
+    table_remove(&slots->wanted, wanted->key);
+    wanted_free(wanted);
+}
+
+static void slots_drop_unlisted(struct slots *slots)
+{
+    struct wanted **vanished = mem_alloc_array(slots->wanted.count, sizeof(struct wanted *));
+    size_t count = 0;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&slots->wanted, &position))) {
+        struct wanted *wanted = entry->value;
+        if (!wanted->listed) {
+            vanished[count++] = wanted;
+        }
+        wanted->listed = false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        slots_drop_wanted(slots, vanished[i], false);
+    }
+    free(vanished);
+}
+
+/* An orphan at the address of an endpoint that is served by its own slot is a leftover: it can go without any doubt. */
+static void slots_drop_duplicates(struct slots *slots)
+{
+    size_t n_orphans = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        n_orphans += slots->slots[i].role == ROLE_ORPHAN;
+    }
+    for (size_t i = 0; n_orphans > 0 && i < slots->count; i++) {
+        struct slot *orphan = &slots->slots[i];
+        for (size_t k = 0; orphan->role == ROLE_ORPHAN && k < slots->count; k++) {
+            const struct slot *slot = &slots->slots[k];
+            if (slot_is_really_ready(slot) && slot_has_address_of(orphan, slot->owner)) {
+                slots_leave(slots, i, true);
+                n_orphans--;
+            }
+        }
+    }
+}
+
+void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct slot_endpoint *endpoint = &endpoints[i];
+        struct wanted *wanted = table_get(&slots->wanted, endpoint->key);
+        if (endpoint->gone) {
+            if (wanted) {
+                slots_drop_wanted(slots, wanted, true);
+            }
+            continue;
+        }
+        if (!wanted) {
+            wanted = slots_add_wanted(slots, endpoint->key);
+        }
+        wanted_update(slots, wanted, endpoint);
+    }
+    slots_drop_unlisted(slots);
+    slots_settle(slots);
+    slots_drop_duplicates(slots);
+}
+
+size_t slots_release_orphans(struct slots *slots)
+{
+    size_t released = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        if (slots->slots[i].role == ROLE_ORPHAN) {
+            slots_leave(slots, i, false);
+            released++;
+        }
+    }
+    return released;
+}
+
+/* ---- views ---- */
+
+const char *slot_state_text(enum slot_state state)
+{
+    switch (state) {
+    case SLOT_FREE:
+        return "free";
+    case SLOT_ASSIGNING:
+        return "assigning";
+    case SLOT_READY:
+        return "ready";
+    case SLOT_DRAINING:
+        return "draining";
+    case SLOT_LEAVING:
+        return "leaving";
+    case SLOT_ORPHAN:
+        return "unclaimed";
+    case SLOT_UNKNOWN:
+        return "unknown";
+    }
+    return "unknown";
+}
+
+static enum slot_state slot_get_state(const struct slots *slots, const struct slot *slot)
+{
+    if (!slots->observed || slot->unknown || slot->role == ROLE_ASIDE) {
+        return SLOT_UNKNOWN;
+    }
+    switch (slot->role) {
+    case ROLE_FREE:
+        return SLOT_FREE;
+    case ROLE_LEAVING:
+        return SLOT_LEAVING;
+    case ROLE_ORPHAN:
+        return SLOT_ORPHAN;
+    case ROLE_OWNED:
+    case ROLE_ASIDE:
+        break;
+    }
+    if (slot_is_really_ready(slot)) {
+        return SLOT_READY;
+    }
+    return slot_is_draining(slot) && slot_has_address_of(slot, slot->owner) ? SLOT_DRAINING : SLOT_ASSIGNING;
+}
+
+size_t slots_count(const struct slots *slots)
+{
+    return slots->count;
+}
+
+struct slot_view slots_view(const struct slots *slots, size_t place)
+{
+    const struct slot *slot = &slots->slots[place];
+    bool named = slot->role == ROLE_OWNED || slot->role == ROLE_LEAVING;
+    return (struct slot_view){&slot->observed, slot_get_state(slots, slot), named ? slot->key : NULL};
+}
+
+long slots_find_endpoint(const struct slots *slots, const char *key)
+{
+    const struct wanted *wanted = table_get(&slots->wanted, key);
+    return wanted && wanted->slot != SLOTS_NONE ? (long)wanted->slot : -1;
+}
+
+struct slots_counts slots_count_states(const struct slots *slots)
+{
+    struct slots_counts counts = {.slots = slots->count};
+    size_t *by_state[] = {
+        [SLOT_FREE] = &counts.free,       [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
+        [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,   [SLOT_ORPHAN] = &counts.orphans,
+        [SLOT_UNKNOWN] = &counts.unknown,
+    };
+    for (size_t i = 0; i < slots->count; i++) {
+        (*by_state[slot_get_state(slots, &slots->slots[i])])++;
+    }
+    for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
+        counts.waiting += wanted_needs_slot(wanted);
+        counts.unresolved += wanted->address[0] == '\0';
+    }
+    return counts;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The state behind slotd/slots.h: each slot has a role, each endpoint a slot or a place in the queue. */
+#ifndef SLOTS_PRIVATE_H
+#define SLOTS_PRIVATE_H
+
+#include "slotd/slots.h"
+#include "slotd/table.h"
+
+#define SLOTS_NONE SIZE_MAX
+#define SLOTS_MAX_FAILURES 3   /* in a row; then the slot is set aside */
+#define SLOTS_MAX_READS 20     /* of an address that does not appear */
+#define SLOTS_ASIDE_PLANS 50   /* plans until a slot set aside is tried again */
+
+enum slot_role {
+    ROLE_FREE,
+    ROLE_OWNED,   /* by an endpoint */
+    ROLE_LEAVING, /* its endpoint is over, or has moved: on the way to maint */
+    ROLE_ORPHAN,  /* serves, and nobody claims it */
+    ROLE_ASIDE,   /* refused too often */
+};
+
+struct wanted;
+struct slot {
+    char *server;
+    struct slot_observed observed; /* observed.server is server */
+    enum slot_role role;
+    struct wanted *owner; /* ROLE_OWNED */
+    char *key;            /* of the endpoint that had it last; for messages */
+    bool hard;            /* ROLE_LEAVING: its task is explicitly over, nothing is waited for */
+    bool unknown;         /* observed may be wrong: read before use */
+    bool reading;         /* waits for a READ that shows its address */
+    unsigned in_flight, failures, reads;
+    char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
+    uint16_t sent_port;
+    uint64_t aside_until;
+    size_t previous_free, next_free; /* the queue of free slots, freed oldest first */
+};
+
+/* An endpoint as desired. */
+struct wanted {
+    char *key;
+    char address[SLOTS_MAX_ADDRESS]; /* "" while not resolved */
+    uint16_t port;
+    uint16_t weight;
+    bool drain, operator_drain;
+    bool listed; /* in the set that is being taken over */
+    size_t slot; /* or SLOTS_NONE */
+    struct wanted *previous, *next; /* the queue of those without a slot, oldest first */
+};
+
+struct slots {
+    char *backend;
+    struct slot *slots;
+    size_t count;
+    struct table wanted; /* key to struct wanted */
+    struct wanted *first_waiting, *last_waiting;
+    size_t first_free, last_free;
+    bool observed;         /* a complete observation has come, and the connection stands */
+    bool broken;           /* READ was refused too often: nothing is planned until the next complete observation */
+    unsigned reads_in_flight, read_failures;
+    uint64_t plans;
+};
+
+bool slot_is_in_maint(const struct slot *slot);
+bool slot_is_draining(const struct slot *slot);
+/* It takes new sessions. */
+bool slot_is_serving(const struct slot *slot);
+/* HAProxy keeps it in maint for reasons that commands cannot end. */
+bool slot_is_unusable(const struct slot *slot);
+bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted);
+/* It takes new sessions at its endpoint's address, and is meant to. */
+bool slot_is_really_ready(const struct slot *slot);
+
+void slots_push_free(struct slots *slots, size_t place);
+void slots_take_free(struct slots *slots, size_t place);
+void slots_push_waiting(struct slots *slots, struct wanted *wanted);
+void slots_own(struct slots *slots, size_t place, struct wanted *wanted);
+/* The owner gives the slot up; the slot leaves. */
+void slots_leave(struct slots *slots, size_t place, bool hard);
+/* Frees what has left, gives free slots to those that wait. */
+void slots_settle(struct slots *slots);
+/* The same after one slot changed; costs nothing when it has not just left. */
+void slots_settle_slot(struct slots *slots, size_t place);
+void wanted_free(struct wanted *wanted);
+
+#endif

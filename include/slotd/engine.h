@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Carries changes along the flow: Marathon's client feeds the cluster, dirty apps are mapped, changed services become desired slots,
+ * plans become Runtime API lines, and replies come back. One engine a daemon; it owns the state that the control socket shows. */
+#ifndef SLOTD_ENGINE_H
+#define SLOTD_ENGINE_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "slotd/config.h"
+
+struct engine;
+
+struct engine_options {
+    bool confirm; /* `--confirm`: the first complete answer is believed whatever it lacks */
+    uint64_t seed; /* for hash tables, from the system's random source */
+};
+
+/* Returns 0 or a negative error with why. config is borrowed until engine_reload() or engine_close(). */
+int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options, struct engine **ret_engine,
+               struct buf *why);
+/* Begins to connect to both sides. */
+void engine_start(struct engine *engine);
+/* Takes another configuration into use without touching what serves; a part that did not change keeps its connections. Returns 0 or
+ * a negative error with why: then the old configuration stays in use. The caller frees the old one on success. */
+int engine_reload(struct engine *engine, const struct config *config, struct buf *why);
+/* Writes the state files, closes everything, leaves HAProxy as it is. Freed when the loop has closed its handles. */
+void engine_close(struct engine *engine);
+
+/* ---- what slotctl shows, as JSON documents that the caller owns ---- */
+
+struct json_object *engine_show_status(const struct engine *engine);
+struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names);
+struct json_object *engine_show_slots(const struct engine *engine, const char *const *backends, size_t n_backends);
+struct json_object *engine_show_plan(const struct engine *engine);
+/* The recorded changes, oldest first, from sequence number `from` on; *ret_next is the number after the last. */
+struct json_object *engine_show_events(const struct engine *engine, uint64_t from, uint64_t *ret_next);
+/* One line of plain text for sd_notify's STATUS and the log. */
+void engine_describe(const struct engine *engine, struct buf *text);
+
+/* ---- what slotctl asks for ---- */
+
+/* Called once: a complete fetch was made and everything is reconciled, or it failed (result says why under "error"). Owned by the callee. */
+typedef void engine_synced(void *arg, bool ok, struct json_object *result);
+struct engine_waiter;
+struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg);
+void engine_waiter_cancel(struct engine_waiter *waiter);
+/* Lets removals through that the guard holds; returns how many tasks go. */
+size_t engine_confirm(struct engine *engine);
+/* Called after each change is recorded; for `events -f`. */
+typedef void engine_changed(void *arg);
+struct engine_listener;
+struct engine_listener *engine_listen(struct engine *engine, engine_changed *changed, void *arg);
+void engine_unlisten(struct engine_listener *listener);
+
+#endif

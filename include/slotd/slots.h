@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The slots of one HAProxy backend: which endpoint sits in which, and the commands that bring HAProxy there. Pure: no I/O, no
+ * clock; commands go out as values, and what became of them comes back in. */
+#ifndef SLOTD_SLOTS_H
+#define SLOTD_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SLOTS_MAX_ADDRESS 46 /* INET6_ADDRSTRLEN */
+
+/* Bits of srv_admin_state (HAProxy's include/haproxy/server-t.h); tested as masks, never compared as a whole. */
+enum slot_admin {
+    SLOT_ADMIN_FMAINT = 0x01, /* maint by command */
+    SLOT_ADMIN_IMAINT = 0x02, /* maint inherited */
+    SLOT_ADMIN_CMAINT = 0x04, /* `disabled` in the configuration; stays for ever */
+    SLOT_ADMIN_FDRAIN = 0x08, /* drain by command */
+    SLOT_ADMIN_IDRAIN = 0x10, /* drain inherited */
+    SLOT_ADMIN_RMAINT = 0x20, /* maint because a name did not resolve */
+    SLOT_ADMIN_MAINT = 0x23,
+    SLOT_ADMIN_DRAIN = 0x18,
+};
+
+/* A server as HAProxy shows it: the part of a `show servers state` row that planning needs. */
+struct slot_observed {
+    const char *server; /* its name */
+    char address[SLOTS_MAX_ADDRESS];
+    uint16_t port;
+    uint16_t weight; /* srv_uweight */
+    unsigned admin; /* srv_admin_state */
+    unsigned op_state; /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
+    bool checked; /* a health check is configured */
+    uint16_t check_port; /* 0: follows the port */
+};
+
+/* What should be served. Sorted by key, keys unique. */
+struct slot_endpoint {
+    const char *key; /* borrowed for the call only */
+    const char *address; /* a canonical IP literal (inet_ntop's form); NULL: not resolved yet, waits */
+    uint16_t port;
+    uint16_t weight; /* 0..256, scaled already */
+    bool drain; /* no new sessions */
+    bool operator_drain; /* asked for by an operator: holds also for the last one */
+    bool gone; /* its task is explicitly over: out at once */
+};
+
+enum slot_command_kind {
+    SLOT_COMMAND_MAINT,
+    SLOT_COMMAND_ADDRESS, /* address and port */
+    SLOT_COMMAND_CHECK_PORT, /* value; only on checked slots */
+    SLOT_COMMAND_WEIGHT, /* value */
+    SLOT_COMMAND_READY,
+    SLOT_COMMAND_DRAIN,
+    SLOT_COMMAND_READ, /* show servers state of this backend: its rows go to slots_observe() */
+};
+
+struct slot_command {
+    enum slot_command_kind kind;
+    size_t slot; /* index for slots_acknowledge(); unused by READ */
+    const char *server; /* borrowed from the slots */
+    const char *address; /* borrowed; ADDRESS only */
+    uint16_t port; /* ADDRESS only */
+    uint16_t value;
+};
+
+struct slot_plan {
+    struct slot_command *commands; /* in the order to be sent */
+    size_t count;
+    size_t capacity;
+};
+void slot_plan_free(struct slot_plan *plan);
+
+/* What HAProxy's version makes necessary. */
+struct slots_options {
+    bool read_back; /* addresses are applied late (2.9+): read them back before ready */
+};
+
+struct slots;
+struct slots *slots_new(const char *backend);
+void slots_free(struct slots *slots);
+const char *slots_backend(const struct slots *slots);
+
+/* All rows of this backend that are slots, in HAProxy's order of ids. complete: the connection is new (start, reconnect, reload),
+ * commands in flight are forgotten and everything is compared anew; a slot that already has the address of an endpoint is adopted.
+ * Not complete: the answer to a READ; only slots that wait for it, or are unknown, take their row over. */
+void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t count, bool complete);
+/* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first; what does not fit
+ * waits, oldest first. */
+void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
+/* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not knowing a task is
+ * doubt. Call when enough complete answers have confirmed that nobody claims them. Returns how many there were. */
+size_t slots_release_orphans(struct slots *slots);
+/* Appends the commands that can be sent now, and counts them as in flight. Nothing differs: nothing is appended. */
+void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
+/* The same commands without counting them as sent, for `slotctl plan`. */
+void slots_preview(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
+/* What became of a command: ok, or refused or unexpected (the slot is unknown then and read again before it is used).
+ * READ is acknowledged by slots_observe(complete=false), and by this only when it failed. */
+void slots_acknowledge(struct slots *slots, const struct slot_command *command, bool ok);
+/* The connection is gone: nothing is in flight, everything is unknown until slots_observe(complete=true). */
+void slots_forget(struct slots *slots);
+/* Whether a plan would still change something or commands are in flight. */
+bool slots_is_settled(const struct slots *slots);
+
+enum slot_state { SLOT_FREE, SLOT_ASSIGNING, SLOT_READY, SLOT_DRAINING, SLOT_LEAVING, SLOT_ORPHAN, SLOT_UNKNOWN };
+const char *slot_state_text(enum slot_state state);
+struct slot_view {
+    const struct slot_observed *observed; /* as last read or acknowledged */
+    enum slot_state state;
+    const char *endpoint; /* key, or NULL */
+};
+size_t slots_count(const struct slots *slots);
+struct slot_view slots_view(const struct slots *slots, size_t slot);
+/* The slot's index of the endpoint with that key, or -1: it waits, or is not known. */
+long slots_find_endpoint(const struct slots *slots, const char *key);
+struct slots_counts {
+    size_t slots, free, assigning, ready, draining, leaving, orphans, unknown;
+    size_t waiting; /* endpoints without a slot because all are taken */
+    size_t unresolved; /* endpoints without an address */
+};
+struct slots_counts slots_count_states(const struct slots *slots);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks and conversions of text that comes from outside. */
+#ifndef SLOTD_TEXT_H
+#define SLOTD_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slotd/buf.h"
+
+/* A decimal integer that is the whole of text (a sign is allowed, blanks are not, as Go's strconv.Atoi).
+ * Returns 0, SLOTD_E_PARSE, or -ERANGE when outside min..max. */
+int text_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_value);
+/* Go's strconv.ParseBool: 1 t T TRUE true True, 0 f F FALSE false False; else SLOTD_E_PARSE. */
+int text_parse_bool(const char *text, bool *ret_value);
+/* `500ms`, `5s`, `1m`, `2h`, or a bare number of seconds (contract.md), to milliseconds, at most 10 years. */
+int text_parse_duration(const char *text, int64_t *ret_ms);
+/* An RFC 3339 time such as 2026-11-23T00:31:42.528Z, to milliseconds since 1970 UTC. */
+int text_parse_time(const char *text, int64_t *ret_ms);
+/* Milliseconds since 1970 as RFC 3339 UTC with milliseconds, in a buffer of at least 32 bytes. */
+void text_format_time(int64_t ms, char ret_text[32]);
+/* Appends text, at most max bytes of it (then "..."), with everything but printable ASCII and valid UTF-8 letters escaped as \xNN. */
+void text_append_safe(struct buf *buf, const char *text, size_t len, size_t max);
+/* Whether text is an IPv4 or IPv6 literal (no brackets, no zone). */
+bool text_is_ip(const char *text);
+/* Whether text is a host name by RFC 1123 (letters, digits, '-', '_', dots; 1..253 bytes). */
+bool text_is_host_name(const char *text);
+/* Whether text is a name that a Runtime API command may carry: 1..250 bytes of letters, digits, '_', '-', '.', ':'. */
+bool text_is_haproxy_name(const char *text);
+
+#endif
