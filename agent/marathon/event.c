@@ -96,6 +96,7 @@ static void read_instance(struct marathon_event *event, const struct json_place 
 static void read_api_post(struct marathon_event *event, const struct json_place *place)
 {
     struct json_place definition = json_place_member(place, "appDefinition");
+    definition.is_required = true;
     event->app = app_read_definition(&definition);
     event->app_id = mem_strdup(event->app->id);
 }

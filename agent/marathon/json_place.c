@@ -2,6 +2,7 @@
 /* Typed reads from a JSON document, with the path of the first thing that is wrong. */
 #include "json_place.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,6 +76,10 @@ int json_document_parse(const char *json, size_t len, struct json_object **ret_d
     }
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *document = json_tokener_parse_ex(tokener, json, (int)len);
+    if (json_tokener_get_error(tokener) == json_tokener_continue) {
+        /* A number or word alone is only known to be complete by what stands behind it. */
+        document = json_tokener_parse_ex(tokener, "\n", 1);
+    }
     enum json_tokener_error failure = json_tokener_get_error(tokener);
     json_tokener_free(tokener);
     if (failure == json_tokener_success) {
@@ -203,7 +208,9 @@ static int64_t place_bounded(const struct json_place *place, int64_t max, int64_
     }
     int64_t value = json_object_get_int64(place->value);
     if (value < 0 || value > max) {
-        json_place_fail(place, SLOTD_E_TYPE, expected, json_object_to_json_string(place->value));
+        char found[32];
+        snprintf(found, sizeof(found), "%" PRId64, value);
+        json_place_fail(place, SLOTD_E_TYPE, expected, found);
         return absent;
     }
     return value;

@@ -186,15 +186,16 @@ const char *marathon_task_state_text(enum marathon_task_state state)
     return "other";
 }
 
-/* What stands between the two must be a whole container name and a whole attempt: app ids may contain dots, so that one
- * id can begin with another. */
+/* Behind the instance's id stands a container (`_app`, or a pod's by its bare name), then the attempt, and nothing
+ * more: app ids may contain dots, so that one id can begin with another. */
 bool marathon_task_is_of_instance(const char *task_id, const char *instance_id)
 {
     size_t len = strlen(instance_id);
-    if (len == 0 || strncmp(task_id, instance_id, len) != 0 || strncmp(task_id + len, "._", 2) != 0) {
+    if (len == 0 || strncmp(task_id, instance_id, len) != 0 || task_id[len] != '.') {
         return false;
     }
-    const char *container = task_id + len + 2;
+    const char *container = task_id + len + 1;
+    container += *container == '_' ? 1 : 0;
     size_t container_len = strcspn(container, ".");
     const char *attempt = container + container_len;
     if (container_len == 0 || *attempt == '\0') {

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int err_pieces = parse((const char *)data + 1, size - 1, data[0] % 32 + 1, &pieces);
     /* A broken app that is also too large is told as the one or the other, by where it is cut. */
     bool either = err != 0 && err_pieces != 0 && (err == SLOTD_E_LIMIT || err_pieces == SLOTD_E_LIMIT);
-    if (!either && (err != err_pieces || whole.len != pieces.len || memcmp(buf_text(&whole), buf_text(&pieces), whole.len) != 0)) {
+    if (!either &&
+        (err != err_pieces || whole.len != pieces.len || memcmp(buf_text(&whole), buf_text(&pieces), whole.len) != 0)) {
         abort();
     }
     return 0;

@@ -18,7 +18,8 @@ static void check_event(const struct marathon_event *event)
 {
     bool is_status = event->type == MARATHON_EVENT_STATUS_UPDATE;
     bool is_post = event->type == MARATHON_EVENT_API_POST;
-    bool is_instance = event->type == MARATHON_EVENT_INSTANCE_CHANGED || event->type == MARATHON_EVENT_INSTANCE_TERMINATED;
+    bool is_instance =
+        event->type == MARATHON_EVENT_INSTANCE_CHANGED || event->type == MARATHON_EVENT_INSTANCE_TERMINATED;
     require(event->name && event->app_id && event->instance_id);
     require((event->task != NULL) == is_status && (event->app != NULL) == is_post);
     require(!is_status || (event->task->id[0] != '\0' && event->task->state == event->state));

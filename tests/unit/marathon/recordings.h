@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Recorded answers and streams of a real Marathon: those of tests/fixtures/marathon, or of the folder that the environment variable
- * SLOTD_RECORDINGS names. */
+/* Recorded answers and streams of a real Marathon: those of tests/fixtures/marathon, or of the folder that the
+ * environment variable SLOTD_RECORDINGS names. */
 #ifndef SLOTD_TESTS_UNIT_MARATHON_RECORDINGS_H
 #define SLOTD_TESTS_UNIT_MARATHON_RECORDINGS_H
 
@@ -53,7 +53,8 @@ static inline int recording_visit(const char *path, const struct stat *status, i
     size_t len = strlen(name);
     size_t ending = strlen(recordings.ending);
     (void)status;
-    if (type == FTW_F && strstr(name, recordings.part) && len > ending && strcmp(name + len - ending, recordings.ending) == 0) {
+    if (type == FTW_F && strstr(name, recordings.part) && len > ending &&
+        strcmp(name + len - ending, recordings.ending) == 0) {
         cleanup_buf struct buf file = BUF_INIT;
         recording_load(path, &file);
         recordings.test(path, buf_text(&file), file.len);
@@ -75,8 +76,8 @@ static inline size_t recordings_visit(const char *part, const char *ending, reco
 }
 
 /* Copies of exactly the size of each piece, so that a sanitizer sees a read behind the end. */
-static inline int recording_feed(int (*feed)(void *parser, const char *data, size_t len), void *parser, const char *data, size_t len,
-                                 size_t chunk)
+static inline int recording_feed(int (*feed)(void *parser, const char *data, size_t len), void *parser,
+                                 const char *data, size_t len, size_t chunk)
 {
     int err = 0;
     for (size_t at = 0; at < len && !err; at += chunk) {

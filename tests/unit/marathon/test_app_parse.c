@@ -9,7 +9,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static void check_refused_bytes(const char *json, size_t len, int expected_err, const char *expected_id, const char *expected)
+static void check_refused_bytes(const char *json, size_t len, int expected_err, const char *expected_id,
+                                const char *expected)
 {
     struct marathon_app *untouched = (struct marathon_app *)(uintptr_t)8;
     struct marathon_app *app = untouched;
@@ -41,8 +42,18 @@ static struct marathon_app *parse(const char *json)
 START_TEST(what_is_no_json_is_refused)
 {
     static const char *const bad[] = {
-        "",       "{",       "{\"id\":\"/a\"",     "{\"id\":\"/a\"}x", "{\"id\":\"/a\"}{}", "{\"id\":\"/a\",}", "{'id':'/a'}",
-        "<html>", "\"/a\"x", "{\"id\":\"/a\"} // x", "{\"id\" \"/a\"}",  "{\"id\":\"\\x\"}",
+        "",
+        "{",
+        "{\"id\":\"/a\"",
+        "{\"id\":\"/a\"}x",
+        "{\"id\":\"/a\"}{}",
+        "{\"id\":\"/a\",}",
+        "{'id':'/a'}",
+        "<html>",
+        "\"/a\"x",
+        "{\"id\":\"/a\"} // x",
+        "{\"id\" \"/a\"}",
+        "{\"id\":\"\\x\"}",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct marathon_app *app = NULL;
@@ -59,6 +70,7 @@ END_TEST
 START_TEST(what_is_no_object_is_refused)
 {
     check_refused("null", SLOTD_E_TYPE, "none", "object expected, null found");
+    check_refused("17", SLOTD_E_TYPE, "none", "object expected, integer found");
     check_refused("[{\"id\":\"/a\"}]", SLOTD_E_TYPE, "none", "object expected, array found");
     check_refused("\"/a\"", SLOTD_E_TYPE, "none", "object expected, string found");
     check_refused("true", SLOTD_E_TYPE, "none", "object expected, boolean found");
@@ -117,22 +129,26 @@ START_TEST(a_wrong_type_is_named_with_its_path)
         {"\"constraints\":[[\"a\",1]]", "constraints[0][1]: string expected, integer found"},
         {"\"readinessChecks\":[{\"timeoutSeconds\":\"10\"}]",
          "readinessChecks[0].timeoutSeconds: integer 0..2147483647 expected, string found"},
-        {"\"readinessCheckResults\":[{\"ready\":true}]", "readinessCheckResults[0].taskId: string expected, nothing found"},
-        {"\"readinessCheckResults\":[{\"taskId\":\"t\",\"ready\":1}]", "readinessCheckResults[0].ready: boolean expected, integer found"},
+        {"\"readinessCheckResults\":[{\"ready\":true}]",
+         "readinessCheckResults[0].taskId: string expected, nothing found"},
+        {"\"readinessCheckResults\":[{\"taskId\":\"t\",\"ready\":1}]",
+         "readinessCheckResults[0].ready: boolean expected, integer found"},
         {"\"deployments\":{}", "deployments: array expected, object found"},
         {"\"instances\":\"3\"", "instances: integer 0..2147483647 expected, string found"},
         {"\"instances\":99999999999999999999", "instances: integer 0..2147483647 expected, 9223372036854775807 found"},
         {"\"tasks\":{}", "tasks: array expected, object found"},
         {"\"tasks\":[null]", "tasks[0]: object expected, null found"},
         {"\"tasks\":[{\"id\":\"t\"},{}]", "tasks[1].id: string expected, nothing found"},
-        {"\"tasks\":[{\"id\":\"u\"},{\"id\":\"t\"},{\"id\":\"u\"}]", "tasks: tasks with ids of their own expected, u twice found"},
+        {"\"tasks\":[{\"id\":\"u\"},{\"id\":\"t\"},{\"id\":\"u\"}]",
+         "tasks: tasks with ids of their own expected, u twice found"},
         {"\"tasks\":[{\"id\":\"t\",\"host\":{}}]", "tasks[0].host: string expected, object found"},
         {"\"tasks\":[{\"id\":\"t\",\"state\":3}]", "tasks[0].state: string expected, integer found"},
         {"\"tasks\":[{\"id\":\"t\",\"startedAt\":1}]", "tasks[0].startedAt: string expected, integer found"},
         {"\"tasks\":[{\"id\":\"t\"},{\"id\":\"u\"},{\"id\":\"v\"},{\"id\":\"w\",\"ports\":[\"80\"]}]",
          "tasks[3].ports[0]: integer 0..65535 expected, string found"},
         {"\"tasks\":[{\"id\":\"t\",\"ports\":[1,null]}]", "tasks[0].ports[1]: integer 0..65535 expected, null found"},
-        {"\"tasks\":[{\"id\":\"t\",\"ipAddresses\":[\"::1\"]}]", "tasks[0].ipAddresses[0]: object expected, string found"},
+        {"\"tasks\":[{\"id\":\"t\",\"ipAddresses\":[\"::1\"]}]",
+         "tasks[0].ipAddresses[0]: object expected, string found"},
         {"\"tasks\":[{\"id\":\"t\",\"ipAddresses\":[{\"ipAddress\":1}]}]",
          "tasks[0].ipAddresses[0].ipAddress: string expected, integer found"},
     };
@@ -147,7 +163,8 @@ END_TEST
 
 START_TEST(the_first_wrong_part_is_told)
 {
-    check_refused("{\"id\":\"/a\",\"version\":1,\"labels\":2,\"tasks\":3}", SLOTD_E_TYPE, "/a", "version: string expected, integer found");
+    check_refused("{\"id\":\"/a\",\"version\":1,\"labels\":2,\"tasks\":3}", SLOTD_E_TYPE, "/a",
+                  "version: string expected, integer found");
 }
 END_TEST
 
@@ -166,9 +183,14 @@ START_TEST(absent_and_null_are_defaults)
 {
     static const char *const same[] = {
         "{\"id\":\"/a\"}",
-        ("{\"id\":\"/a\",\"version\":null,\"labels\":null,\"networks\":null,\"container\":null,\"ipAddress\":null,\"portDefinitions\":null,"
-        "\"constraints\":null,\"readinessChecks\":null,\"readinessCheckResults\":null,\"deployments\":null,\"instances\":null,\"tasks\":null}"),
-        "{\"id\":\"/a\",\"labels\":{},\"networks\":[],\"container\":{\"docker\":null,\"portMappings\":null},\"constraints\":[],\"unknown\":[{}]}",
+        ("{\"id\":\"/"
+         "a\",\"version\":null,\"labels\":null,\"networks\":null,\"container\":null,\"ipAddress\":null,"
+         "\"portDefinitions\":null,"
+         "\"constraints\":null,\"readinessChecks\":null,\"readinessCheckResults\":null,\"deployments\":null,"
+         "\"instances\":null,\"tasks\":null}"),
+        "{\"id\":\"/"
+        "a\",\"labels\":{},\"networks\":[],\"container\":{\"docker\":null,\"portMappings\":null},\"constraints\":[],"
+        "\"unknown\":[{}]}",
         " \r\n{\"app\" : {\"id\":\"/a\"}} \n",
     };
     for (size_t i = 0; i < COUNT(same); i++) {
@@ -177,7 +199,8 @@ START_TEST(absent_and_null_are_defaults)
         ck_assert_str_eq(app->version, "");
         ck_assert(!app->has_networks && !app->has_ip_address && app->network == MARATHON_NETWORK_NONE);
         ck_assert_uint_eq(app->n_labels + app->n_port_definitions + app->n_port_mappings + app->n_discovery_ports, 0);
-        ck_assert_uint_eq(app->n_constraints + app->n_readiness_checks + app->n_readiness + app->n_deployments + app->n_tasks, 0);
+        ck_assert_uint_eq(
+            app->n_constraints + app->n_readiness_checks + app->n_readiness + app->n_deployments + app->n_tasks, 0);
         ck_assert_int_eq(app->readiness_timeout_s, 0);
         ck_assert_int_eq(app->instances, 1);
         marathon_app_free(app);
@@ -187,8 +210,9 @@ END_TEST
 
 START_TEST(a_task_of_null_and_nothing_has_defaults)
 {
-    struct marathon_app *app = parse("{\"id\":\"/a\",\"tasks\":[{\"id\":\"t\",\"host\":null,\"state\":\"TASK_NEW\",\"startedAt\":\"soon\","
-                                     "\"ports\":null,\"ipAddresses\":[{},{\"ipAddress\":\"::1\"}]}]}");
+    struct marathon_app *app =
+        parse("{\"id\":\"/a\",\"tasks\":[{\"id\":\"t\",\"host\":null,\"state\":\"TASK_NEW\",\"startedAt\":\"soon\","
+              "\"ports\":null,\"ipAddresses\":[{},{\"ipAddress\":\"::1\"}]}]}");
     const struct marathon_task *task = app->tasks[0];
     ck_assert_str_eq(task->host, "");
     ck_assert_str_eq(task->version, "");
@@ -227,14 +251,17 @@ END_TEST
 
 START_TEST(the_newer_port_mappings_win)
 {
-    struct marathon_app *app = parse("{\"id\":\"/a\",\"container\":{\"portMappings\":[{\"containerPort\":1,\"hostPort\":0},{\"containerPort\":2},"
-                                     "{\"hostPort\":null}],\"docker\":{\"portMappings\":[{\"containerPort\":9}]}}}");
+    struct marathon_app *app = parse(
+        "{\"id\":\"/a\",\"container\":{\"portMappings\":[{\"containerPort\":1,\"hostPort\":0},{\"containerPort\":2},"
+        "{\"hostPort\":null}],\"docker\":{\"portMappings\":[{\"containerPort\":9}]}}}");
     ck_assert_uint_eq(app->n_port_mappings, 3);
     ck_assert(app->port_mappings[0].port == 1 && app->port_mappings[0].has_host_port);
     ck_assert(app->port_mappings[1].port == 2 && !app->port_mappings[1].has_host_port);
     ck_assert(app->port_mappings[2].port == 0 && !app->port_mappings[2].has_host_port);
     marathon_app_free(app);
-    app = parse("{\"id\":\"/a\",\"container\":{\"portMappings\":[],\"docker\":{\"portMappings\":[{\"containerPort\":9,\"name\":\"n\"}]}}}");
+    app = parse("{\"id\":\"/"
+                "a\",\"container\":{\"portMappings\":[],\"docker\":{\"portMappings\":[{\"containerPort\":9,\"name\":"
+                "\"n\"}]}}}");
     ck_assert_uint_eq(app->n_port_mappings, 1);
     ck_assert_str_eq(app->port_mappings[0].name, "n");
     marathon_app_free(app);
@@ -243,7 +270,8 @@ END_TEST
 
 START_TEST(labels_and_tasks_are_sorted)
 {
-    struct marathon_app *app = parse("{\"id\":\"/a\",\"labels\":{\"b\":\"1\",\"a\":\"2\",\"b\":\"3\"},\"tasks\":[{\"id\":\"u\"},{\"id\":\"t\"}]}");
+    struct marathon_app *app = parse(
+        "{\"id\":\"/a\",\"labels\":{\"b\":\"1\",\"a\":\"2\",\"b\":\"3\"},\"tasks\":[{\"id\":\"u\"},{\"id\":\"t\"}]}");
     ck_assert_uint_eq(app->n_labels, 2);
     ck_assert_str_eq(app->labels[0].key, "a");
     ck_assert_str_eq(app->labels[1].value, "3");
@@ -256,15 +284,22 @@ END_TEST
 START_TEST(bytes_that_are_no_text_are_replaced)
 {
     static const char *const cases[][2] = {
-        {"a\xff" "b", "a\xef\xbf\xbd" "b"},
+        {"a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
         {"\xc3", "\xef\xbf\xbd"},
         {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-        {"\xe2\x82" "x", "\xef\xbf\xbd\xef\xbf\xbd" "x"},
+        {"\xe2\x82"
+         "x",
+         "\xef\xbf\xbd\xef\xbf\xbd"
+         "x"},
         {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
         {"\\ud800", "\xef\xbf\xbd"},
         {"\\udc00x", "\xef\xbf\xbdx"},
-        {"\\ud800\\u0041", "\xef\xbf\xbd" "A"},
+        {"\\ud800\\u0041", "\xef\xbf\xbd"
+                           "A"},
         {"\\ud83d\\ude00", "\xf0\x9f\x98\x80"},
         {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
     };
@@ -299,7 +334,8 @@ static int check_app(void *arg, const char *json, size_t len)
     for (size_t i = 0; i < app->n_tasks; i++) {
         const struct marathon_task *task = app->tasks[i];
         ck_assert_msg(task->state != MARATHON_TASK_OTHER && task->host[0] != '\0', "%s", task->id);
-        ck_assert(task->state != MARATHON_TASK_RUNNING || (task->version[0] != '\0' && task->started_ms != MARATHON_NO_TIME));
+        ck_assert(task->state != MARATHON_TASK_RUNNING ||
+                  (task->version[0] != '\0' && task->started_ms != MARATHON_NO_TIME));
     }
     marathon_app_free(app);
     free(id);

@@ -9,7 +9,7 @@
 
 struct seen {
     struct buf apps; /* each with a line end */
-    int answer; /* of on_app */
+    int answer;      /* of on_app */
 };
 
 static int note_app(void *arg, const char *json, size_t len)
@@ -119,7 +119,8 @@ END_TEST
 START_TEST(elements_are_passed_on_as_they_are)
 {
     check_answer("{\"apps\":[]}", 0, "");
-    check_answer(" { \"apps\" : [ {\"id\": \"/a\"} , {\"b\":[{}, []]}\n] } \r\n", 0, "{\"id\": \"/a\"}\n{\"b\":[{}, []]}\n");
+    check_answer(" { \"apps\" : [ {\"id\": \"/a\"} , {\"b\":[{}, []]}\n] } \r\n", 0,
+                 "{\"id\": \"/a\"}\n{\"b\":[{}, []]}\n");
     check_answer("{\"apps\":[1,null,\"s\",[2],-1.5e+3]}", 0, "1\nnull\n\"s\"\n[2]\n-1.5e+3\n");
     check_answer("{\"apps\":[\"]\",\"\\\"\",\"\\\\\",{\"\\\"}\":\"{\\\\\\\"[\"}]}", 0,
                  "\"]\"\n\"\\\"\"\n\"\\\\\"\n{\"\\\"}\":\"{\\\\\\\"[\"}\n");
@@ -128,7 +129,9 @@ END_TEST
 
 START_TEST(other_members_are_passed_over)
 {
-    check_answer("{\"a\":1,\"b\":\"apps\",\"c\":{\"apps\":[9]},\"d\":[[{\"apps\":[8]}]],\"apps\":[{}],\"e\":true,\"f\":\"\\\\\"}", 0, "{}\n");
+    check_answer("{\"a\":1,\"b\":\"apps\",\"c\":{\"apps\":[9]},\"d\":[[{\"apps\":[8]}]],\"apps\":[{}],\"e\":true,\"f\":"
+                 "\"\\\\\"}",
+                 0, "{}\n");
     check_answer("{\"apps\\\"\":[7],\"apps\":[{}]}", 0, "{}\n");
 }
 END_TEST

@@ -35,7 +35,6 @@ START_TEST(what_is_no_json_object_is_refused)
     check_refused("status_update_event", "", SLOTD_E_PARSE, "no valid JSON: it ends too early");
     check_refused("anything", "{\"a\":", SLOTD_E_PARSE, "no valid JSON: it ends too early");
     check_refused("anything", "[]", SLOTD_E_TYPE, "object expected, array found");
-    check_refused("anything", "null", SLOTD_E_TYPE, "object expected, null found");
     check_refused("anything", "{\"eventType\":1}", SLOTD_E_TYPE, "eventType: string expected, integer found");
 }
 END_TEST
@@ -43,13 +42,18 @@ END_TEST
 START_TEST(an_event_without_its_ids_is_refused)
 {
     static const char *const cases[][3] = {
-        {"status_update_event", "{\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\"}", "appId: string expected, nothing found"},
-        {"status_update_event", "{\"appId\":\"/a\",\"taskStatus\":\"TASK_RUNNING\"}", "taskId: string expected, nothing found"},
+        {"status_update_event", "{\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\"}",
+         "appId: string expected, nothing found"},
+        {"status_update_event", "{\"appId\":\"/a\",\"taskStatus\":\"TASK_RUNNING\"}",
+         "taskId: string expected, nothing found"},
         {"status_update_event", "{\"appId\":\"/a\",\"taskId\":\"t\"}", "taskStatus: string expected, nothing found"},
         {"status_update_event", "{\"appId\":\"\",\"taskId\":\"t\"}", "appId: nonempty string expected, \"\" found"},
-        {"instance_changed_event", "{\"instanceId\":\"i\",\"condition\":\"Running\"}", "runSpecId: string expected, nothing found"},
-        {"instance_changed_event", "{\"runSpecId\":\"/a\",\"condition\":\"Running\"}", "instanceId: string expected, nothing found"},
-        {"instance_changed_event", "{\"runSpecId\":\"/a\",\"instanceId\":\"i\"}", "condition: string expected, nothing found"},
+        {"instance_changed_event", "{\"instanceId\":\"i\",\"condition\":\"Running\"}",
+         "runSpecId: string expected, nothing found"},
+        {"instance_changed_event", "{\"runSpecId\":\"/a\",\"condition\":\"Running\"}",
+         "instanceId: string expected, nothing found"},
+        {"instance_changed_event", "{\"runSpecId\":\"/a\",\"instanceId\":\"i\"}",
+         "condition: string expected, nothing found"},
         {"unknown_instance_terminated_event", "{\"runSpecId\":\"/a\"}", "instanceId: string expected, nothing found"},
         {"app_terminated_event", "{}", "appId: string expected, nothing found"},
         {"app_terminated_event", "{\"appId\":null}", "appId: string expected, null found"},
@@ -62,12 +66,15 @@ END_TEST
 
 START_TEST(a_wrong_type_is_named_with_its_path)
 {
-    check_refused("status_update_event", "{\"appId\":\"/a\",\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\",\"ports\":[1,\"2\"]}", SLOTD_E_TYPE,
-                  "ports[1]: integer 0..65535 expected, string found");
-    check_refused("status_update_event", "{\"appId\":\"/a\",\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\",\"ipAddresses\":{}}", SLOTD_E_TYPE,
-                  "ipAddresses: array expected, object found");
-    check_refused("status_update_event", "{\"appId\":\"/a\",\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\",\"host\":\"a\\u0000\"}", SLOTD_E_TYPE,
-                  "host: string without NUL expected, NUL found");
+    check_refused("status_update_event",
+                  "{\"appId\":\"/a\",\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\",\"ports\":[1,\"2\"]}",
+                  SLOTD_E_TYPE, "ports[1]: integer 0..65535 expected, string found");
+    check_refused("status_update_event",
+                  "{\"appId\":\"/a\",\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\",\"ipAddresses\":{}}",
+                  SLOTD_E_TYPE, "ipAddresses: array expected, object found");
+    check_refused("status_update_event",
+                  "{\"appId\":\"/a\",\"taskId\":\"t\",\"taskStatus\":\"TASK_RUNNING\",\"host\":\"a\\u0000\"}",
+                  SLOTD_E_TYPE, "host: string without NUL expected, NUL found");
     check_refused("api_post_event", "{\"appDefinition\":{\"id\":\"/a\",\"labels\":{\"x\":1}}}", SLOTD_E_TYPE,
                   "appDefinition.labels.x: string expected, integer found");
 }
@@ -75,10 +82,11 @@ END_TEST
 
 START_TEST(a_definition_must_be_there)
 {
-    struct marathon_event *event = NULL;
-    cleanup_buf struct buf why = BUF_INIT;
-    ck_assert_int_eq(marathon_event_parse("api_post_event", "{}", 2, &event, &why), SLOTD_E_TYPE);
-    ck_assert_str_eq(buf_text(&why), "appDefinition: object expected, nothing found");
+    check_refused("api_post_event", "{}", SLOTD_E_TYPE, "appDefinition: object expected, nothing found");
+    check_refused("api_post_event", "{\"appDefinition\":null}", SLOTD_E_TYPE,
+                  "appDefinition: object expected, null found");
+    check_refused("api_post_event", "{\"appDefinition\":{}}", SLOTD_E_TYPE,
+                  "appDefinition.id: string expected, nothing found");
 }
 END_TEST
 
@@ -86,13 +94,15 @@ START_TEST(an_id_is_bounded)
 {
     cleanup_buf struct buf json = BUF_INIT;
     buf_printf(&json, "{\"appId\":\"/%0*d\"}", MARATHON_MAX_ID_BYTES, 1);
-    check_refused("app_terminated_event", buf_text(&json), SLOTD_E_LIMIT, "appId: string of at most 2048 bytes expected, 2049 found");
+    check_refused("app_terminated_event", buf_text(&json), SLOTD_E_LIMIT,
+                  "appId: string of at most 2048 bytes expected, 2049 found");
 }
 END_TEST
 
 START_TEST(the_json_names_the_event)
 {
-    struct marathon_event *event = parse("status_update_event", "{\"eventType\":\"app_terminated_event\",\"appId\":\"/a\"}");
+    struct marathon_event *event =
+        parse("status_update_event", "{\"eventType\":\"app_terminated_event\",\"appId\":\"/a\"}");
     ck_assert_int_eq(event->type, MARATHON_EVENT_APP_TERMINATED);
     ck_assert_str_eq(event->name, "app_terminated_event");
     marathon_event_free(event);
@@ -116,12 +126,18 @@ START_TEST(types_are_known_by_name)
         const char *name;
         enum marathon_event_type type;
     } cases[] = {
-        {"event_stream_attached", MARATHON_EVENT_ATTACHED},     {"event_stream_detached", MARATHON_EVENT_OTHER},
-        {"deployment_info", MARATHON_EVENT_DEPLOYMENT},         {"deployment_step_success", MARATHON_EVENT_DEPLOYMENT},
-        {"deployment_step_failure", MARATHON_EVENT_DEPLOYMENT}, {"deployment_success", MARATHON_EVENT_DEPLOYMENT},
-        {"deployment_failed", MARATHON_EVENT_DEPLOYMENT},       {"failed_health_check_event", MARATHON_EVENT_OTHER},
-        {"health_status_changed_event", MARATHON_EVENT_OTHER},  {"pod_created_event", MARATHON_EVENT_OTHER},
-        {"", MARATHON_EVENT_OTHER},                             {"STATUS_UPDATE_EVENT", MARATHON_EVENT_OTHER},
+        {"event_stream_attached", MARATHON_EVENT_ATTACHED},
+        {"event_stream_detached", MARATHON_EVENT_OTHER},
+        {"deployment_info", MARATHON_EVENT_DEPLOYMENT},
+        {"deployment_step_success", MARATHON_EVENT_DEPLOYMENT},
+        {"deployment_step_failure", MARATHON_EVENT_DEPLOYMENT},
+        {"deployment_success", MARATHON_EVENT_DEPLOYMENT},
+        {"deployment_failed", MARATHON_EVENT_DEPLOYMENT},
+        {"failed_health_check_event", MARATHON_EVENT_OTHER},
+        {"health_status_changed_event", MARATHON_EVENT_OTHER},
+        {"pod_created_event", MARATHON_EVENT_OTHER},
+        {"", MARATHON_EVENT_OTHER},
+        {"STATUS_UPDATE_EVENT", MARATHON_EVENT_OTHER},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct marathon_event *event = parse(cases[i].name, "{\"appId\":\"/a\",\"taskId\":\"a.instance-1\"}");
@@ -136,9 +152,12 @@ END_TEST
 START_TEST(a_status_update_carries_the_task)
 {
     struct marathon_event *event =
-        parse("message", "{\"slaveId\":\"S1\",\"taskId\":\"shop_web.instance-1._app.1\",\"taskStatus\":\"TASK_RUNNING\",\"message\":\"\","
-                         "\"appId\":\"/shop/web\",\"host\":\"127.0.0.2\",\"ipAddresses\":[{\"ipAddress\":\"172.17.0.5\",\"protocol\":\"IPv4\"}],"
-                         "\"ports\":[31735,31736],\"version\":\"v1\",\"eventType\":\"status_update_event\"}");
+        parse("message",
+              "{\"slaveId\":\"S1\",\"taskId\":\"shop_web.instance-1._app.1\",\"taskStatus\":\"TASK_RUNNING\","
+              "\"message\":\"\","
+              "\"appId\":\"/shop/"
+              "web\",\"host\":\"127.0.0.2\",\"ipAddresses\":[{\"ipAddress\":\"172.17.0.5\",\"protocol\":\"IPv4\"}],"
+              "\"ports\":[31735,31736],\"version\":\"v1\",\"eventType\":\"status_update_event\"}");
     ck_assert_int_eq(event->type, MARATHON_EVENT_STATUS_UPDATE);
     ck_assert_str_eq(event->app_id, "/shop/web");
     ck_assert_str_eq(event->task->id, "shop_web.instance-1._app.1");
@@ -173,7 +192,8 @@ START_TEST(a_condition_is_a_state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         cleanup_buf struct buf json = BUF_INIT;
-        buf_printf(&json, "{\"instanceId\":\"a.instance-1\",\"runSpecId\":\"/a\",\"host\":null,\"condition\":\"%s\"}", cases[i].condition);
+        buf_printf(&json, "{\"instanceId\":\"a.instance-1\",\"runSpecId\":\"/a\",\"host\":null,\"condition\":\"%s\"}",
+                   cases[i].condition);
         struct marathon_event *event = parse("instance_changed_event", buf_text(&json));
         ck_assert_int_eq(event->type, MARATHON_EVENT_INSTANCE_CHANGED);
         ck_assert_str_eq(event->app_id, "/a");
@@ -190,8 +210,9 @@ END_TEST
 
 START_TEST(a_posted_definition_has_no_tasks)
 {
-    struct marathon_event *event =
-        parse("api_post_event", "{\"uri\":\"/v2/apps\",\"appDefinition\":{\"id\":\"/a\",\"labels\":{\"k\":\"v\"},\"tasks\":[{\"id\":\"t\"}]}}");
+    struct marathon_event *event = parse(
+        "api_post_event",
+        "{\"uri\":\"/v2/apps\",\"appDefinition\":{\"id\":\"/a\",\"labels\":{\"k\":\"v\"},\"tasks\":[{\"id\":\"t\"}]}}");
     ck_assert_int_eq(event->type, MARATHON_EVENT_API_POST);
     ck_assert_str_eq(event->app_id, "/a");
     ck_assert_str_eq(marathon_app_label(event->app, "k"), "v");
@@ -212,7 +233,8 @@ static void check_event(void *arg, const char *name, const char *data, size_t le
     struct marathon_event *event = NULL;
     cleanup_buf struct buf why = BUF_INIT;
     (void)arg;
-    ck_assert_msg(marathon_event_parse(name, data, len, &event, &why) == 0, "%s: %s: %s", recording, name, buf_text(&why));
+    ck_assert_msg(marathon_event_parse(name, data, len, &event, &why) == 0, "%s: %s: %s", recording, name,
+                  buf_text(&why));
     ck_assert_str_eq(event->name, name);
     if (event->type == MARATHON_EVENT_STATUS_UPDATE) {
         ck_assert(event->state != MARATHON_TASK_OTHER && event->task->host[0] != '\0');
@@ -221,7 +243,8 @@ static void check_event(void *arg, const char *name, const char *data, size_t le
     } else if (event->type == MARATHON_EVENT_INSTANCE_CHANGED) {
         ck_assert_int_ne(event->state, MARATHON_TASK_OTHER);
         bool is_same = strncmp(last_task, event->instance_id, strlen(event->instance_id)) == 0;
-        ck_assert_msg(is_same == marathon_task_is_of_instance(last_task, event->instance_id), "%s of %s", last_task, event->instance_id);
+        ck_assert_msg(is_same == marathon_task_is_of_instance(last_task, event->instance_id), "%s of %s", last_task,
+                      event->instance_id);
     } else if (event->type == MARATHON_EVENT_INSTANCE_TERMINATED) {
         n_terminated++;
     }

@@ -40,15 +40,16 @@ START_TEST(tasks_are_of_their_instance)
 {
     ck_assert(marathon_task_is_of_instance(INSTANCE "._app.1", INSTANCE));
     ck_assert(marathon_task_is_of_instance(INSTANCE "._app.27", INSTANCE));
-    ck_assert(marathon_task_is_of_instance(INSTANCE "._side-car.1", INSTANCE));
+    ck_assert(marathon_task_is_of_instance("pods_one.instance-1.side-car.1", "pods_one.instance-1"));
     ck_assert(marathon_task_is_of_instance(INSTANCE "._app", INSTANCE));
 }
 END_TEST
 
 START_TEST(states_have_names)
 {
-    static const char *const terminal[] = {"TASK_UNKNOWN", "TASK_LOST", "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_DROPPED",
-                                           "TASK_ERROR", "TASK_FAILED", "TASK_FINISHED", "TASK_KILLED"};
+    static const char *const terminal[] = {"TASK_UNKNOWN",          "TASK_LOST",     "TASK_GONE",
+                                           "TASK_GONE_BY_OPERATOR", "TASK_DROPPED",  "TASK_ERROR",
+                                           "TASK_FAILED",           "TASK_FINISHED", "TASK_KILLED"};
     static const char *const unknown[] = {"", "RUNNING", "task_running", "TASK_RUNNING ", "TASK_", "Running"};
     for (size_t i = 0; i < COUNT(terminal); i++) {
         ck_assert_msg(marathon_task_state_parse(terminal[i]) == MARATHON_TASK_TERMINAL, "%s", terminal[i]);
@@ -66,7 +67,8 @@ END_TEST
 
 START_TEST(states_are_shown_in_short)
 {
-    static const char *const names[] = {"other", "staging", "starting", "running", "killing", "unreachable", "terminal"};
+    static const char *const names[] = {"other",   "staging",     "starting", "running",
+                                        "killing", "unreachable", "terminal"};
     for (size_t i = 0; i < COUNT(names); i++) {
         ck_assert_str_eq(marathon_task_state_text((enum marathon_task_state)i), names[i]);
     }
@@ -100,12 +102,13 @@ END_TEST
 
 START_TEST(a_definition_is_copied_without_tasks)
 {
-    struct marathon_app *app =
-        parse("{\"id\":\"/a\",\"version\":\"v\",\"labels\":{\"k\":\"l\"},\"networks\":[{\"mode\":\"host\"}],\"instances\":7,"
-              "\"portDefinitions\":[{\"port\":1,\"name\":\"d\"}],\"container\":{\"portMappings\":[{\"containerPort\":2,\"hostPort\":0}]},"
-              "\"ipAddress\":{\"discovery\":{\"ports\":[{\"number\":3,\"name\":\"n\"}]}},\"constraints\":[[\"a\",\"b\"]],"
-              "\"readinessChecks\":[{\"timeoutSeconds\":4}],\"readinessCheckResults\":[{\"taskId\":\"t\",\"ready\":true}],"
-              "\"deployments\":[{\"id\":\"x\"}],\"tasks\":[{\"id\":\"t\"}]}");
+    struct marathon_app *app = parse(
+        "{\"id\":\"/a\",\"version\":\"v\",\"labels\":{\"k\":\"l\"},\"networks\":[{\"mode\":\"host\"}],\"instances\":7,"
+        "\"portDefinitions\":[{\"port\":1,\"name\":\"d\"}],\"container\":{\"portMappings\":[{\"containerPort\":2,"
+        "\"hostPort\":0}]},"
+        "\"ipAddress\":{\"discovery\":{\"ports\":[{\"number\":3,\"name\":\"n\"}]}},\"constraints\":[[\"a\",\"b\"]],"
+        "\"readinessChecks\":[{\"timeoutSeconds\":4}],\"readinessCheckResults\":[{\"taskId\":\"t\",\"ready\":true}],"
+        "\"deployments\":[{\"id\":\"x\"}],\"tasks\":[{\"id\":\"t\"}]}");
     struct marathon_app *copy = marathon_app_copy_definition(app);
     marathon_app_free(app);
     ck_assert_str_eq(copy->id, "/a");
@@ -127,8 +130,9 @@ END_TEST
 
 START_TEST(a_task_is_copied)
 {
-    struct marathon_app *app = parse("{\"id\":\"/a\",\"tasks\":[{\"id\":\"t\",\"host\":\"h\",\"version\":\"v\",\"state\":\"TASK_KILLING\","
-                                     "\"ports\":[5,6],\"ipAddresses\":[{\"ipAddress\":\"::1\"}]}]}");
+    struct marathon_app *app =
+        parse("{\"id\":\"/a\",\"tasks\":[{\"id\":\"t\",\"host\":\"h\",\"version\":\"v\",\"state\":\"TASK_KILLING\","
+              "\"ports\":[5,6],\"ipAddresses\":[{\"ipAddress\":\"::1\"}]}]}");
     struct marathon_task *copy = marathon_task_copy(app->tasks[0]);
     marathon_app_free(app);
     ck_assert_str_eq(copy->id, "t");

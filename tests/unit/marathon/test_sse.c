@@ -95,10 +95,18 @@ END_TEST
 
 START_TEST(a_byte_order_mark_is_passed_over_once)
 {
-    CHECK_STREAM("\xef\xbb\xbf" "data: 1\n\n", "message|1\n");
-    CHECK_STREAM("\xef\xbb\xbf\xef\xbb\xbf" "data: 1\n\ndata: 2\n\n", "message|2\n");
-    CHECK_STREAM("\xef\xbb" "data: 1\n\ndata: 2\n\n", "message|2\n");
-    CHECK_STREAM("data: 1\n\n\xef\xbb\xbf" "data: 2\n\n", "message|1\n");
+    CHECK_STREAM("\xef\xbb\xbf"
+                 "data: 1\n\n",
+                 "message|1\n");
+    CHECK_STREAM("\xef\xbb\xbf\xef\xbb\xbf"
+                 "data: 1\n\ndata: 2\n\n",
+                 "message|2\n");
+    CHECK_STREAM("\xef\xbb"
+                 "data: 1\n\ndata: 2\n\n",
+                 "message|2\n");
+    CHECK_STREAM("data: 1\n\n\xef\xbb\xbf"
+                 "data: 2\n\n",
+                 "message|1\n");
 }
 END_TEST
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+# What every integration test uses: a scratch folder, daemons that end with the test, waiting for conditions, counting.
+# Use: BUILD=... ; . lib.sh ; then start_* and the checks. Ports come from the kernel.
+# shellcheck shell=sh disable=SC2034,SC2154
+
+HAPROXY=${HAPROXY:-$(command -v haproxy || echo /usr/sbin/haproxy)}
+work=$(mktemp -d "${TMPDIR:-/tmp}/slotd-test.XXXXXX")
+pids=
+passed=0
+failed=0
+
+cleanup() {
+    code=$?
+    for pid in $pids; do kill "$pid" 2>/dev/null; done
+    [ -f "$work/haproxy.pid" ] && kill $(cat "$work/haproxy.pid") 2>/dev/null
+    for pid in $pids; do wait "$pid" 2>/dev/null; done
+    if [ "$failed" -gt 0 ] || [ "$code" -ne 0 ]; then
+        for log in "$work"/*.log; do
+            [ -s "$log" ] && { echo "--- $(basename "$log"), its end:"; tail -n "${LOG_LINES:-40}" "$log"; }
+        done
+    fi
+    [ -n "${KEEP:-}" ] || rm -rf "$work"
+    [ "$code" -eq 0 ] || failed=$((failed + 1))
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] || exit 1
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+pass() { passed=$((passed + 1)); }
+fail() { failed=$((failed + 1)); echo "FAILED: $*"; }
+check() { # TEXT COMMAND...: the command succeeds
+    check_text=$1
+    shift
+    if "$@"; then pass; else fail "$check_text"; fi
+}
+equal() { # TEXT WANTED GOT
+    if [ "$2" = "$3" ]; then pass; else fail "$1: wanted '$2', got '$3'"; fi
+}
+await() { # TEXT SECONDS COMMAND...: the command succeeds in time
+    await_text=$1
+    await_left=$(($2 * 50))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        await_left=$((await_left - 1))
+        if [ "$await_left" -le 0 ]; then
+            fail "$await_text: not in time"
+            return 1
+        fi
+        sleep 0.02
+    done
+    pass
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+start_sim() { # OPTION...
+    "$BUILD/tests/sim/marathon-sim" --listen "127.0.0.1:${sim_port:-0}" --backends "$@" >"$work/sim.out" 2>"$work/sim.log" &
+    sim_pid=$!
+    pids="$pids $sim_pid"
+    await "the simulator listens" 10 grep -q listening "$work/sim.out"
+    marathon=$(sed -n 's/^listening on //p' "$work/sim.out")
+    sim_port=${marathon##*:}
+}
+sim() { # PATH[?QUERY]: the control API
+    curl -sf -X POST "$marathon/sim/$1" >/dev/null
+}
+sim_stat() { curl -sf "$marathon/sim/stats" | python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
+sim_settled() { [ "$(sim_stat settled)" = True ]; }
+put_app() { # ID INSTANCES [LABELS-JSON]
+    curl -sf -X PUT "$marathon/v2/apps$1" -d "{\"instances\":$2${3:+,\"labels\":$3}}" >/dev/null
+}
+tasks_of() { # ID: the ids of its running tasks
+    curl -sf "$marathon/v2/apps$1" | python3 -c '
+import json, sys
+for task in json.load(sys.stdin)["app"]["tasks"]:
+    if task["state"] == "TASK_RUNNING": print(task["id"])'
+}
+
+# backends: lines "NAME SLOTS [OPTIONS]" in $backends; each is routed by its name as the host.
+write_haproxy_cfg() {
+    edge_port=${edge_port:-$(free_port)}
+    {
+        cat <<CFG
+global
+    stats socket $work/haproxy.sock mode 660 level admin expose-fd listeners
+    server-state-file $work/haproxy.state
+    ${haproxy_global:-}
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+    retries ${haproxy_retries:-0}
+    load-server-state-from-file global
+frontend edge
+    bind 127.0.0.1:$edge_port
+    use_backend %[req.hdr(host),field(1,:),lower]
+CFG
+        echo "$backends" | while read -r name slots options; do
+            [ -n "$name" ] || continue
+            cat <<CFG
+backend $name
+    balance roundrobin
+    default-server init-addr last,0.0.0.0 $options
+    server-template s $slots slot.invalid:1 disabled
+CFG
+        done
+        echo "${haproxy_extra:-}"
+    } >"$work/haproxy.cfg"
+}
+start_haproxy() {
+    write_haproxy_cfg
+    "$HAPROXY" -W -db -f "$work/haproxy.cfg" -p "$work/haproxy.pid" >>"$work/haproxy.log" 2>&1 &
+    haproxy_pid=$!
+    pids="$pids $haproxy_pid"
+    await "HAProxy answers" 10 cli "show info"
+}
+# One line on the Runtime API, on a connection of its own.
+cli() {
+    python3 - "$work/haproxy.sock" "$1" <<'PY'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(5)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode() + b"\n")
+while True:
+    data = s.recv(65536)
+    if not data:
+        break
+    sys.stdout.write(data.decode())
+PY
+}
+
+write_slotd_conf() {
+    cat >"$work/slotd.conf" <<CONF
+marathon = { endpoints = [ ${endpoints:-\"$marathon\"} ]; resync_interval = "${resync:-60s}"; ${marathon_extra:-} };
+haproxy = ( { name = "edge"; socket = "$work/haproxy.sock"; state_file = "$work/haproxy.state"; } );
+mapping = { domain = "test"; ${mapping_extra:-} };
+slots = { ${slots_extra:-} };
+control = { socket = "$work/slotd.sock"; state_dir = "$work"; };
+CONF
+}
+start_slotd() { # OPTION...
+    [ -f "$work/slotd.conf" ] || write_slotd_conf
+    "$BUILD/slotd" -c "$work/slotd.conf" "$@" >>"$work/slotd.log" 2>&1 &
+    slotd_pid=$!
+    pids="$pids $slotd_pid"
+}
+stop_slotd() { kill "$slotd_pid" && wait "$slotd_pid"; }
+ctl() { "$BUILD/slotctl" -s "$work/slotd.sock" "$@"; }
+status_is_good() { ctl status; }
+status_says() { ctl status | grep -q -- "$1"; }
+# slot_count BACKEND STATE
+slot_count() { ctl -o json slots "$1" | python3 -c "import json,sys; print(sum(s['state']=='$2' for s in json.load(sys.stdin)['slots']))"; }
+slots_are() { [ "$(slot_count "$1" "$2")" = "$3" ]; }
+
+start_load() { # HOST [OPTION...]
+    load_host=$1
+    shift
+    "$BUILD/tests/sim/loadgen" -p "$edge_port" -h "$load_host" -v "$@" >"$work/load.json" 2>"$work/load.log" &
+    load_pid=$!
+    pids="$pids $load_pid"
+}
+stop_load() { kill -TERM "$load_pid"; wait "$load_pid"; }
+load_value() { python3 -c "import json; print(json.load(open('$work/load.json'))['$1'])"; }

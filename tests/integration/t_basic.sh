@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# From an app to a served request, a restart that sends nothing, and what slotctl answers.
+BUILD=$1
+. "$(dirname "$0")/lib.sh"
+
+backends="backend-web 10
+backend-api 5"
+start_sim --starting-ms 20 --running-ms 30
+start_haproxy
+put_app /web 3
+put_app /api 2
+start_slotd
+await "slotd is in step" 10 status_is_good
+await "three slots serve web" 10 slots_are backend-web ready 3
+await "two slots serve api" 10 slots_are backend-api ready 2
+check "a request is answered" sh -c "curl -sf -H 'Host: backend-web' http://127.0.0.1:$edge_port/ | grep -q web"
+
+put_app /web 6
+await "scaled up" 10 slots_are backend-web ready 6
+put_app /web 2
+await "scaled down" 10 slots_are backend-web ready 2
+await "the others are free" 10 slots_are backend-web free 8
+
+equal "nothing is planned in step" "edge: nothing to do" "$(ctl plan)"
+check "sync" ctl sync
+ctl -o json services backend-web >"$work/services.json"
+check "services as JSON" python3 - "$work/services.json" <<'PY'
+import json, sys
+document = json.load(open(sys.argv[1]))
+(service,) = document["services"]
+assert service["backend"] == "backend-web" and service["apps"] == ["/web"] and service["rule"] == "Host:web.test", service
+assert len(service["endpoints"]) == 2
+for endpoint in service["endpoints"]:
+    assert endpoint["slot"] and endpoint["address"] == "127.0.0.1" and endpoint["phase"] == "ready", endpoint
+PY
+
+# A restart with nothing changed sends not one changing command: slotd's own count and HAProxy's row stay the same.
+cli "show servers state" >"$work/before"
+stop_slotd
+start_slotd
+await "in step again" 10 status_is_good
+check "sync after the restart" ctl sync
+commands=$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])')
+equal "commands after a restart" 0 "$commands"
+
+ctl nonsense 2>"$work/err"
+equal "exit code of an unknown command" 2 $?
+"$BUILD/slotctl" -s "$work/nowhere.sock" status 2>"$work/err"
+equal "exit code without slotd" 3 $?
