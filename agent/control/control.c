@@ -95,7 +95,8 @@ static void session_answer(struct client_session *session, bool ok, const char *
     buf_puts(&line, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     buf_putc(&line, '\n');
     json_object_put(object);
-    if (session->closing || uv_stream_get_write_queue_size((uv_stream_t *)&session->pipe) + line.len > CONTROL_MAX_BACKLOG) {
+    if (session->closing ||
+        uv_stream_get_write_queue_size((uv_stream_t *)&session->pipe) + line.len > CONTROL_MAX_BACKLOG) {
         buf_free(&line);
         session_close(session);
         return;
@@ -121,7 +122,8 @@ static void session_refuse(struct client_session *session, const char *why)
 static void session_events_changed(void *arg)
 {
     struct client_session *session = arg;
-    session_answer(session, true, "result", engine_show_events(session->control->engine, session->next_event, &session->next_event));
+    session_answer(session, true, "result",
+                   engine_show_events(session->control->engine, session->next_event, &session->next_event));
 }
 
 static void command_events(struct client_session *session, const struct control_request *request)
@@ -165,8 +167,9 @@ static void command_status(struct client_session *session, const struct control_
 
 static void command_services(struct client_session *session, const struct control_request *request)
 {
-    session_answer(session, true, "result",
-                   engine_show_services(session->control->engine, (const char *const *)request->names, request->n_names));
+    session_answer(
+        session, true, "result",
+        engine_show_services(session->control->engine, (const char *const *)request->names, request->n_names));
 }
 
 static void command_slots(struct client_session *session, const struct control_request *request)
@@ -214,7 +217,8 @@ static void session_run(struct client_session *session, const char *line, size_t
     if (i < sizeof(commands) / sizeof(commands[0])) {
         commands[i].run(session, request);
     } else {
-        session_refuse(session, "this slotd does not know that command; slotctl and slotd may be of different versions");
+        session_refuse(session,
+                       "this slotd does not know that command; slotctl and slotd may be of different versions");
     }
     control_request_free(request);
 }
@@ -352,7 +356,8 @@ static int control_listen(struct control *control, const struct config_control *
     return err;
 }
 
-int control_new(uv_loop_t *loop, const struct config_control *config, struct engine *engine, struct control **ret_control, struct buf *why)
+int control_new(uv_loop_t *loop, const struct config_control *config, struct engine *engine,
+                struct control **ret_control, struct buf *why)
 {
     struct control *control = MEM_NEW(struct control);
     control->loop = loop;

@@ -48,10 +48,13 @@ static int read_arguments(struct json_object *arguments, struct control_request 
             err = read_names(value, request, why);
         } else if (strcmp(key, "follow") == 0 && json_object_is_type(value, json_type_boolean)) {
             request->follow = json_object_get_boolean(value);
-        } else if (strcmp(key, "from") == 0 && json_object_is_type(value, json_type_int) && json_object_get_int64(value) >= 0) {
+        } else if (strcmp(key, "from") == 0 && json_object_is_type(value, json_type_int) &&
+                   json_object_get_int64(value) >= 0) {
             request->from = (uint64_t)json_object_get_int64(value);
         } else {
-            err = refuse(why, SLOTD_E_TYPE, "arguments may be names (a list of strings), follow (a boolean) and from (a number from 0 up)");
+            err =
+                refuse(why, SLOTD_E_TYPE,
+                       "arguments may be names (a list of strings), follow (a boolean) and from (a number from 0 up)");
         }
         if (err) {
             return err;
@@ -94,7 +97,8 @@ int control_request_parse(const char *line, size_t len, struct control_request *
         /* A number alone ends only with the byte behind it. */
         object = json_tokener_parse_ex(tokener, "\n", 1);
     }
-    bool complete = json_tokener_get_error(tokener) == json_tokener_success && json_tokener_get_parse_end(tokener) >= len;
+    bool complete =
+        json_tokener_get_error(tokener) == json_tokener_success && json_tokener_get_parse_end(tokener) >= len;
     json_tokener_free(tokener);
     if (!complete) {
         json_object_put(object);

@@ -24,8 +24,8 @@ static int call_connect(const struct ctl *ctl)
         return fd;
     }
     const char *hint = errno == ENOENT || errno == ECONNREFUSED ? "; is slotd running?"
-                       : errno == EACCES                         ? "; you are not in the socket's group"
-                                                                 : "";
+                       : errno == EACCES                        ? "; you are not in the socket's group"
+                                                                : "";
     fprintf(stderr, "slotctl: %s: %s%s\n", ctl->socket, strerror(errno), hint);
     if (fd >= 0) {
         close(fd);
@@ -92,7 +92,8 @@ static int call_take_lines(struct buf *input, bool follow, ctl_answer *answer, v
     return code;
 }
 
-int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer, void *arg)
+int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer,
+             void *arg)
 {
     cleanup_buf struct buf input = BUF_INIT;
     int code = -1;

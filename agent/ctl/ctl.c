@@ -24,13 +24,15 @@ static int run_map(const struct ctl *ctl, const struct command *command, int arg
 static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 
 static const struct command commands[] = {
-    {"status", "", "connections, leader, versions, counts, guard; exit 1 when degraded", run_plain, text_print_status, false},
+    {"status", "", "connections, leader, versions, counts, guard; exit 1 when degraded", run_plain, text_print_status,
+     false},
     {"services", "[NAME...]", "services, their endpoints, phases and slots", run_plain, text_print_services, true},
     {"slots", "[BACKEND...]", "each slot: state, address, weight, task", run_plain, text_print_slots, true},
     {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, false},
     {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, false},
     {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, false},
-    {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events, text_print_events, false},
+    {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events,
+     text_print_events, false},
     {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, false},
     {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, false},
 };
@@ -53,8 +55,8 @@ static void print_usage(FILE *out)
 
 static int usage_of(const struct command *command, const char *complaint, const char *word)
 {
-    fprintf(stderr, "slotctl: %s: %s%s%s\nusage: slotctl %s %s\n", command->name, complaint, word ? " " : "", word ? word : "", command->name,
-            command->arguments);
+    fprintf(stderr, "slotctl: %s: %s%s%s\nusage: slotctl %s %s\n", command->name, complaint, word ? " " : "",
+            word ? word : "", command->name, command->arguments);
     return CTL_EXIT_USAGE;
 }
 
@@ -67,10 +69,12 @@ struct printing {
     bool lines; /* JSON as one line an answer */
 };
 
-void ctl_print(const struct ctl *ctl, struct json_object *document, void (*text)(const struct ctl *ctl, struct json_object *document))
+void ctl_print(const struct ctl *ctl, struct json_object *document,
+               void (*text)(const struct ctl *ctl, struct json_object *document))
 {
     if (ctl->json) {
-        puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
+        puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                          JSON_C_TO_STRING_NOSLASHESCAPE));
     } else {
         text(ctl, document);
     }
@@ -129,7 +133,8 @@ static int run_events(const struct ctl *ctl, const struct command *command, int 
 static int run_map(const struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
     int code = ctl_map(ctl, argc, argv);
-    return code == CTL_EXIT_USAGE ? usage_of(command, "one FILE, `-` for standard input, or URL is needed", NULL) : code;
+    return code == CTL_EXIT_USAGE ? usage_of(command, "one FILE, `-` for standard input, or URL is needed", NULL)
+                                  : code;
 }
 
 /* The command of that name or unambiguous beginning. */
@@ -186,8 +191,10 @@ static bool take_output(struct ctl *ctl, const char *form)
 int ctl_main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"socket", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'},
-        {"version", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},
+        {"socket", required_argument, NULL, 's'},
+        {"output", required_argument, NULL, 'o'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct ctl ctl = {.socket = CONFIG_DEFAULT_SOCKET, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};

@@ -20,8 +20,10 @@ struct ctl {
 
 /* Called with each answer's result; false ends the exchange. */
 typedef bool ctl_answer(void *arg, struct json_object *result);
-/* Sends one request and hands on its answers: one, or with follow as many as come. Prints errors. Returns an exit code. */
-int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer, void *arg);
+/* Sends one request and hands on its answers: one, or with follow as many as come. Prints errors. Returns an exit code.
+ */
+int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer,
+             void *arg);
 
 /* ---- text.c: answers for people, on stdout ---- */
 
@@ -33,7 +35,8 @@ void text_print_events(const struct ctl *ctl, struct json_object *document);
 void text_print_sync(const struct ctl *ctl, struct json_object *result);
 void text_print_confirm(const struct ctl *ctl, struct json_object *result);
 /* The document on stdout, in the form that -o asks for. */
-void ctl_print(const struct ctl *ctl, struct json_object *document, void (*text)(const struct ctl *ctl, struct json_object *document));
+void ctl_print(const struct ctl *ctl, struct json_object *document,
+               void (*text)(const struct ctl *ctl, struct json_object *document));
 
 /* ---- table.c ---- */
 

@@ -15,8 +15,8 @@ static struct json_object *text_or_null(const char *text)
     return text ? json_object_new_string(text) : NULL;
 }
 
-static struct json_object *render_endpoint(const struct service *service, const struct service_part *part, const struct endpoint *endpoint,
-                                           const struct map_output_places *places)
+static struct json_object *render_endpoint(const struct service *service, const struct service_part *part,
+                                           const struct endpoint *endpoint, const struct map_output_places *places)
 {
     struct json_object *object = json_object_new_object();
     json_object_object_add(object, "app", json_object_new_string(endpoint->app));
@@ -58,7 +58,8 @@ struct json_object *map_output_service(const struct service *service, const stru
     }
     json_object_object_add(object, "name", json_object_new_string(service->name));
     json_object_object_add(object, "apps", render_apps(service));
-    json_object_object_add(object, "segment", json_object_new_string(service->n_parts > 0 ? service->parts[0]->segment : ""));
+    json_object_object_add(object, "segment",
+                           json_object_new_string(service->n_parts > 0 ? service->parts[0]->segment : ""));
     json_object_object_add(object, "mode", json_object_new_string(service->mode));
     json_object_object_add(object, "rule", json_object_new_string(service->rule));
     json_object_object_add(object, "backend", text_or_null(places->backend(places->arg, service)));
@@ -67,7 +68,8 @@ struct json_object *map_output_service(const struct service *service, const stru
     return object;
 }
 
-struct json_object *map_output_problem(const char *app, const char *task, const char *segment, const char *code, const char *message)
+struct json_object *map_output_problem(const char *app, const char *task, const char *segment, const char *code,
+                                       const char *message)
 {
     struct json_object *object = json_object_new_object();
     json_object_object_add(object, "app", text_or_null(app));
@@ -91,7 +93,8 @@ struct json_object *map_output_document(const struct services *services, const s
     }
     for (size_t i = 0; i < n_problems; i++) {
         const struct problem *problem = problems[i];
-        json_object_array_add(rendered_problems, map_output_problem(problem->app, problem->task, problem->segment, problem->code, problem->message));
+        json_object_array_add(rendered_problems, map_output_problem(problem->app, problem->task, problem->segment,
+                                                                    problem->code, problem->message));
     }
     free(list);
     free(problems);
@@ -116,7 +119,8 @@ static const char *offline_address(void *arg, const struct endpoint *endpoint)
     return text_is_ip(endpoint->host) ? endpoint->host : NULL;
 }
 
-static const char *offline_slot(void *arg, const struct service *service, const struct service_part *part, const struct endpoint *endpoint)
+static const char *offline_slot(void *arg, const struct service *service, const struct service_part *part,
+                                const struct endpoint *endpoint)
 {
     (void)arg;
     (void)service;
@@ -151,7 +155,8 @@ static int offline_take_app(void *arg, const char *json, size_t len)
 
 static struct json_object *offline_render(const struct offline *offline)
 {
-    static const struct map_output_places nowhere = {.backend = offline_backend, .address = offline_address, .slot = offline_slot};
+    static const struct map_output_places nowhere = {
+        .backend = offline_backend, .address = offline_address, .slot = offline_slot};
     struct json_object *document = map_output_document(offline->services, &nowhere);
     struct json_object *problems = json_object_object_get(document, "problems");
     for (size_t i = 0; i < offline->malformed.count; i++) {
@@ -173,8 +178,8 @@ static int offline_read_single(struct offline *offline, const char *json, size_t
     return err;
 }
 
-int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms, struct json_object **ret_document,
-                    struct buf *why)
+int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,
+                    struct json_object **ret_document, struct buf *why)
 {
     struct offline offline = {.now_ms = now_ms};
     int err = mapper_new(&config->mapping, &offline.mapper, why);

@@ -122,7 +122,8 @@ int ctl_map(const struct ctl *ctl, int argc, char **argv)
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "-c") == 0 && has_value) {
             file = argv[++i];
-        } else if (strcmp(argv[i], "-o") == 0 && has_value && (strcmp(argv[i + 1], "json") == 0 || strcmp(argv[i + 1], "text") == 0)) {
+        } else if (strcmp(argv[i], "-o") == 0 && has_value &&
+                   (strcmp(argv[i + 1], "json") == 0 || strcmp(argv[i + 1], "text") == 0)) {
             own.json = strcmp(argv[++i], "json") == 0;
         } else if ((argv[i][0] == '-' && argv[i][1]) || source) {
             return CTL_EXIT_USAGE;

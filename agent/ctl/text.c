@@ -8,7 +8,8 @@
 #include "slotd/mem.h"
 #include "slotd/text.h"
 
-enum colour { PLAIN = 0, BOLD = 1, RED = 31, GREEN = 32, YELLOW = 33 };
+/* SGR numbers. */
+enum { PLAIN = 0, BOLD = 1, RED = 31, GREEN = 32, YELLOW = 33 };
 
 /* ---- reading ---- */
 
@@ -48,7 +49,7 @@ static void print_safe(const char *text)
     fputs(buf_text(&safe), stdout);
 }
 
-__attribute__((format(printf, 3, 4))) static void print_line(const struct ctl *ctl, enum colour colour, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void print_line(const struct ctl *ctl, int colour, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -81,7 +82,8 @@ static void print_age(const char *what, struct json_object *object, const char *
 static void print_marathon(const struct ctl *ctl, struct json_object *marathon)
 {
     bool live = is_true(marathon, "live");
-    print_line(ctl, live ? GREEN : RED, "marathon  %s, %s", text_of(marathon, "endpoint"), live ? "event stream live" : "no event stream");
+    print_line(ctl, live ? GREEN : RED, "marathon  %s, %s", text_of(marathon, "endpoint"),
+               live ? "event stream live" : "no event stream");
     printf("          leader ");
     print_safe(text_of(marathon, "leader"));
     print_age("last event", marathon, "last_event_age_ms");
@@ -93,12 +95,14 @@ static void print_haproxy(const struct ctl *ctl, struct json_object *haproxy)
 {
     bool connected = is_true(haproxy, "connected");
     struct json_object *slots = member(haproxy, "slots");
-    print_line(ctl, connected ? GREEN : RED, "haproxy   %s at %s, %s%s", text_of(haproxy, "name"), text_of(haproxy, "socket"),
-               connected ? "connected, version " : "not in use: ", connected ? text_of(haproxy, "version") : text_of(haproxy, "error"));
-    printf("          %" PRId64 " backends, %" PRId64 " slots: %" PRId64 " ready, %" PRId64 " draining, %" PRId64 " free; %" PRId64
-           " commands, %" PRId64 " refused\n",
-           number_of(haproxy, "backends"), number_of(slots, "total"), number_of(slots, "ready"), number_of(slots, "draining"),
-           number_of(slots, "free"), number_of(haproxy, "commands"), number_of(haproxy, "commands_refused"));
+    print_line(ctl, connected ? GREEN : RED, "haproxy   %s at %s, %s%s", text_of(haproxy, "name"),
+               text_of(haproxy, "socket"), connected ? "connected, version " : "not in use: ",
+               connected ? text_of(haproxy, "version") : text_of(haproxy, "error"));
+    printf("          %" PRId64 " backends, %" PRId64 " slots: %" PRId64 " ready, %" PRId64 " draining, %" PRId64
+           " free; %" PRId64 " commands, %" PRId64 " refused\n",
+           number_of(haproxy, "backends"), number_of(slots, "total"), number_of(slots, "ready"),
+           number_of(slots, "draining"), number_of(slots, "free"), number_of(haproxy, "commands"),
+           number_of(haproxy, "commands_refused"));
 }
 
 void text_print_status(const struct ctl *ctl, struct json_object *status)
@@ -107,7 +111,8 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
     struct json_object *haproxies = member(status, "haproxy");
     struct json_object *counts = member(status, "counts");
     bool degraded = is_true(status, "degraded");
-    print_line(ctl, degraded ? RED : GREEN, "slotd     %s, %s", text_of(status, "version"), degraded ? "degraded" : "in step");
+    print_line(ctl, degraded ? RED : GREEN, "slotd     %s, %s", text_of(status, "version"),
+               degraded ? "degraded" : "in step");
     for (size_t i = 0; i < length_of(reasons); i++) {
         print_line(ctl, YELLOW, "  ! %s", json_object_get_string(json_object_array_get_idx(reasons, i)));
     }
@@ -115,13 +120,14 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
     for (size_t i = 0; i < length_of(haproxies); i++) {
         print_haproxy(ctl, json_object_array_get_idx(haproxies, i));
     }
-    printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n", number_of(counts, "apps"),
-           number_of(counts, "tasks_running"), number_of(counts, "services"), number_of(counts, "problems"));
+    printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n",
+           number_of(counts, "apps"), number_of(counts, "tasks_running"), number_of(counts, "services"),
+           number_of(counts, "problems"));
 }
 
 /* ---- services ---- */
 
-static enum colour colour_of(const char *state)
+static int colour_of(const char *state)
 {
     if (strcmp(state, "ready") == 0) {
         return GREEN;
@@ -133,7 +139,8 @@ static void print_service(const struct ctl *ctl, struct json_object *service)
 {
     static const char *const headings[] = {"  TASK", "HOST", "ADDRESS", "PORT", "WEIGHT", "PHASE", "SLOT"};
     struct json_object *endpoints = member(service, "endpoints");
-    print_line(ctl, BOLD, "%s  (%s, backend %s)", text_of(service, "name"), text_of(service, "rule"), text_of(service, "backend"));
+    print_line(ctl, BOLD, "%s  (%s, backend %s)", text_of(service, "name"), text_of(service, "rule"),
+               text_of(service, "backend"));
     if (length_of(endpoints) == 0) {
         puts("  no endpoint");
         return;
@@ -158,7 +165,8 @@ static void print_problem(const struct ctl *ctl, struct json_object *problem)
     const char *task = text_of(problem, "task");
     const char *segment = text_of(problem, "segment");
     print_line(ctl, YELLOW, "  ! %s%s%s%s%s: %s [%s]", text_of(problem, "app"), segment[0] ? " segment " : "", segment,
-               strcmp(task, "-") == 0 ? "" : " task ", strcmp(task, "-") == 0 ? "" : task, text_of(problem, "message"), text_of(problem, "code"));
+               strcmp(task, "-") == 0 ? "" : " task ", strcmp(task, "-") == 0 ? "" : task, text_of(problem, "message"),
+               text_of(problem, "code"));
 }
 
 void text_print_services(const struct ctl *ctl, struct json_object *document)
@@ -206,7 +214,9 @@ void text_print_plan(const struct ctl *ctl, struct json_object *document)
     for (size_t i = 0; i < length_of(haproxies); i++) {
         struct json_object *haproxy = json_object_array_get_idx(haproxies, i);
         struct json_object *commands = member(haproxy, "commands");
-        const char *what = !is_true(haproxy, "connected") ? "not connected" : length_of(commands) == 0 ? "nothing to do" : "would be sent:";
+        const char *what = !is_true(haproxy, "connected") ? "not connected"
+                           : length_of(commands) == 0     ? "nothing to do"
+                                                          : "would be sent:";
         print_line(ctl, BOLD, "%s: %s", text_of(haproxy, "name"), what);
         for (size_t c = 0; c < length_of(commands); c++) {
             print_line(ctl, PLAIN, "  %s", json_object_get_string(json_object_array_get_idx(commands, c)));
@@ -221,17 +231,21 @@ void text_print_events(const struct ctl *ctl, struct json_object *document)
         struct json_object *event = json_object_array_get_idx(events, i);
         const char *action = text_of(event, "action");
         bool failed = strcmp(action, "failed") == 0;
-        print_line(ctl, failed ? RED : PLAIN, "%s  %s  %-7s %s  slot %s  %s:%" PRId64 "  weight %" PRId64 "  acknowledged after %.2f ms  %s",
-                   text_of(event, "received"), text_of(event, "haproxy"), action, text_of(event, "backend"), text_of(event, "slot"),
-                   text_of(event, "address"), number_of(event, "port"), number_of(event, "weight"),
-                   json_object_get_double(member(event, "acknowledged_after_ms")), text_of(event, "endpoint"));
+        print_line(ctl, failed ? RED : PLAIN,
+                   "%s  %s  %-7s %s  slot %s  %s:%" PRId64 "  weight %" PRId64 "  acknowledged after %.2f ms  %s",
+                   text_of(event, "received"), text_of(event, "haproxy"), action, text_of(event, "backend"),
+                   text_of(event, "slot"), text_of(event, "address"), number_of(event, "port"),
+                   number_of(event, "weight"), json_object_get_double(member(event, "acknowledged_after_ms")),
+                   text_of(event, "endpoint"));
     }
 }
 
 void text_print_sync(const struct ctl *ctl, struct json_object *result)
 {
-    print_line(ctl, GREEN, "in step: %" PRId64 " apps listed, %" PRId64 " tasks missing, %" PRId64 " removed (answer %s)",
-               number_of(result, "apps"), number_of(result, "missing"), number_of(result, "removed"), text_of(result, "answer"));
+    print_line(ctl, GREEN,
+               "in step: %" PRId64 " apps listed, %" PRId64 " tasks missing, %" PRId64 " removed (answer %s)",
+               number_of(result, "apps"), number_of(result, "missing"), number_of(result, "removed"),
+               text_of(result, "answer"));
 }
 
 void text_print_confirm(const struct ctl *ctl, struct json_object *result)

@@ -51,10 +51,10 @@ static bool options_parse(int argc, char **argv, struct options *options, int *r
 {
     enum { OPTION_CONFIRM = 256, OPTION_LOG_FORMAT };
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},  {"test", no_argument, NULL, 't'},
-        {"debug", no_argument, NULL, 'd'},         {"confirm", no_argument, NULL, OPTION_CONFIRM},
-        {"version", no_argument, NULL, 'V'},       {"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"test", no_argument, NULL, 't'},
+        {"debug", no_argument, NULL, 'd'},        {"confirm", no_argument, NULL, OPTION_CONFIRM},
+        {"version", no_argument, NULL, 'V'},      {"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int option;
     *ret_exit = DAEMON_EXIT_USAGE;
@@ -132,7 +132,8 @@ static void daemon_reload(uv_signal_t *signal, int number)
     }
     err = err ? err : engine_reload(daemon->engine, fresh, &why);
     if (err) {
-        log_error("config", "the new configuration is refused, the old one stays: %s", why.len ? buf_text(&why) : error_text(err));
+        log_error("config", "the new configuration is refused, the old one stays: %s",
+                  why.len ? buf_text(&why) : error_text(err));
         config_free(fresh);
         return;
     }

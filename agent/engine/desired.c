@@ -26,8 +26,8 @@ static void desired_scale(struct slot_endpoint *endpoints, const int32_t *weight
 }
 
 /* Tasks that are over have no say in the scale. */
-static size_t service_collect(struct engine *engine, const struct service *service, bool gone, struct slot_endpoint *endpoints,
-                              int32_t *weights)
+static size_t service_collect(struct engine *engine, const struct service *service, bool gone,
+                              struct slot_endpoint *endpoints, int32_t *weights)
 {
     size_t count = 0;
     for (size_t p = 0; p < service->n_parts; p++) {

@@ -61,7 +61,8 @@ static void backend_free(struct edge_backend *backend)
 
 /* ---- the server-state file ---- */
 
-static const struct haproxy_server *backend_find_row(const struct edge_backend *backend, size_t slot, const char *server)
+static const struct haproxy_server *backend_find_row(const struct edge_backend *backend, size_t slot,
+                                                     const char *server)
 {
     if (slot < backend->n_rows && strcmp(backend->rows[slot]->name, server) == 0) {
         return backend->rows[slot];
@@ -173,7 +174,8 @@ static void edge_take_rows(struct edge_backend *backend, const struct haproxy_st
     free(rows);
 }
 
-static void edge_read_done(struct edge_backend *backend, const struct slot_command *command, const char *reply, size_t len)
+static void edge_read_done(struct edge_backend *backend, const struct slot_command *command, const char *reply,
+                           size_t len)
 {
     struct haproxy_state *state = NULL;
     cleanup_buf struct buf why = BUF_INIT;
@@ -188,7 +190,8 @@ static void edge_read_done(struct edge_backend *backend, const struct slot_comma
     haproxy_state_free(state);
 }
 
-static void edge_command_done(struct edge_backend *backend, const struct slot_command *command, const char *reply, size_t len)
+static void edge_command_done(struct edge_backend *backend, const struct slot_command *command, const char *reply,
+                              size_t len)
 {
     struct edge *edge = backend->edge;
     enum haproxy_reply verdict = haproxy_reply_judge(command, reply, len);
@@ -201,7 +204,8 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
     if (!ok) {
         edge->refusals++;
         log_warning("haproxy", "%s: %s/%s: %s: %.*s", edge->config->name, backend->name, command->server,
-                    verdict == HAPROXY_REPLY_REFUSED ? "refused" : "unexpected reply", (int)(len < 200 ? len : 200), reply);
+                    verdict == HAPROXY_REPLY_REFUSED ? "refused" : "unexpected reply", (int)(len < 200 ? len : 200),
+                    reply);
     }
     slots_acknowledge(backend->slots, command, ok);
     change_close_if_done(backend, command->slot, ok);
@@ -422,7 +426,8 @@ static void edge_drop_vanished(struct edge *edge, const struct haproxy_state *st
     struct table kept;
     table_init(&kept, edge->engine->seed);
     for (size_t i = 0; i < state->count; i++) {
-        struct edge_backend *backend = state->servers[i].is_slot ? table_get(&edge->backends, state->servers[i].backend) : NULL;
+        struct edge_backend *backend =
+            state->servers[i].is_slot ? table_get(&edge->backends, state->servers[i].backend) : NULL;
         if (backend) {
             table_put(&kept, backend->name, backend);
         }
@@ -484,7 +489,8 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
     edge_refresh_all(edge);
     struct slots_counts counts = edge_count(edge);
     log_notice("haproxy", "%s: adopted HAProxy %s, pid %ld: %zu slots in %zu backends, %zu ready", edge->config->name,
-               edge->info.version.text, edge->info.pid, counts.slots, edge->backends.count, counts.ready + counts.orphans);
+               edge->info.version.text, edge->info.pid, counts.slots, edge->backends.count,
+               counts.ready + counts.orphans);
     if (engine_is_confident(edge->engine)) {
         (void)edge_judge_orphans(edge, true);
     }
@@ -546,7 +552,8 @@ void edge_close(struct edge *edge)
     if (edge->state_file) {
         int err = edge->state ? haproxy_state_file_flush(edge->state_file) : 0;
         if (err) {
-            log_error("haproxy", "%s: %s cannot be written: %s", edge->config->name, edge->config->state_file, error_text(err));
+            log_error("haproxy", "%s: %s cannot be written: %s", edge->config->name, edge->config->state_file,
+                      error_text(err));
         }
         haproxy_state_file_close(edge->state_file);
     }

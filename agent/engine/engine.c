@@ -112,9 +112,9 @@ static void engine_turn(uv_prepare_t *prepare)
 void engine_record(struct engine *engine, struct change *change)
 {
     double after_ms = (double)(change->acknowledged_ns - change->received_ns) / 1e6;
-    log_info("slots", "%s: %s: %s %s in slot %s at %s:%u, weight %u (%.2f ms after its cause)", change->haproxy, change->backend,
-             change->endpoint ? change->endpoint : "unclaimed", change->action, change->server, change->address,
-             (unsigned)change->port, (unsigned)change->weight, after_ms);
+    log_info("slots", "%s: %s: %s %s in slot %s at %s:%u, weight %u (%.2f ms after its cause)", change->haproxy,
+             change->backend, change->endpoint ? change->endpoint : "unclaimed", change->action, change->server,
+             change->address, (unsigned)change->port, (unsigned)change->weight, after_ms);
     journal_add(&engine->journal, change);
     engine->changed = true;
 }
@@ -181,8 +181,8 @@ static void engine_make_edges(struct engine *engine)
     }
 }
 
-int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options, struct engine **ret_engine,
-               struct buf *why)
+int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options,
+               struct engine **ret_engine, struct buf *why)
 {
     struct mapper *mapper = NULL;
     int err = mapper_new(&config->mapping, &mapper, why);
@@ -263,7 +263,8 @@ static bool haproxy_equal(const struct config *a, const struct config *b)
 {
     bool equal = a->n_haproxy == b->n_haproxy;
     for (size_t i = 0; equal && i < a->n_haproxy; i++) {
-        equal = strcmp(a->haproxy[i].name, b->haproxy[i].name) == 0 && strcmp(a->haproxy[i].socket, b->haproxy[i].socket) == 0 &&
+        equal = strcmp(a->haproxy[i].name, b->haproxy[i].name) == 0 &&
+                strcmp(a->haproxy[i].socket, b->haproxy[i].socket) == 0 &&
                 strcmp(a->haproxy[i].state_file, b->haproxy[i].state_file) == 0;
     }
     return equal;
@@ -306,7 +307,8 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     cluster_configure(engine->feed.cluster, &bounds);
     cluster_mark_all_dirty(engine->feed.cluster);
     engine_remake_edges(engine, same_haproxy);
-    log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings", same_haproxy ? "" : ", other HAProxies");
+    log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings",
+               same_haproxy ? "" : ", other HAProxies");
     return feed_start(engine, why);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the engine and what they know of one another. The engine is the only place where the flow's stages meet. */
+/* The parts of the engine and what they know of one another. The engine is the only place where the flow's stages meet.
+ */
 #ifndef ENGINE_PRIVATE_H
 #define ENGINE_PRIVATE_H
 
@@ -11,17 +12,17 @@
 #include "slotd/slots.h"
 #include "slotd/table.h"
 
-#define ENGINE_MAX_CHANGES 4096    /* recorded changes kept for `slotctl events` */
+#define ENGINE_MAX_CHANGES 4096 /* recorded changes kept for `slotctl events` */
 #define ENGINE_MAX_LISTENERS 256
-#define ENGINE_MAX_LOOKUPS 2       /* libuv's threads are few, and file work needs them too */
-#define ENGINE_MAX_HOSTS 100000    /* host names remembered by the resolver */
-#define ENGINE_MAX_ABSENT 1024     /* apps whose 404 is remembered */
+#define ENGINE_MAX_LOOKUPS 2    /* libuv's threads are few, and file work needs them too */
+#define ENGINE_MAX_HOSTS 100000 /* host names remembered by the resolver */
+#define ENGINE_MAX_ABSENT 1024  /* apps whose 404 is remembered */
 
 /* ---- journal: what changed, when it was received, when HAProxy acknowledged ---- */
 
 struct change {
     uint64_t sequence;
-    int64_t time_ms; /* since 1970, when the cause was received */
+    int64_t time_ms;      /* since 1970, when the cause was received */
     uint64_t received_ns; /* loop's high resolution time of the same moment */
     uint64_t acknowledged_ns;
     const char *action; /* "ready", "drain", "remove", "weight" or "failed"; static */
@@ -46,8 +47,10 @@ struct resolver;
 typedef void resolver_changed(void *arg, const char *service);
 /* Whether service still has an endpoint on host; asked when an address is refreshed. */
 typedef bool resolver_in_use(void *arg, const char *host, const char *service);
-struct resolver *resolver_new(uv_loop_t *loop, uint64_t seed, resolver_changed *changed, resolver_in_use *in_use, void *arg);
-/* The canonical literal for host (itself, when it is one), or NULL while it is not known: changed is called when it is. */
+struct resolver *resolver_new(uv_loop_t *loop, uint64_t seed, resolver_changed *changed, resolver_in_use *in_use,
+                              void *arg);
+/* The canonical literal for host (itself, when it is one), or NULL while it is not known: changed is called when it is.
+ */
 const char *resolver_get(struct resolver *resolver, const char *host, const char *service);
 /* The same, without starting a look-up. */
 const char *resolver_peek(const struct resolver *resolver, const char *host, char canonical[SLOTS_MAX_ADDRESS]);
@@ -58,12 +61,12 @@ void resolver_close(struct resolver *resolver);
 struct edge_backend {
     struct edge *edge;
     struct slots *slots;
-    const char *name; /* the slots' own */
+    const char *name;                   /* the slots' own */
     const struct haproxy_server **rows; /* the row of each slot as read at adoption, by slot name order of adoption */
     size_t n_rows;
     struct change **open; /* by slot: a change that is not acknowledged to its end */
     size_t n_open;
-    size_t in_flight; /* commands without a reply */
+    size_t in_flight;     /* commands without a reply */
     uint64_t received_ns; /* of the oldest cause since the last plan; 0: none */
     int64_t received_ms;
     struct edge_backend *next_dirty;
@@ -75,16 +78,16 @@ struct edge {
     const struct config_haproxy *config;
     struct haproxy_connection *connection;
     struct haproxy_state_file *state_file; /* or NULL */
-    struct haproxy_state *state; /* as read at the last adoption, or NULL */
+    struct haproxy_state *state;           /* as read at the last adoption, or NULL */
     struct haproxy_info info;
     struct haproxy_capabilities capabilities;
     struct table backends; /* name to struct edge_backend */
     struct edge_backend *first_dirty, **last_dirty;
     unsigned epoch; /* counts connections: replies of an older one are not ours any more */
     bool adopted;
-    char *error; /* why it is not in use, or NULL */
+    char *error;                   /* why it is not in use, or NULL */
     unsigned orphan_confirmations; /* complete answers since adoption */
-    size_t orphans_held; /* orphans that the guard holds */
+    size_t orphans_held;           /* orphans that the guard holds */
     uint64_t commands, refusals, adoptions;
 };
 struct edge *edge_new(struct engine *engine, const struct config_haproxy *config);
@@ -94,7 +97,8 @@ void edge_refresh_backend(struct edge *edge, const char *backend);
 void edge_refresh_all(struct edge *edge);
 /* Plans what is dirty and sends it in one write. */
 void edge_run(struct edge *edge);
-/* A complete answer has been applied: judges orphans. force: an operator has confirmed. Returns whether some still wait. */
+/* A complete answer has been applied: judges orphans. force: an operator has confirmed. Returns whether some still
+ * wait. */
 bool edge_judge_orphans(struct edge *edge, bool force);
 bool edge_is_settled(const struct edge *edge);
 struct slots_counts edge_count(const struct edge *edge);
@@ -115,8 +119,8 @@ struct engine_waiter {
     struct engine *engine;
     engine_synced *done;
     void *arg;
-    bool fetched; /* the complete fetch that it asked for has been applied */
-    bool failed; /* or it failed */
+    bool fetched;   /* the complete fetch that it asked for has been applied */
+    bool failed;    /* or it failed */
     uint64_t stamp; /* satisfied by a fetch with this stamp or a later one */
     struct engine_waiter *next;
 };
@@ -132,18 +136,18 @@ struct feed {
     struct cluster *cluster;
     struct client_fetch *fetch; /* the complete one in flight, or NULL */
     struct apps_reader *reader;
-    uint64_t stamp; /* of that fetch */
-    bool again; /* another complete fetch was asked for meanwhile */
-    uv_timer_t *timer; /* the next complete fetch */
-    struct table single; /* app id to struct feed_app, in flight */
-    struct table absent; /* app id to struct feed_absent */
-    bool answered; /* a complete answer has come since start */
-    size_t unreadable; /* apps in this answer without a readable id */
-    unsigned failures; /* complete fetches that failed in a row */
-    char *error; /* of the last complete fetch, or NULL */
+    uint64_t stamp;                      /* of that fetch */
+    bool again;                          /* another complete fetch was asked for meanwhile */
+    uv_timer_t *timer;                   /* the next complete fetch */
+    struct table single;                 /* app id to struct feed_app, in flight */
+    struct table absent;                 /* app id to struct feed_absent */
+    bool answered;                       /* a complete answer has come since start */
+    size_t unreadable;                   /* apps in this answer without a readable id */
+    unsigned failures;                   /* complete fetches that failed in a row */
+    char *error;                         /* of the last complete fetch, or NULL */
     int64_t last_event_ms, last_sync_ms; /* since 1970; 0: never */
-    struct cluster_fetch_result last; /* of the last complete answer */
-    unsigned good_answers; /* complete answers since start that the guard did not hold */
+    struct cluster_fetch_result last;    /* of the last complete answer */
+    unsigned good_answers;               /* complete answers since start that the guard did not hold */
     uint64_t events, bad_events;
     bool confirm_next; /* the next complete answer is believed whatever it lacks */
 };
@@ -158,7 +162,7 @@ struct engine {
     struct edge **edges;
     size_t n_edges;
     struct journal journal;
-    uv_prepare_t *turn; /* runs what one turn of the loop has gathered */
+    uv_prepare_t *turn;        /* runs what one turn of the loop has gathered */
     uint64_t turn_received_ns; /* when the first cause of this turn arrived; 0: none */
     int64_t turn_received_ms;
     struct engine_waiter *waiters;
@@ -166,7 +170,7 @@ struct engine {
     int64_t started_ms;
     uint64_t seed;
     char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */
-    bool changed; /* the journal grew during this turn */
+    bool changed;                          /* the journal grew during this turn */
     bool closing;
 };
 

@@ -7,7 +7,7 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 
-#define FEED_CONFIRM_MS 500        /* the fetch that confirms an absence; contract.md allows 2 s */
+#define FEED_CONFIRM_MS 500 /* the fetch that confirms an absence; contract.md allows 2 s */
 #define FEED_RETRY_MIN_MS 250
 #define FEED_RETRY_MAX_MS 30000
 #define FEED_LIVE_PATIENCE_MS 3000 /* without a stream by then, answers alone have to do */
@@ -84,7 +84,8 @@ static int feed_listed_app(void *arg, const char *json, size_t len)
     }
     if (err && !id) {
         engine->feed.unreadable++;
-        log_warning("marathon", "an app in the answer has no readable id: %s", why.len ? buf_text(&why) : error_text(err));
+        log_warning("marathon", "an app in the answer has no readable id: %s",
+                    why.len ? buf_text(&why) : error_text(err));
     }
     free(id);
     return 0;
@@ -114,7 +115,8 @@ static void feed_answer_complete(struct engine *engine)
     struct feed *feed = &engine->feed;
     feed->answered = true;
     if (feed->unreadable > 0) {
-        /* An app without a readable id cannot be told from one that is missing: what is listed counts, absence does not. */
+        /* An app without a readable id cannot be told from one that is missing: what is listed counts, absence does
+         * not. */
         feed_answer_failed(engine, "an app in it has no readable id, so that absence cannot be judged");
         return;
     }

@@ -17,8 +17,8 @@ struct host {
     struct resolver *resolver; /* NULL: the resolver was closed while the look-up ran */
     char *name;
     char address[SLOTS_MAX_ADDRESS]; /* "" while not known */
-    struct table users; /* service name to its own key */
-    uint64_t next_ms; /* loop time of the next look-up */
+    struct table users;              /* service name to its own key */
+    uint64_t next_ms;                /* loop time of the next look-up */
     bool in_flight;
     bool said; /* its failure has been logged */
     uv_getaddrinfo_t request;
@@ -55,16 +55,19 @@ static bool canonical_literal(const char *text, char canonical[SLOTS_MAX_ADDRESS
     return inet_pton(family, text, bytes) == 1 && inet_ntop(family, bytes, canonical, SLOTS_MAX_ADDRESS) != NULL;
 }
 
-/* The lowest address, IPv4 before IPv6, so that a rotating answer does not move slots; the present one while it is listed. */
+/* The lowest address, IPv4 before IPv6, so that a rotating answer does not move slots; the present one while it is
+ * listed. */
 static void choose_address(const struct addrinfo *list, const char *present, char chosen[SLOTS_MAX_ADDRESS])
 {
     int chosen_family = 0;
     chosen[0] = '\0';
     for (const struct addrinfo *info = list; info; info = info->ai_next) {
         char text[SLOTS_MAX_ADDRESS];
-        const void *bytes = info->ai_family == AF_INET ? (const void *)&((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr
-                                                       : (const void *)&((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr;
-        if ((info->ai_family != AF_INET && info->ai_family != AF_INET6) || !inet_ntop(info->ai_family, bytes, text, sizeof(text))) {
+        const void *bytes = info->ai_family == AF_INET
+                                ? (const void *)&((const struct sockaddr_in *)(const void *)info->ai_addr)->sin_addr
+                                : (const void *)&((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr;
+        if ((info->ai_family != AF_INET && info->ai_family != AF_INET6) ||
+            !inet_ntop(info->ai_family, bytes, text, sizeof(text))) {
             continue;
         }
         if (strcmp(text, present) == 0) {
@@ -180,7 +183,8 @@ static void resolver_tick(uv_timer_t *timer)
     resolver_work(timer->data);
 }
 
-struct resolver *resolver_new(uv_loop_t *loop, uint64_t seed, resolver_changed *changed, resolver_in_use *in_use, void *arg)
+struct resolver *resolver_new(uv_loop_t *loop, uint64_t seed, resolver_changed *changed, resolver_in_use *in_use,
+                              void *arg)
 {
     struct resolver *resolver = MEM_NEW(struct resolver);
     resolver->loop = loop;

@@ -65,8 +65,10 @@ static void reasons_of_marathon(const struct engine *engine, struct json_object 
     }
     size_t held = engine_count_held(engine);
     if (held > 0) {
-        add_reason(reasons, "the guard holds the removal of %zu endpoints, since too much is missing at once; if that is right: "
-                            "slotctl confirm", held);
+        add_reason(reasons,
+                   "the guard holds the removal of %zu endpoints, since too much is missing at once; if that is right: "
+                   "slotctl confirm",
+                   held);
     }
 }
 
@@ -79,11 +81,14 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
         return;
     }
     if (edge->backends.count == 0) {
-        add_reason(reasons, "HAProxy %s has no slots: its backends need a line such as `server-template s 20 slot.invalid:1 "
-                            "disabled`", name);
+        add_reason(reasons,
+                   "HAProxy %s has no slots: its backends need a line such as `server-template s 20 slot.invalid:1 "
+                   "disabled`",
+                   name);
     }
     if (counts.waiting > 0) {
-        add_reason(reasons, "HAProxy %s: %zu endpoints wait for a free slot; see slotctl services", name, counts.waiting);
+        add_reason(reasons, "HAProxy %s: %zu endpoints wait for a free slot; see slotctl services", name,
+                   counts.waiting);
     }
     if (counts.unknown > 0) {
         add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
@@ -194,7 +199,8 @@ static struct json_object *show_guard(const struct engine *engine)
     struct json_object *object = json_object_new_object();
     add_bool(object, "holding", held > 0);
     add_number(object, "held", held);
-    json_object_object_add(object, "max_removal_percent", json_object_new_int(engine->config->slots.max_removal_percent));
+    json_object_object_add(object, "max_removal_percent",
+                           json_object_new_int(engine->config->slots.max_removal_percent));
     return object;
 }
 
@@ -275,7 +281,8 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
         size_t count = 0;
         struct edge_backend **backends = edge_list_backends(engine->edges[i], &count);
         for (size_t b = 0; b < count; b++) {
-            for (size_t s = 0; is_wanted(backends[b]->name, names, n_names) && s < slots_count(backends[b]->slots); s++) {
+            for (size_t s = 0; is_wanted(backends[b]->name, names, n_names) && s < slots_count(backends[b]->slots);
+                 s++) {
                 json_object_array_add(slots, show_slot(backends[b], s));
             }
         }
@@ -354,7 +361,8 @@ static const char *place_address(void *arg, const struct endpoint *endpoint)
     return resolver_peek(engine->resolver, endpoint->host, engine->shown_address);
 }
 
-static const char *place_slot(void *arg, const struct service *service, const struct service_part *part, const struct endpoint *endpoint)
+static const char *place_slot(void *arg, const struct service *service, const struct service_part *part,
+                              const struct endpoint *endpoint)
 {
     const struct edge_backend *backend = engine_find_backend(arg, service->backend);
     cleanup_free char *key = endpoint_key(part, endpoint);
@@ -362,14 +370,16 @@ static const char *place_slot(void *arg, const struct service *service, const st
     return slot >= 0 ? slots_view(backend->slots, (size_t)slot).observed->server : NULL;
 }
 
-static void add_service_problem(struct json_object *problems, const struct service *service, const char *task, const char *code,
-                                const char *message)
+static void add_service_problem(struct json_object *problems, const struct service *service, const char *task,
+                                const char *code, const char *message)
 {
-    json_object_array_add(problems, map_output_problem(service->parts[0]->app, task, service->parts[0]->segment, code, message));
+    json_object_array_add(problems,
+                          map_output_problem(service->parts[0]->app, task, service->parts[0]->segment, code, message));
 }
 
-static void problems_of_endpoint(const struct engine *engine, const struct edge_backend *backend, const struct service *service,
-                                 const struct service_part *part, const struct endpoint *endpoint, struct json_object *problems)
+static void problems_of_endpoint(const struct engine *engine, const struct edge_backend *backend,
+                                 const struct service *service, const struct service_part *part,
+                                 const struct endpoint *endpoint, struct json_object *problems)
 {
     char canonical[SLOTS_MAX_ADDRESS];
     cleanup_free char *key = endpoint_key(part, endpoint);
@@ -377,15 +387,18 @@ static void problems_of_endpoint(const struct engine *engine, const struct edge_
         return;
     }
     if (!resolver_peek(engine->resolver, endpoint->host, canonical)) {
-        add_service_problem(problems, service, endpoint->task, "host-unresolved", "its host name has no address yet: it waits");
+        add_service_problem(problems, service, endpoint->task, "host-unresolved",
+                            "its host name has no address yet: it waits");
     } else if (slots_count_states(backend->slots).waiting > 0) {
         add_service_problem(problems, service, endpoint->task, "backend-full",
-                            "every slot of the backend is taken: it waits for the next free one; give the server-template line more slots");
+                            "every slot of the backend is taken: it waits for the next free one; give the "
+                            "server-template line more slots");
     }
 }
 
 /* What only the meeting with HAProxy shows. */
-static void problems_of_service(const struct engine *engine, const struct service *service, struct json_object *problems)
+static void problems_of_service(const struct engine *engine, const struct service *service,
+                                struct json_object *problems)
 {
     const struct edge_backend *backend = engine_find_backend(engine, service->backend);
     bool adopted = false;
@@ -393,7 +406,8 @@ static void problems_of_service(const struct engine *engine, const struct servic
         adopted = adopted || engine->edges[i]->adopted;
     }
     if (!backend) {
-        cleanup_free char *message = mem_printf("no HAProxy has a backend `%s` with slots: it takes no traffic", service->backend);
+        cleanup_free char *message =
+            mem_printf("no HAProxy has a backend `%s` with slots: it takes no traffic", service->backend);
         if (adopted) {
             add_service_problem(problems, service, NULL, "backend-missing", message);
         }
@@ -401,7 +415,8 @@ static void problems_of_service(const struct engine *engine, const struct servic
     }
     for (size_t p = 0; p < service->n_parts; p++) {
         for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
-            problems_of_endpoint(engine, backend, service, service->parts[p], &service->parts[p]->endpoints[e], problems);
+            problems_of_endpoint(engine, backend, service, service->parts[p], &service->parts[p]->endpoints[e],
+                                 problems);
         }
     }
 }

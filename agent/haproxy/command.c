@@ -81,8 +81,8 @@ static bool begins(const char *reply, size_t len, const char *text)
     return len >= text_len && memcmp(reply, text, text_len) == 0;
 }
 
-/* `IP changed from 'a' to 'b', port changed from 'x' to 'y' by ...`, each half alone, `no need to change ...` (up to 2.8), or
- * `nothing changed` (3.0+). A half that failed is told in the same sentence. */
+/* `IP changed from 'a' to 'b', port changed from 'x' to 'y' by ...`, each half alone, `no need to change ...` (up
+ * to 2.8), or `nothing changed` (3.0+). A half that failed is told in the same sentence. */
 static bool address_is_done(const char *reply, size_t len)
 {
     static const char *const failures[] = {"problem", "nvalid", "failed", "not supported", "only supported"};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* One interactive connection that stays, with a prompt after each command as the border between replies.
  *
- * Measured on 2.6 against a new connection for each batch: a third of the cost and latency for one command, replies that need no
- * guessing where they end, and one of HAProxy's ten `stats maxconn` places. Its price, that it stays with the old process after a
- * reload, is paid by a look at `Stopping` in `show info` twice a second and by the reply "Proxy is disabled.". */
+ * Measured on 2.6 against a new connection for each batch: a third of the cost and latency for one command, replies
+ * that need no guessing where they end, and one of HAProxy's ten `stats maxconn` places. Its price, that it stays with
+ * the old process after a reload, is paid by a look at `Stopping` in `show info` twice a second and by the reply "Proxy
+ * is disabled.". */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,7 +191,8 @@ static void connection_probed(void *arg, int err, const char *reply, size_t len)
         return;
     }
     if (info.stopping) {
-        connection_lose(connection, SLOTD_E_CLOSED, "this process is stopping (a reload, or its end)", connection->backoff_ms);
+        connection_lose(connection, SLOTD_E_CLOSED, "this process is stopping (a reload, or its end)",
+                        connection->backoff_ms);
         return;
     }
     connection->info = info;
@@ -215,7 +217,8 @@ static void connection_tick(uv_timer_t *timer)
     struct haproxy_connection *connection = timer->data;
     uint64_t now = uv_now(connection->loop);
     if (connection->first && now - connection->first->sent_ms >= CONNECTION_TIMEOUT_MS) {
-        connection_lose(connection, SLOTD_E_TIMEOUT, "no answer within 5 s: frozen, or very slow", connection->backoff_ms);
+        connection_lose(connection, SLOTD_E_TIMEOUT, "no answer within 5 s: frozen, or very slow",
+                        connection->backoff_ms);
         return;
     }
     if (connection->phase == PHASE_UP && !connection->probing) {
@@ -230,7 +233,8 @@ static void connection_replied(void *arg, const char *reply, size_t len)
     struct haproxy_connection *connection = arg;
     struct request *request = connection_take_request(connection);
     if (!request) {
-        connection_lose(connection, SLOTD_E_PARSE, "an answer came that nothing had asked for", CONNECTION_BACKOFF_MAX_MS);
+        connection_lose(connection, SLOTD_E_PARSE, "an answer came that nothing had asked for",
+                        CONNECTION_BACKOFF_MAX_MS);
         return;
     }
     request->done(request->arg, 0, reply, len);
@@ -252,8 +256,8 @@ static void connection_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t 
     }
     if (n_read < 0) {
         bool eof = n_read == UV_EOF;
-        connection_lose(connection, eof ? SLOTD_E_CLOSED : (int)n_read, eof ? "HAProxy closed the connection" : uv_strerror((int)n_read),
-                        connection->backoff_ms);
+        connection_lose(connection, eof ? SLOTD_E_CLOSED : (int)n_read,
+                        eof ? "HAProxy closed the connection" : uv_strerror((int)n_read), connection->backoff_ms);
         return;
     }
     if (haproxy_reply_reader_feed(connection->reader, part->base, (size_t)n_read)) {
@@ -292,7 +296,8 @@ static void connection_connected(uv_connect_t *request, int status)
     haproxy_connection_flush(connection);
 }
 
-static void connection_connect_tcp(struct haproxy_connection *connection, uv_connect_t *request, const struct sockaddr *address)
+static void connection_connect_tcp(struct haproxy_connection *connection, uv_connect_t *request,
+                                   const struct sockaddr *address)
 {
     int err = uv_tcp_connect(request, &connection->peer->tcp, address, connection_connected);
     if (err) {
@@ -385,7 +390,8 @@ static void connection_lose(struct haproxy_connection *connection, int err, cons
     connection_drop_peer(connection);
     connection_fail_requests(connection, err);
     uv_timer_start(&connection->retry, connection_retry, retry_ms, 0);
-    connection->backoff_ms = connection->backoff_ms * 2 < CONNECTION_BACKOFF_MAX_MS ? connection->backoff_ms * 2 : CONNECTION_BACKOFF_MAX_MS;
+    connection->backoff_ms =
+        connection->backoff_ms * 2 < CONNECTION_BACKOFF_MAX_MS ? connection->backoff_ms * 2 : CONNECTION_BACKOFF_MAX_MS;
     if (was_up || !connection->reported_down) {
         connection->reported_down = true;
         connection->events->on_down(connection->arg, why);
@@ -399,7 +405,8 @@ void haproxy_connection_restart(struct haproxy_connection *connection, const cha
 
 /* ---- life ---- */
 
-struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *address, const struct haproxy_events *events, void *arg)
+struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *address,
+                                                  const struct haproxy_events *events, void *arg)
 {
     struct haproxy_connection *connection = MEM_NEW(struct haproxy_connection);
     connection->loop = loop;

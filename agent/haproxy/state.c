@@ -53,7 +53,8 @@ static size_t split_words(char *line, const char **words)
 {
     size_t count = 0;
     char *rest = NULL;
-    for (char *word = strtok_r(line, " ", &rest); word && count < STATE_MAX_COLUMNS; word = strtok_r(NULL, " ", &rest)) {
+    for (char *word = strtok_r(line, " ", &rest); word && count < STATE_MAX_COLUMNS;
+         word = strtok_r(NULL, " ", &rest)) {
         words[count++] = word;
     }
     return count;
@@ -83,8 +84,8 @@ static int read_header(struct state_reader *reader, char *line)
     return 0;
 }
 
-static int read_number(const struct state_reader *reader, const struct haproxy_server *server, enum column column, int64_t max,
-                       unsigned *ret_number)
+static int read_number(const struct state_reader *reader, const struct haproxy_server *server, enum column column,
+                       int64_t max, unsigned *ret_number)
 {
     int64_t number = 0;
     const char *text = server->columns[reader->place[column]];
@@ -108,8 +109,8 @@ static void read_address(const char *text, char address[SLOTS_MAX_ADDRESS])
     }
 }
 
-/* The one mark that tells our slots from servers that belong to somebody else: `disabled` in the configuration, and a name
- * that can never resolve (RFC 6761) in the place of an address. */
+/* The one mark that tells our slots from servers that belong to somebody else: `disabled` in the configuration, and a
+ * name that can never resolve (RFC 6761) in the place of an address. */
 static bool is_slot(unsigned admin, const char *fqdn)
 {
     static const char suffix[] = ".invalid";

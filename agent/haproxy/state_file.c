@@ -175,7 +175,8 @@ static void state_file_begin(uv_timer_t *timer)
     file->writing = uv_queue_work(file->loop, &file->work, state_file_work, state_file_written) == 0;
 }
 
-struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_render *render, void *arg)
+struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_render *render,
+                                                  void *arg)
 {
     struct haproxy_state_file *file = MEM_NEW(struct haproxy_state_file);
     file->loop = loop;

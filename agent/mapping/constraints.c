@@ -15,7 +15,8 @@ int constraints_init(struct mapper *mapper, struct buf *why)
         const char *text = list->items[i];
         bool equal = strncmp(text, "tag==", 5) == 0;
         if (!equal && strncmp(text, "tag!=", 5) != 0) {
-            buf_printf(why, "mapping.constraints: `%s` is not understood; `tag==GLOB` or `tag!=GLOB` would be right", text);
+            buf_printf(why, "mapping.constraints: `%s` is not understood; `tag==GLOB` or `tag!=GLOB` would be right",
+                       text);
             return SLOTD_E_CONFIG;
         }
         mapper->constraints[mapper->n_constraints++] = (struct constraint){mem_strdup(text + 5), equal};

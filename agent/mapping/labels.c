@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Labels by segment: PREFIX.SEGMENT.PROPERTY for the properties that make one; every segment inherits the app's own labels. */
+/* Labels by segment: PREFIX.SEGMENT.PROPERTY for the properties that make one; every segment inherits the app's own
+ * labels. */
 #include <string.h>
 
 #include "mapping_private.h"
@@ -24,8 +25,8 @@ static const char *behind_prefix(const struct mapper *mapper, const char *key)
     return strncmp(key, mapper->config->label_prefix, len) == 0 && key[len] == '.' ? key + len + 1 : NULL;
 }
 
-/* The length of the segment's name in a label key, 0 when it has none: the shortest name counts, and what stands under `frontend.` and
- * `backend.` is the app's own (Traefik 1.7's regular expression). */
+/* The length of the segment's name in a label key, 0 when it has none: the shortest name counts, and what stands under
+ * `frontend.` and `backend.` is the app's own (Traefik 1.7's regular expression). */
 static size_t segment_length(const char *name)
 {
     if (strncmp(name, "frontend.", 9) == 0 || strncmp(name, "backend.", 8) == 0 || strchr(name, '\n')) {

@@ -47,7 +47,8 @@ static int32_t find_weight(const struct segment_view *view, enum mapper_view mod
         weight = 1;
     }
     if (weight == 0 && mode == MAPPER_LIVE) {
-        view_add_problem(view, NULL, "weight-zero", "%s.weight is 0: it takes no traffic (Traefik would have served it with 1)", prefix);
+        view_add_problem(view, NULL, "weight-zero",
+                         "%s.weight is 0: it takes no traffic (Traefik would have served it with 1)", prefix);
     }
     return (int32_t)weight;
 }
@@ -62,15 +63,16 @@ static const char *find_protocol(const struct segment_view *view)
         }
     }
     if (label) {
-        view_add_problem(view, NULL, "protocol-unknown", "%s.protocol is `%.40s`; http, https, h2c or tcp would be right. http is taken",
+        view_add_problem(view, NULL, "protocol-unknown",
+                         "%s.protocol is `%.40s`; http, https, h2c or tcp would be right. http is taken",
                          view->mapper->config->label_prefix, label);
     }
     return protocols[0];
 }
 
 /* Whether the task makes an endpoint, and in which phase. */
-static bool task_phase(const struct segment_view *view, const struct marathon_task *task, enum mapper_view mode, int64_t now_ms,
-                       enum endpoint_phase *ret_phase)
+static bool task_phase(const struct segment_view *view, const struct marathon_task *task, enum mapper_view mode,
+                       int64_t now_ms, enum endpoint_phase *ret_phase)
 {
     switch (task->state) {
     case MARATHON_TASK_RUNNING:
@@ -135,11 +137,13 @@ static bool name_is_usable(const struct segment_view *view, const char *name)
     if (strlen(name) <= MAPPING_MAX_NAME) {
         return true;
     }
-    view_add_problem(view, NULL, "backend-name-too-long", "its service name is longer than %d bytes: it is left out", MAPPING_MAX_NAME);
+    view_add_problem(view, NULL, "backend-name-too-long", "its service name is longer than %d bytes: it is left out",
+                     MAPPING_MAX_NAME);
     return false;
 }
 
-static void map_segment(const struct segment_view *view, enum mapper_view mode, int64_t now_ms, mapper_admit *admit, void *admit_arg)
+static void map_segment(const struct segment_view *view, enum mapper_view mode, int64_t now_ms, mapper_admit *admit,
+                        void *admit_arg)
 {
     cleanup_free char *suffix = segment_suffix(view);
     cleanup_free char *name = service_name(view, suffix);

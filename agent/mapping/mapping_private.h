@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The steps of mapping one app, and the codes of its problems:
- *   app-malformed, constraint..., backend-name-too-long, container-port-zero, host-invalid, host-missing, ip-address-ambiguous,
- *   ip-address-index, ip-address-missing, no-port, port-and-index, port-index-out-of-range, port-invalid, port-name-not-published,
- *   port-name-unknown, priority-invalid, protocol-unknown, rule-invalid, weight-invalid, weight-negative, weight-zero */
+ *   app-malformed, constraint..., backend-name-too-long, container-port-zero, host-invalid, host-missing,
+ * ip-address-ambiguous, ip-address-index, ip-address-missing, no-port, port-and-index, port-index-out-of-range,
+ * port-invalid, port-name-not-published, port-name-unknown, priority-invalid, protocol-unknown, rule-invalid,
+ * weight-invalid, weight-negative, weight-zero */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
 
@@ -69,7 +70,8 @@ bool task_is_ready(const struct marathon_app *app, const struct marathon_task *t
 char *rule_find(const struct segment_view *view);
 int64_t rule_find_priority(const struct segment_view *view, const char *rule);
 
-__attribute__((format(printf, 4, 5))) void view_add_problem(const struct segment_view *view, const struct marathon_task *task,
-                                                            const char *code, const char *format, ...);
+__attribute__((format(printf, 4, 5))) void view_add_problem(const struct segment_view *view,
+                                                            const struct marathon_task *task, const char *code,
+                                                            const char *format, ...);
 
 #endif

@@ -13,8 +13,8 @@ static pcre2_code *compile(const char *pattern, struct buf *why)
 {
     int code = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF,
-                                         &code, &offset, NULL);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                         PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &code, &offset, NULL);
     if (!compiled) {
         buf_printf(why, "PCRE2 has no Unicode support (error %d)", code);
     }
@@ -110,8 +110,8 @@ char *names_lower(const struct mapper *mapper, const char *text)
     /* Lower case is at most three times as long in UTF-8. */
     PCRE2_SIZE len = strlen(text) * 3 + 1;
     char *result = mem_alloc(len + 1);
-    int count = pcre2_substitute(mapper->lower, (PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, 0, PCRE2_SUBSTITUTE_EXTENDED, NULL, NULL,
-                                 (PCRE2_SPTR) "\\L$0", PCRE2_ZERO_TERMINATED, (PCRE2_UCHAR *)result, &len);
+    int count = pcre2_substitute(mapper->lower, (PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, 0, PCRE2_SUBSTITUTE_EXTENDED,
+                                 NULL, NULL, (PCRE2_SPTR) "\\L$0", PCRE2_ZERO_TERMINATED, (PCRE2_UCHAR *)result, &len);
     if (count < 0) {
         free(result);
         return mem_strdup(text);
@@ -134,7 +134,8 @@ char *names_to_ascii(const char *name)
     }
     if (len > MAPPING_MAX_BACKEND) {
         /* Long names stay apart by a hash of the whole. */
-        char *cut = mem_printf("%.*s-%08x", MAPPING_MAX_BACKEND - 9, result, (unsigned)(table_hash(0, name, strlen(name)) & 0xffffffffU));
+        char *cut = mem_printf("%.*s-%08x", MAPPING_MAX_BACKEND - 9, result,
+                               (unsigned)(table_hash(0, name, strlen(name)) & 0xffffffffU));
         free(result);
         return cut;
     }

@@ -5,11 +5,12 @@
 #include "mapping_private.h"
 #include "slotd/mem.h"
 
-static void problem_list_append(struct problem_list *list, const char *app, const char *task, const char *segment, const char *code,
-                                const char *format, va_list args) __attribute__((format(printf, 6, 0)));
+static void problem_list_append(struct problem_list *list, const char *app, const char *task, const char *segment,
+                                const char *code, const char *format, va_list args)
+    __attribute__((format(printf, 6, 0)));
 
-static void problem_list_append(struct problem_list *list, const char *app, const char *task, const char *segment, const char *code,
-                                const char *format, va_list args)
+static void problem_list_append(struct problem_list *list, const char *app, const char *task, const char *segment,
+                                const char *code, const char *format, va_list args)
 {
     MEM_GROW(list->items, list->capacity, list->count + 1);
     list->items[list->count++] = (struct problem){
@@ -21,8 +22,8 @@ static void problem_list_append(struct problem_list *list, const char *app, cons
     };
 }
 
-void problem_list_add(struct problem_list *list, const char *app, const char *task, const char *segment, const char *code,
-                      const char *format, ...)
+void problem_list_add(struct problem_list *list, const char *app, const char *task, const char *segment,
+                      const char *code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -42,14 +43,16 @@ static bool view_has_problem(const struct segment_view *view, const char *code)
     return false;
 }
 
-void view_add_problem(const struct segment_view *view, const struct marathon_task *task, const char *code, const char *format, ...)
+void view_add_problem(const struct segment_view *view, const struct marathon_task *task, const char *code,
+                      const char *format, ...)
 {
     va_list args;
     if (!task && view_has_problem(view, code)) {
         return;
     }
     va_start(args, format);
-    problem_list_append(&view->result->problems, view->app->id, task ? task->id : NULL, view->segment, code, format, args);
+    problem_list_append(&view->result->problems, view->app->id, task ? task->id : NULL, view->segment, code, format,
+                        args);
     va_end(args);
 }
 
@@ -111,14 +114,16 @@ void app_mapping_free(struct app_mapping *mapping)
 
 static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-    return strcmp(a->task, b->task) == 0 && strcmp(a->host, b->host) == 0 && a->port == b->port && a->weight == b->weight &&
-           a->phase == b->phase && a->protocol == b->protocol && strcmp(a->server, b->server) == 0;
+    return strcmp(a->task, b->task) == 0 && strcmp(a->host, b->host) == 0 && a->port == b->port &&
+           a->weight == b->weight && a->phase == b->phase && a->protocol == b->protocol &&
+           strcmp(a->server, b->server) == 0;
 }
 
 bool service_part_equal(const struct service_part *a, const struct service_part *b)
 {
-    bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->priority == b->priority && strcmp(a->name, b->name) == 0 &&
-                 strcmp(a->segment, b->segment) == 0 && strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0;
+    bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->priority == b->priority &&
+                 strcmp(a->name, b->name) == 0 && strcmp(a->segment, b->segment) == 0 &&
+                 strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0;
     for (size_t i = 0; equal && i < a->n_endpoints; i++) {
         equal = endpoint_equal(&a->endpoints[i], &b->endpoints[i]);
     }
@@ -128,7 +133,8 @@ bool service_part_equal(const struct service_part *a, const struct service_part 
 static bool problem_equal(const struct problem *a, const struct problem *b)
 {
     bool same_task = a->task && b->task ? strcmp(a->task, b->task) == 0 : a->task == b->task;
-    return same_task && a->code == b->code && strcmp(a->segment, b->segment) == 0 && strcmp(a->message, b->message) == 0;
+    return same_task && a->code == b->code && strcmp(a->segment, b->segment) == 0 &&
+           strcmp(a->message, b->message) == 0;
 }
 
 bool app_mapping_equal(const struct app_mapping *a, const struct app_mapping *b)

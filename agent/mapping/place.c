@@ -22,7 +22,8 @@ static bool address_is_own(const struct segment_view *view)
 static const char *pick_address(const struct segment_view *view, const struct marathon_task *task)
 {
     if (task->n_addresses == 0) {
-        view_add_problem(view, task, "ip-address-missing", "the app is on a container network, and Marathon lists no IP address for the task");
+        view_add_problem(view, task, "ip-address-missing",
+                         "the app is on a container network, and Marathon lists no IP address for the task");
         return NULL;
     }
     if (task->n_addresses == 1) {
@@ -31,12 +32,14 @@ static const char *pick_address(const struct segment_view *view, const struct ma
     const char *label = labels_get_own(view->mapper, view->app, "ipAddressIdx");
     int64_t index = 0;
     if (!label || text_parse_int(label, INT32_MIN, INT32_MAX, &index)) {
-        view_add_problem(view, task, "ip-address-ambiguous", "the task has %zu IP addresses; the label %s.ipAddressIdx must pick one, 0 to %zu",
+        view_add_problem(view, task, "ip-address-ambiguous",
+                         "the task has %zu IP addresses; the label %s.ipAddressIdx must pick one, 0 to %zu",
                          task->n_addresses, view->mapper->config->label_prefix, task->n_addresses - 1);
         return NULL;
     }
     if (index < 0 || (uint64_t)index >= task->n_addresses) {
-        view_add_problem(view, task, "ip-address-index", "%s.ipAddressIdx is %lld; the task has the IP addresses 0 to %zu",
+        view_add_problem(view, task, "ip-address-index",
+                         "%s.ipAddressIdx is %lld; the task has the IP addresses 0 to %zu",
                          view->mapper->config->label_prefix, (long long)index, task->n_addresses - 1);
         return NULL;
     }
@@ -64,10 +67,12 @@ bool place_find_host(const struct segment_view *view, const struct marathon_task
 
 /* ---- port ---- */
 
-static bool take_port(const struct segment_view *view, const struct marathon_task *task, int64_t port, const char *origin, int32_t *ret_port)
+static bool take_port(const struct segment_view *view, const struct marathon_task *task, int64_t port,
+                      const char *origin, int32_t *ret_port)
 {
     if (port < 1 || port > 65535) {
-        view_add_problem(view, task, port == 0 && strcmp(origin, "containerPort") == 0 ? "container-port-zero" : "port-invalid",
+        view_add_problem(view, task,
+                         port == 0 && strcmp(origin, "containerPort") == 0 ? "container-port-zero" : "port-invalid",
                          "%s is %lld; 1 to 65535 would be right", origin, (long long)port);
         return false;
     }
@@ -75,21 +80,25 @@ static bool take_port(const struct segment_view *view, const struct marathon_tas
     return true;
 }
 
-static bool port_by_label(const struct segment_view *view, const struct marathon_task *task, const char *label, int32_t *ret_port)
+static bool port_by_label(const struct segment_view *view, const struct marathon_task *task, const char *label,
+                          int32_t *ret_port)
 {
     int64_t port = 0;
     if (labels_get(view, "portIndex")) {
-        view_add_problem(view, NULL, "port-and-index", "%s.port and %s.portIndex are both set; port wins, remove the other",
+        view_add_problem(view, NULL, "port-and-index",
+                         "%s.port and %s.portIndex are both set; port wins, remove the other",
                          view->mapper->config->label_prefix, view->mapper->config->label_prefix);
     }
     if (text_parse_int(label, INT32_MIN, INT32_MAX, &port) == SLOTD_E_PARSE) {
-        view_add_problem(view, task, "port-invalid", "%s.port is no number; 1 to 65535 would be right", view->mapper->config->label_prefix);
+        view_add_problem(view, task, "port-invalid", "%s.port is no number; 1 to 65535 would be right",
+                         view->mapper->config->label_prefix);
         return false;
     }
     return take_port(view, task, port, "the label port", ret_port);
 }
 
-static const struct marathon_port *find_named(const struct marathon_port *ports, size_t count, const char *name, size_t *ret_index)
+static const struct marathon_port *find_named(const struct marathon_port *ports, size_t count, const char *name,
+                                              size_t *ret_index)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(ports[i].name, name) == 0) {
@@ -100,17 +109,21 @@ static const struct marathon_port *find_named(const struct marathon_port *ports,
     return NULL;
 }
 
-static bool task_port_at(const struct segment_view *view, const struct marathon_task *task, size_t index, const char *name, int32_t *ret_port)
+static bool task_port_at(const struct segment_view *view, const struct marathon_task *task, size_t index,
+                         const char *name, int32_t *ret_port)
 {
     if (index < task->n_ports) {
         return take_port(view, task, task->ports[index], "the task's port", ret_port);
     }
-    view_add_problem(view, task, "port-name-not-published", "Marathon lists no host port for the port named `%.100s`", name);
+    view_add_problem(view, task, "port-name-not-published", "Marathon lists no host port for the port named `%.100s`",
+                     name);
     return false;
 }
 
-/* The task's ports have an entry for each mapping with a hostPort key, in order: another index than the mapping's own. */
-static bool mapped_port(const struct segment_view *view, const struct marathon_task *task, size_t index, const char *name, int32_t *ret_port)
+/* The task's ports have an entry for each mapping with a hostPort key, in order: another index than the mapping's own.
+ */
+static bool mapped_port(const struct segment_view *view, const struct marathon_task *task, size_t index,
+                        const char *name, int32_t *ret_port)
 {
     const struct marathon_app *app = view->app;
     size_t published = 0;
@@ -118,8 +131,8 @@ static bool mapped_port(const struct segment_view *view, const struct marathon_t
         return take_port(view, task, app->port_mappings[index].port, "containerPort", ret_port);
     }
     if (!app->port_mappings[index].has_host_port) {
-        view_add_problem(view, task, "port-name-not-published", "the port mapping `%.100s` has no hostPort, so that it cannot be reached from outside",
-                         name);
+        view_add_problem(view, task, "port-name-not-published",
+                         "the port mapping `%.100s` has no hostPort, so that it cannot be reached from outside", name);
         return false;
     }
     for (size_t i = 0; i < index; i++) {
@@ -128,7 +141,8 @@ static bool mapped_port(const struct segment_view *view, const struct marathon_t
     return task_port_at(view, task, published, name, ret_port);
 }
 
-static bool port_by_name(const struct segment_view *view, const struct marathon_task *task, const char *name, int32_t *ret_port)
+static bool port_by_name(const struct segment_view *view, const struct marathon_task *task, const char *name,
+                         int32_t *ret_port)
 {
     const struct marathon_app *app = view->app;
     size_t index = 0;
@@ -182,7 +196,8 @@ static bool port_by_index(const struct segment_view *view, const struct marathon
     }
     /* Traefik takes 0 for what is no number. */
     if (label && text_parse_int(label, INT32_MIN, INT32_MAX, &index)) {
-        view_add_problem(view, NULL, "port-index-out-of-range", "%s.portIndex is no number, 0 is taken", view->mapper->config->label_prefix);
+        view_add_problem(view, NULL, "port-index-out-of-range", "%s.portIndex is no number, 0 is taken",
+                         view->mapper->config->label_prefix);
         index = 0;
     }
     if (index < 0 || (uint64_t)index >= list.count) {

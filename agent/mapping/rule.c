@@ -69,14 +69,16 @@ char *rule_find(const struct segment_view *view)
 {
     const char *label = labels_get(view, "frontend.rule");
     if (label && (has_control_byte(label) || strlen(label) > MAPPING_MAX_RULE)) {
-        view_add_problem(view, NULL, "rule-invalid", "%s.frontend.rule has control bytes in it or is longer than 64 KiB; the default rule is taken",
+        view_add_problem(view, NULL, "rule-invalid",
+                         "%s.frontend.rule has control bytes in it or is longer than 64 KiB; the default rule is taken",
                          view->mapper->config->label_prefix);
         return rule_default(view);
     }
     if (label) {
         return mem_strdup(label);
     }
-    const char *vhost = view->mapper->config->marathon_lb_compatibility ? marathon_app_label(view->app, "HAPROXY_0_VHOST") : NULL;
+    const char *vhost =
+        view->mapper->config->marathon_lb_compatibility ? marathon_app_label(view->app, "HAPROXY_0_VHOST") : NULL;
     return vhost && vhost[0] && !has_control_byte(vhost) ? mem_printf("Host:%s", vhost) : rule_default(view);
 }
 
@@ -94,7 +96,8 @@ int64_t rule_find_priority(const struct segment_view *view, const char *rule)
     int64_t priority = 0;
     const char *label = labels_get(view, "frontend.priority");
     if (label && text_parse_int(label, INT32_MIN, INT32_MAX, &priority)) {
-        view_add_problem(view, NULL, "priority-invalid", "%s.frontend.priority is no number; the rule's length is taken",
+        view_add_problem(view, NULL, "priority-invalid",
+                         "%s.frontend.priority is no number; the rule's length is taken",
                          view->mapper->config->label_prefix);
         label = NULL;
     }

@@ -126,7 +126,8 @@ static void entry_remove(struct entry *entry, const struct service_part *part)
     }
     if (place < entry->n_parts) {
         entry->n_parts--;
-        memmove(&entry->parts[place], &entry->parts[place + 1], (entry->n_parts - place) * sizeof(struct service_part *));
+        memmove(&entry->parts[place], &entry->parts[place + 1],
+                (entry->n_parts - place) * sizeof(struct service_part *));
     }
 }
 

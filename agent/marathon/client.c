@@ -12,7 +12,8 @@
 
 /* ---- credentials ---- */
 
-/* The file's first line, without blanks around it; a secret with a control byte would break the header that carries it. */
+/* The file's first line, without blanks around it; a secret with a control byte would break the header that carries it.
+ */
 static char *read_secret(const char *path, struct buf *why)
 {
     char text[CLIENT_MAX_SECRET + 1];
@@ -110,10 +111,12 @@ static void easy_set_tls(CURL *easy, const struct config_marathon *config)
     }
 }
 
-CURL *client_new_easy(struct client *client, size_t endpoint, const char *path, const char *redirect, struct curl_slist **headers)
+CURL *client_new_easy(struct client *client, size_t endpoint, const char *path, const char *redirect,
+                      struct curl_slist **headers)
 {
     const struct config_marathon *config = client->config;
-    cleanup_free char *url = redirect ? mem_strdup(redirect) : mem_printf("%s%s", config->endpoints.items[endpoint], path);
+    cleanup_free char *url =
+        redirect ? mem_strdup(redirect) : mem_printf("%s%s", config->endpoints.items[endpoint], path);
     long keepalive_s = (long)((config->keepalive + 999) / 1000);
     CURL *easy = curl_easy_init();
     if (!easy) {
@@ -173,7 +176,8 @@ char *client_check_redirect(struct client *client, CURL *easy, struct buf *why)
     if (!target || !url || curl_url_set(from, CURLUPART_URL, url, 0) || curl_url_set(to, CURLUPART_URL, target, 0)) {
         buf_puts(why, "redirect without a usable Location");
     } else if (!url_part_equal(from, to, CURLUPART_SCHEME)) {
-        buf_puts(why, "redirect to another scheme is not followed, credentials would leave the scheme that is configured");
+        buf_puts(why,
+                 "redirect to another scheme is not followed, credentials would leave the scheme that is configured");
     } else if (!url_part_equal(from, to, CURLUPART_PATH)) {
         buf_puts(why, "redirect to another path is not followed; is this Marathon?");
     } else {
@@ -227,7 +231,8 @@ uint64_t client_random(struct client *client, uint64_t below)
 
 /* ---- life ---- */
 
-int client_new(uv_loop_t *loop, const struct config_marathon *config, const struct client_events *events, void *arg, struct client **ret_client)
+int client_new(uv_loop_t *loop, const struct config_marathon *config, const struct client_events *events, void *arg,
+               struct client **ret_client)
 {
     cleanup_buf struct buf why = BUF_INIT;
     if (curl_global_init(CURL_GLOBAL_DEFAULT)) {

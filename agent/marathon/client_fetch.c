@@ -34,7 +34,8 @@ static void fetch_leave_flight(struct client_fetch *fetch)
 
 static void fetches_begin_queued(struct client *client)
 {
-    for (struct client_fetch *fetch = client->fetches; fetch && client->app_fetches < CLIENT_MAX_APP_FETCHES; fetch = fetch->next) {
+    for (struct client_fetch *fetch = client->fetches; fetch && client->app_fetches < CLIENT_MAX_APP_FETCHES;
+         fetch = fetch->next) {
         if (!fetch->transfer) {
             fetch_begin(fetch);
         }
@@ -149,7 +150,8 @@ static char *app_path(const char *id)
     buf_puts(&path, id[0] == '/' ? "/v2/apps" : "/v2/apps/");
     for (const char *c = id; *c; c++) {
         unsigned char byte = (unsigned char)*c;
-        if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || strchr("-._~/", byte)) {
+        if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+            strchr("-._~/", byte)) {
             buf_putc(&path, *c);
         } else {
             buf_putc(&path, '%');
@@ -167,8 +169,9 @@ struct client_fetch *client_fetch_start(struct client *client, enum client_fetch
     struct client_fetch *fetch = MEM_NEW(struct client_fetch);
     fetch->client = client;
     fetch->kind = kind;
-    fetch->path = kind == CLIENT_FETCH_ALL ? mem_strdup("/v2/apps?embed=apps.tasks&embed=apps.deployments&embed=apps.readiness")
-                                           : app_path(app_id);
+    fetch->path = kind == CLIENT_FETCH_ALL
+                      ? mem_strdup("/v2/apps?embed=apps.tasks&embed=apps.deployments&embed=apps.readiness")
+                      : app_path(app_id);
     fetch->events = events;
     fetch->arg = arg;
     fetch->endpoint = client->endpoint;

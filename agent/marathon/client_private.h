@@ -8,8 +8,8 @@
 #include "slotd/client.h"
 #include "slotd/marathon.h"
 
-#define CLIENT_SILENCE_MS 25000   /* Marathon's keep-alive comes every 10 s */
-#define CLIENT_LIVE_WAIT_MS 2000  /* without any event by then the stream counts as live */
+#define CLIENT_SILENCE_MS 25000  /* Marathon's keep-alive comes every 10 s */
+#define CLIENT_LIVE_WAIT_MS 2000 /* without any event by then the stream counts as live */
 #define CLIENT_BACKOFF_MIN_MS 100
 #define CLIENT_BACKOFF_MAX_MS 30000
 #define CLIENT_MAX_APP_FETCHES 8
@@ -30,9 +30,9 @@ struct client_fetch {
     struct http_transfer *transfer; /* NULL: queued */
     size_t tries;
     size_t endpoint; /* index of the one asked now */
-    char *redirect; /* the leader's URL that this try goes to, or NULL */
-    bool renewed; /* secrets were read again for this fetch */
-    bool handed_on; /* data has reached the owner: it cannot be asked elsewhere any more */
+    char *redirect;  /* the leader's URL that this try goes to, or NULL */
+    bool renewed;    /* secrets were read again for this fetch */
+    bool handed_on;  /* data has reached the owner: it cannot be asked elsewhere any more */
     long status;
     struct client_fetch *next;
 };
@@ -52,8 +52,8 @@ struct client {
     size_t endpoint; /* index of the one in use */
     struct http_transfer *stream;
     struct sse_parser *parser;
-    char *redirect; /* the leader's URL that the stream goes to, or NULL */
-    bool renewed; /* secrets were read again since the last success */
+    char *redirect;    /* the leader's URL that the stream goes to, or NULL */
+    bool renewed;      /* secrets were read again since the last success */
     uv_timer_t *timer; /* the next connect, or the end of a wait */
     uv_timer_t *watch; /* notices silence */
     unsigned failures; /* in a row */
@@ -62,20 +62,23 @@ struct client {
     uint64_t random; /* state of the jitter */
 
     struct client_fetch *fetches; /* all */
-    unsigned app_fetches; /* single apps in flight */
+    unsigned app_fetches;         /* single apps in flight */
 
     char leader[256];
     char *error;
     uint64_t reconnects, n_fetches, fetch_failures;
 };
 
-/* Reads the secrets of the configuration again. Returns whether they differ from before; a file that cannot be read is why. */
+/* Reads the secrets of the configuration again. Returns whether they differ from before; a file that cannot be read is
+ * why. */
 bool credentials_read(struct credentials *credentials, const struct config_marathon *config, struct buf *why);
 void credentials_free(struct credentials *credentials);
 
 /* A transfer of method GET for path at the endpoint, or at redirect when it is not NULL. Headers are taken over. */
-CURL *client_new_easy(struct client *client, size_t endpoint, const char *path, const char *redirect, struct curl_slist **headers);
-/* Where a redirect answer may lead: the leader's URL for the same path and scheme, or NULL with why. The caller frees it. */
+CURL *client_new_easy(struct client *client, size_t endpoint, const char *path, const char *redirect,
+                      struct curl_slist **headers);
+/* Where a redirect answer may lead: the leader's URL for the same path and scheme, or NULL with why. The caller frees
+ * it. */
 char *client_check_redirect(struct client *client, CURL *easy, struct buf *why);
 /* Whether status is one of the redirects that keep the method. */
 bool client_is_redirect(long status);

@@ -211,7 +211,9 @@ static void stream_done(void *arg, struct http_transfer *transfer, int err, cons
     } else if (err) {
         buf_printf(&reason, "%s: ", client->config->endpoints.items[client->endpoint]);
     }
-    buf_puts(&reason, !err ? "Marathon ended the stream (a new leader, a restart, or we were too slow)" : why[0] ? why : error_text(err));
+    buf_puts(&reason, !err     ? "Marathon ended the stream (a new leader, a restart, or we were too slow)"
+                      : why[0] ? why
+                               : error_text(err));
     stream_lose(client, buf_text(&reason));
 }
 
@@ -219,7 +221,8 @@ static void stream_done(void *arg, struct http_transfer *transfer, int err, cons
 
 static void stream_connect(struct client *client)
 {
-    static const struct http_events events = {.on_header = stream_header, .on_data = stream_data, .on_done = stream_done};
+    static const struct http_events events = {
+        .on_header = stream_header, .on_data = stream_data, .on_done = stream_done};
     struct curl_slist *headers = curl_slist_append(NULL, "Accept: text/event-stream");
     CURL *easy = client_new_easy(client, client->endpoint, stream_path, client->redirect, &headers);
     /* A kept connection may have died unnoticed, and the old leader's must not be used again. */

@@ -39,7 +39,8 @@ static bool readiness_equal(const struct marathon_app *a, const struct marathon_
     bool equal = a->n_readiness == b->n_readiness && a->n_readiness_checks == b->n_readiness_checks &&
                  a->readiness_timeout_s == b->readiness_timeout_s;
     for (size_t i = 0; equal && i < a->n_readiness; i++) {
-        equal = a->readiness[i].ready == b->readiness[i].ready && strcmp(a->readiness[i].task_id, b->readiness[i].task_id) == 0;
+        equal = a->readiness[i].ready == b->readiness[i].ready &&
+                strcmp(a->readiness[i].task_id, b->readiness[i].task_id) == 0;
     }
     return equal;
 }
@@ -48,8 +49,8 @@ static bool readiness_equal(const struct marathon_app *a, const struct marathon_
 static bool definitions_equal(const struct marathon_app *a, const struct marathon_app *b)
 {
     return strcmp(a->version, b->version) == 0 && a->has_networks == b->has_networks && a->network == b->network &&
-           a->has_ip_address == b->has_ip_address && a->instances == b->instances && a->n_deployments == b->n_deployments &&
-           labels_equal(a, b) && readiness_equal(a, b) &&
+           a->has_ip_address == b->has_ip_address && a->instances == b->instances &&
+           a->n_deployments == b->n_deployments && labels_equal(a, b) && readiness_equal(a, b) &&
            ports_equal(a->port_definitions, a->n_port_definitions, b->port_definitions, b->n_port_definitions) &&
            ports_equal(a->port_mappings, a->n_port_mappings, b->port_mappings, b->n_port_mappings) &&
            ports_equal(a->discovery_ports, a->n_discovery_ports, b->discovery_ports, b->n_discovery_ports) &&
@@ -161,7 +162,8 @@ void known_app_remember_version(struct known_app *app, const char *version)
     *place = mem_strdup(version);
 }
 
-void cluster_set_definition(struct cluster *cluster, struct known_app *app, struct marathon_app *definition, uint64_t receipt)
+void cluster_set_definition(struct cluster *cluster, struct known_app *app, struct marathon_app *definition,
+                            uint64_t receipt)
 {
     if (!app->has_definition || !definitions_equal(app->definition, definition)) {
         cluster_mark_dirty(cluster, app);

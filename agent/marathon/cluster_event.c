@@ -90,8 +90,10 @@ static enum cluster_effect apply_running(struct cluster *cluster, struct known_a
     return lacks ? CLUSTER_FETCH_APP : CLUSTER_NO_EFFECT;
 }
 
-/* An answer under way may still list the task as it was: remember what the event said, even of tasks that are not known yet. */
-static void apply_not_running(struct cluster *cluster, struct known_app *app, struct known_task *known, struct marathon_event *event)
+/* An answer under way may still list the task as it was: remember what the event said, even of tasks that are not known
+ * yet. */
+static void apply_not_running(struct cluster *cluster, struct known_app *app, struct known_task *known,
+                              struct marathon_event *event)
 {
     if (!known) {
         known = cluster_add_task(cluster, app, event->task);
@@ -140,13 +142,15 @@ static enum cluster_effect apply_status_update(struct cluster *cluster, struct m
 static enum cluster_effect apply_instance(struct cluster *cluster, const struct marathon_event *event)
 {
     struct known_app *app = cluster_find_app(cluster, event->app_id);
-    enum marathon_task_state state = event->type == MARATHON_EVENT_INSTANCE_TERMINATED ? MARATHON_TASK_TERMINAL : event->state;
+    enum marathon_task_state state =
+        event->type == MARATHON_EVENT_INSTANCE_TERMINATED ? MARATHON_TASK_TERMINAL : event->state;
     if (!app || (state != MARATHON_TASK_TERMINAL && state != MARATHON_TASK_UNREACHABLE)) {
         return CLUSTER_NO_EFFECT;
     }
     for (size_t i = 0; i < app->n_tasks; i++) {
         struct known_task *known = app->tasks[i];
-        if (known->task->state != MARATHON_TASK_TERMINAL && marathon_task_is_of_instance(known->task->id, event->instance_id)) {
+        if (known->task->state != MARATHON_TASK_TERMINAL &&
+            marathon_task_is_of_instance(known->task->id, event->instance_id)) {
             cluster_set_state(cluster, known, state);
             known->event = cluster->receipts;
             known->missing = 0;

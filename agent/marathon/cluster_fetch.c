@@ -85,7 +85,8 @@ static void app_drop_tombstones(struct cluster *cluster, struct known_app *app, 
     }
 }
 
-static void app_take_definition(struct cluster *cluster, struct known_app *app, uint64_t stamp, struct marathon_app *listed)
+static void app_take_definition(struct cluster *cluster, struct known_app *app, uint64_t stamp,
+                                struct marathon_app *listed)
 {
     if (app->provisional && (app->posted < stamp || strcmp(app->provisional->version, listed->version) == 0)) {
         marathon_app_free(app->provisional);
@@ -199,7 +200,8 @@ struct absence {
 
 static bool task_is_lacked(const struct known_task *known, uint64_t stamp)
 {
-    return known->task->state != MARATHON_TASK_TERMINAL && known->listed != stamp && known->event < stamp && known->since < stamp;
+    return known->task->state != MARATHON_TASK_TERMINAL && known->listed != stamp && known->event < stamp &&
+           known->since < stamp;
 }
 
 static void count_lack(unsigned *missing, uint64_t *lacked_until, uint64_t stamp, uint64_t now)
@@ -244,7 +246,8 @@ static void absence_count(struct cluster *cluster, struct absence *absence)
         }
     }
     bool nothing_listed = absence->n_listed == 0 && absence->before > 0;
-    bool too_much = absence->before >= 8 && absence->shrinks * 100 > absence->before * (size_t)cluster->config.max_removal_percent;
+    bool too_much =
+        absence->before >= 8 && absence->shrinks * 100 > absence->before * (size_t)cluster->config.max_removal_percent;
     absence->guarded = absence->missing > 0 && (nothing_listed || too_much);
 }
 
@@ -270,10 +273,12 @@ static void app_remove_lacked(struct cluster *cluster, struct known_app *app, st
 /* An app that no answer lists any more goes with its last task; its rule stands until then. */
 static bool app_is_over(struct cluster *cluster, struct known_app *app, const struct absence *absence)
 {
-    if (app->listed != absence->stamp && app->since < absence->stamp && app->posted < absence->stamp && !absence->guarded) {
+    if (app->listed != absence->stamp && app->since < absence->stamp && app->posted < absence->stamp &&
+        !absence->guarded) {
         count_lack(&app->missing, &app->lacked_until, absence->stamp, cluster->receipts);
         bool explicit_end = app->terminated && app->terminated < absence->stamp;
-        app->absent = app->absent || explicit_end || app->missing >= cluster->config.missing_confirmations || !app->has_definition;
+        app->absent = app->absent || explicit_end || app->missing >= cluster->config.missing_confirmations ||
+                      !app->has_definition;
     }
     return app->absent && !app_has_living_task(app);
 }

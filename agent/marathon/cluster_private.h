@@ -13,20 +13,20 @@
 struct known_task {
     struct marathon_task *task; /* its id is the key in cluster.tasks */
     struct known_app *app;
-    uint64_t since;       /* receipt by which it became known */
-    uint64_t event;       /* receipt of its last event, 0: none */
-    uint64_t ended;       /* receipt by which it became terminal */
-    uint64_t listed;      /* stamp of the last answer that listed it */
+    uint64_t since;        /* receipt by which it became known */
+    uint64_t event;        /* receipt of its last event, 0: none */
+    uint64_t ended;        /* receipt by which it became terminal */
+    uint64_t listed;       /* stamp of the last answer that listed it */
     uint64_t lacked_until; /* receipt count when the last answer that lacked it was complete */
-    unsigned missing;     /* complete answers in a row without it */
-    bool waits;           /* for a definition of its version */
+    unsigned missing;      /* complete answers in a row without it */
+    bool waits;            /* for a definition of its version */
 };
 
 struct known_app {
     char *id;
     struct marathon_app *definition; /* a shell with an id alone while has_definition is false */
     bool has_definition;
-    uint64_t defined; /* receipt that the definition rests on */
+    uint64_t defined;                 /* receipt that the definition rests on */
     struct marathon_app *provisional; /* posted, and no task of it has run yet */
     uint64_t posted;
     char *versions[CLUSTER_MAX_VERSIONS];
@@ -37,7 +37,7 @@ struct known_app {
     size_t view_capacity;
     uint64_t since, listed, lacked_until;
     unsigned missing;
-    bool absent; /* its absence is confirmed, or explicit */
+    bool absent;         /* its absence is confirmed, or explicit */
     uint64_t terminated; /* receipt of app_terminated_event; 0: none that counts */
     char *problem;
     bool dirty, removed;
@@ -71,7 +71,8 @@ void cluster_set_state(struct cluster *cluster, struct known_task *known, enum m
 void known_app_remember_version(struct known_app *app, const char *version);
 bool known_app_knows_version(const struct known_app *app, const char *version);
 /* Takes ownership of definition. */
-void cluster_set_definition(struct cluster *cluster, struct known_app *app, struct marathon_app *definition, uint64_t receipt);
+void cluster_set_definition(struct cluster *cluster, struct known_app *app, struct marathon_app *definition,
+                            uint64_t receipt);
 bool task_place_equal(const struct marathon_task *a, const struct marathon_task *b);
 
 #endif

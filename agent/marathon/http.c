@@ -322,8 +322,8 @@ void http_close(struct http *http)
     uv_close((uv_handle_t *)http->timer, http_timer_closed);
 }
 
-struct http_transfer *http_transfer_start(struct http *http, CURL *easy, struct curl_slist *headers, const struct http_events *events,
-                                          void *arg)
+struct http_transfer *http_transfer_start(struct http *http, CURL *easy, struct curl_slist *headers,
+                                          const struct http_events *events, void *arg)
 {
     struct http_transfer *transfer = MEM_NEW(struct http_transfer);
     transfer->http = http;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl's multi interface driven by the loop. libcurl forbids calling it from inside its own callbacks, so those only collect; what
- * arrived is handed on afterwards, when everything may be called again. */
+/* libcurl's multi interface driven by the loop. libcurl forbids calling it from inside its own callbacks, so those only
+ * collect; what arrived is handed on afterwards, when everything may be called again. */
 #ifndef MARATHON_HTTP_H
 #define MARATHON_HTTP_H
 
@@ -18,7 +18,8 @@ struct http_events {
     void (*on_header)(void *arg, struct http_transfer *transfer, long status);
     /* Bytes of the body, decompressed. A negative return ends the transfer: on_done gets that error. */
     int (*on_data)(void *arg, struct http_transfer *transfer, const char *data, size_t len);
-    /* The end, once, unless cancelled; the transfer is freed after it. err: 0, a negative errno or SLOTD_E_*; why: a sentence or "". */
+    /* The end, once, unless cancelled; the transfer is freed after it. err: 0, a negative errno or SLOTD_E_*; why: a
+     * sentence or "". */
     void (*on_done)(void *arg, struct http_transfer *transfer, int err, const char *why);
 };
 
@@ -26,8 +27,8 @@ struct http *http_new(uv_loop_t *loop);
 /* Cancels all transfers. Freed when the loop has closed its handles. */
 void http_close(struct http *http);
 /* Takes over easy (options set, not added) and headers. */
-struct http_transfer *http_transfer_start(struct http *http, CURL *easy, struct curl_slist *headers, const struct http_events *events,
-                                          void *arg);
+struct http_transfer *http_transfer_start(struct http *http, CURL *easy, struct curl_slist *headers,
+                                          const struct http_events *events, void *arg);
 /* No event comes after it. May be called from inside an event. */
 void http_transfer_cancel(struct http_transfer *transfer);
 CURL *http_transfer_easy(struct http_transfer *transfer);

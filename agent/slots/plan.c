@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From the difference between what is and what should be to commands, in an order that never lets traffic reach a wrong address. */
+/* From the difference between what is and what should be to commands, in an order that never lets traffic reach a wrong
+ * address. */
 #include <string.h>
 
 #include "slotd/mem.h"
@@ -21,7 +22,8 @@ void slot_plan_free(struct slot_plan *plan)
     *plan = (struct slot_plan){0};
 }
 
-static void plan_add(struct slot_plan *plan, const struct slots *slots, size_t place, enum slot_command_kind kind, uint16_t value)
+static void plan_add(struct slot_plan *plan, const struct slots *slots, size_t place, enum slot_command_kind kind,
+                     uint16_t value)
 {
     const struct slot *slot = &slots->slots[place];
     MEM_GROW(plan->commands, plan->capacity, plan->count + 1);
@@ -136,8 +138,8 @@ static void plan_owned(const struct outlook *outlook, size_t place, struct slot_
 /* Commands for one slot are strictly one after another: none while others are on their way, none before it is known. */
 static bool slot_can_be_planned(const struct slot *slot)
 {
-    return slot->in_flight == 0 && !slot->unknown && !slot->reading && slot->role != ROLE_ASIDE && slot->role != ROLE_ORPHAN &&
-           !slot_is_unusable(slot);
+    return slot->in_flight == 0 && !slot->unknown && !slot->reading && slot->role != ROLE_ASIDE &&
+           slot->role != ROLE_ORPHAN && !slot_is_unusable(slot);
 }
 
 /* ---- the plan ---- */
@@ -167,7 +169,8 @@ static void plan_owners(const struct outlook *outlook, bool serving, struct slot
     }
 }
 
-static bool plan_needs_read(const struct slots *slots, const struct slots_options *options, const struct slot_plan *plan, size_t first)
+static bool plan_needs_read(const struct slots *slots, const struct slots_options *options,
+                            const struct slot_plan *plan, size_t first)
 {
     for (size_t i = first; i < plan->count && options->read_back; i++) {
         if (plan->commands[i].kind == SLOT_COMMAND_ADDRESS) {

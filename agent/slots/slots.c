@@ -36,7 +36,8 @@ bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
 
 bool slot_is_really_ready(const struct slot *slot)
 {
-    return slot->role == ROLE_OWNED && !slot->unknown && slot_is_serving(slot) && slot_has_address_of(slot, slot->owner);
+    return slot->role == ROLE_OWNED && !slot->unknown && slot_is_serving(slot) &&
+           slot_has_address_of(slot, slot->owner);
 }
 
 /* ---- the two queues ---- */
@@ -150,7 +151,8 @@ static int slot_rank(const struct slot *slot)
 
 static bool slot_is_up_for_adoption(const struct slot *slot)
 {
-    return !slot->unknown && slot->in_flight == 0 && !slot->reading && !slot_is_unusable(slot) && slot->observed.address[0] &&
+    return !slot->unknown && slot->in_flight == 0 && !slot->reading && !slot_is_unusable(slot) &&
+           slot->observed.address[0] &&
            (slot->role == ROLE_FREE || slot->role == ROLE_LEAVING || slot->role == ROLE_ORPHAN);
 }
 
@@ -220,6 +222,47 @@ static bool wanted_needs_slot(const struct wanted *wanted)
     return wanted->address[0] && !wanted->drain;
 }
 
+/* Whether a slot may be taken from an endpoint on its way out: its sessions go on when the slot moves. The last one
+ * that serves stays. */
+static bool slot_can_be_taken(const struct slot *slot, size_t serving)
+{
+    return slot->role == ROLE_OWNED && slot->owner->drain && slot->in_flight == 0 && !slot->unknown && !slot->reading &&
+           (!slot_is_serving(slot) || serving > 1);
+}
+
+static size_t slots_count_serving(const struct slots *slots)
+{
+    size_t serving = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        serving += slots->slots[i].role != ROLE_ASIDE && slot_is_serving(&slots->slots[i]);
+    }
+    return serving;
+}
+
+/* No slot is free: within the same service, a task that drains gives its slot to one that is to serve. */
+static size_t slots_take_draining(struct slots *slots)
+{
+    size_t serving = slots_count_serving(slots);
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->slots[i];
+        if (slot_can_be_taken(slot, serving)) {
+            slots_push_waiting(slots, slot->owner);
+            slots_leave(slots, i, false);
+            return i;
+        }
+    }
+    return SLOTS_NONE;
+}
+
+static bool slots_has_needy(const struct slots *slots)
+{
+    const struct wanted *wanted = slots->first_waiting;
+    while (wanted && !wanted_needs_slot(wanted)) {
+        wanted = wanted->next;
+    }
+    return wanted != NULL;
+}
+
 static void slots_assign(struct slots *slots)
 {
     if (!slots->first_waiting || !slots->observed) {
@@ -234,6 +277,7 @@ static void slots_assign(struct slots *slots)
             continue;
         }
         size_t place = slots_next_usable_free(slots);
+        place = place == SLOTS_NONE ? slots_take_draining(slots) : place;
         if (place == SLOTS_NONE) {
             break;
         }
@@ -243,7 +287,8 @@ static void slots_assign(struct slots *slots)
 
 static bool slot_has_left(const struct slot *slot)
 {
-    return slot->role == ROLE_LEAVING && slot->in_flight == 0 && !slot->unknown && !slot->reading && slot_is_in_maint(slot);
+    return slot->role == ROLE_LEAVING && slot->in_flight == 0 && !slot->unknown && !slot->reading &&
+           slot_is_in_maint(slot);
 }
 
 void slots_settle(struct slots *slots)
@@ -258,15 +303,19 @@ void slots_settle(struct slots *slots)
 
 void slots_settle_slot(struct slots *slots, size_t place)
 {
-    if (slot_has_left(&slots->slots[place])) {
+    bool left = slot_has_left(&slots->slots[place]);
+    if (left) {
         slots_push_free(slots, place);
+    }
+    if (slots->slots[place].in_flight == 0 && slots_has_needy(slots)) {
         slots_assign(slots);
     }
 }
 
 /* ---- desired ---- */
 
-/* An endpoint that moved takes a free slot when there is one, so that the new address serves before the old one leaves. */
+/* An endpoint that moved takes a free slot when there is one, so that the new address serves before the old one leaves.
+ */
 static void wanted_move(struct slots *slots, struct wanted *wanted, const struct slot_endpoint *endpoint)
 {
     bool moved = wanted->port != endpoint->port || strcmp(wanted->address, endpoint->address) != 0;
@@ -453,8 +502,8 @@ struct slots_counts slots_count_states(const struct slots *slots)
 {
     struct slots_counts counts = {.slots = slots->count};
     size_t *by_state[] = {
-        [SLOT_FREE] = &counts.free,       [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
-        [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,   [SLOT_ORPHAN] = &counts.orphans,
+        [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
+        [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
         [SLOT_UNKNOWN] = &counts.unknown,
     };
     for (size_t i = 0; i < slots->count; i++) {

@@ -7,9 +7,9 @@
 #include "slotd/table.h"
 
 #define SLOTS_NONE SIZE_MAX
-#define SLOTS_MAX_FAILURES 3   /* in a row; then the slot is set aside */
-#define SLOTS_MAX_READS 20     /* of an address that does not appear */
-#define SLOTS_ASIDE_PLANS 50   /* plans until a slot set aside is tried again */
+#define SLOTS_MAX_FAILURES 3 /* in a row; then the slot is set aside */
+#define SLOTS_MAX_READS 20   /* of an address that does not appear */
+#define SLOTS_ASIDE_PLANS 50 /* plans until a slot set aside is tried again */
 
 enum slot_role {
     ROLE_FREE,
@@ -43,8 +43,8 @@ struct wanted {
     uint16_t port;
     uint16_t weight;
     bool drain, operator_drain;
-    bool listed; /* in the set that is being taken over */
-    size_t slot; /* or SLOTS_NONE */
+    bool listed;                    /* in the set that is being taken over */
+    size_t slot;                    /* or SLOTS_NONE */
     struct wanted *previous, *next; /* the queue of those without a slot, oldest first */
 };
 
@@ -55,8 +55,8 @@ struct slots {
     struct table wanted; /* key to struct wanted */
     struct wanted *first_waiting, *last_waiting;
     size_t first_free, last_free;
-    bool observed;         /* a complete observation has come, and the connection stands */
-    bool broken;           /* READ was refused too often: nothing is planned until the next complete observation */
+    bool observed; /* a complete observation has come, and the connection stands */
+    bool broken;   /* READ was refused too often: nothing is planned until the next complete observation */
     unsigned reads_in_flight, read_failures;
     uint64_t plans;
 };

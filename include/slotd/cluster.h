@@ -7,9 +7,9 @@
 #include "slotd/marathon.h"
 
 struct cluster_config {
-    uint64_t seed; /* for hash tables */
+    uint64_t seed;                  /* for hash tables */
     unsigned missing_confirmations; /* complete answers in a row that must lack a task before it goes; >= 1 */
-    unsigned max_removal_percent; /* 0..100; the guard of contract.md */
+    unsigned max_removal_percent;   /* 0..100; the guard of contract.md */
 };
 
 struct cluster;
@@ -22,31 +22,33 @@ void cluster_configure(struct cluster *cluster, const struct cluster_config *con
 
 /* Call when a request for apps is sent; returns its stamp. Stamps and events share one count. */
 uint64_t cluster_begin_fetch(struct cluster *cluster);
-/* One app as listed by the answer to the request with that stamp. Takes ownership of app. Applied at once: what is listed
- * is an explicit statement, even when the rest of the answer never comes. */
+/* One app as listed by the answer to the request with that stamp. Takes ownership of app. Applied at once: what is
+ * listed is an explicit statement, even when the rest of the answer never comes. */
 void cluster_put_listed_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);
-/* An app that the answer lists in a form that does not parse: it counts as listed, keeps its last good state, and why is kept
- * as its problem until a good definition comes. id may be unknown to the cluster. */
+/* An app that the answer lists in a form that does not parse: it counts as listed, keeps its last good state, and why
+ * is kept as its problem until a good definition comes. id may be unknown to the cluster. */
 void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const char *id, const char *why);
 
 enum cluster_verdict {
-    CLUSTER_GOOD,      /* nothing is missing */
+    CLUSTER_GOOD,        /* nothing is missing */
     CLUSTER_UNCONFIRMED, /* something is missing and needs another complete answer: fetch again within 2 s */
-    CLUSTER_HELD,      /* the guard holds removals: too much is missing, or everything */
+    CLUSTER_HELD,        /* the guard holds removals: too much is missing, or everything */
 };
 struct cluster_fetch_result {
     enum cluster_verdict verdict;
-    size_t n_apps; /* listed in this answer */
+    size_t n_apps;    /* listed in this answer */
     size_t n_missing; /* tasks that are known, not gone, and absent */
     size_t n_removed; /* tasks that went by this answer */
 };
-/* The answer to the request with that stamp is complete: judges absence. A cut or broken answer is simply never ended. */
+/* The answer to the request with that stamp is complete: judges absence. A cut or broken answer is simply never ended.
+ */
 struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t stamp);
-/* The answer to a request for one app alone: listed, or 404. Absence of a task in it is no statement. A 404 removes the app
- * only after its app_terminated_event; otherwise it is a doubt that complete answers decide. */
+/* The answer to a request for one app alone: listed, or 404. Absence of a task in it is no statement. A 404 removes the
+ * app only after its app_terminated_event; otherwise it is a doubt that complete answers decide. */
 void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);
 void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const char *id);
-/* Lets through what the guard holds (slotctl confirm): absences seen so far count as confirmed. Returns how many tasks go. */
+/* Lets through what the guard holds (slotctl confirm): absences seen so far count as confirmed. Returns how many tasks
+ * go. */
 size_t cluster_confirm(struct cluster *cluster);
 /* Whether the guard holds something now, and how many tasks. */
 size_t cluster_held(const struct cluster *cluster);
@@ -56,23 +58,24 @@ size_t cluster_held(const struct cluster *cluster);
 enum cluster_effect {
     CLUSTER_NO_EFFECT,
     CLUSTER_CHANGED,   /* at least one app is dirty now */
-    CLUSTER_FETCH_APP, /* additionally or alone: fetch event->app_id alone, its definition is not known in that version */
+    CLUSTER_FETCH_APP, /* additionally or alone: fetch event->app_id alone, its definition is not known in that version
+                        */
 };
 /* Takes the event's parts that it keeps (event->task, event->app become NULL then). */
 enum cluster_effect cluster_apply_event(struct cluster *cluster, struct marathon_event *event);
 
 /* ---- reading ---- */
 
-/* An app as it is believed to be. app->tasks holds every known task in its effective state, terminal ones until an answer
- * sent after their end lacks them. Borrowed: valid until the next change of the cluster. */
+/* An app as it is believed to be. app->tasks holds every known task in its effective state, terminal ones until an
+ * answer sent after their end lacks them. Borrowed: valid until the next change of the cluster. */
 struct cluster_view {
     const struct marathon_app *app; /* never NULL; definition NULL-safe: see has_definition */
-    bool has_definition; /* false: tasks are known by events alone, labels are not known yet */
-    bool removed; /* the app is gone: drop all that came from it */
-    const char *problem; /* why its last definition could not be read, or NULL */
+    bool has_definition;            /* false: tasks are known by events alone, labels are not known yet */
+    bool removed;                   /* the app is gone: drop all that came from it */
+    const char *problem;            /* why its last definition could not be read, or NULL */
 };
-/* The next app that changed since it was last returned here; false when there is none. A removed app is returned once, as
- * removed; its view is valid until the next call of cluster_next_dirty(). */
+/* The next app that changed since it was last returned here; false when there is none. A removed app is returned once,
+ * as removed; its view is valid until the next call of cluster_next_dirty(). */
 bool cluster_next_dirty(struct cluster *cluster, struct cluster_view *ret_view);
 /* A task that waits for a definition of its version is left out of rotation: true when task_id is such a one. */
 bool cluster_task_waits(const struct cluster *cluster, const char *task_id);

@@ -111,7 +111,8 @@ struct config {
 /* Reads and checks the file at path. Returns 0 and a configuration that the caller frees with config_free(), or a
  * negative error: -errno when the file cannot be read, SLOTD_E_CONFIG when its content is not usable. Each finding is
  * appended to why as one line `FILE:LINE: what is wrong and what would be right`. Unknown keys, wrong types and values
- * out of range are errors (contract.md). All findings are listed, not only the first (at most 100). Each line ends with '\n'. */
+ * out of range are errors (contract.md). All findings are listed, not only the first (at most 100). Each line ends with
+ * '\n'. */
 int config_load(const char *path, struct config **ret_config, struct buf *why);
 /* As config_load for the mapping section alone, as `slotctl map -c FILE` needs it: other sections may be missing, yet
  * what is there must be good. */

@@ -12,17 +12,19 @@
 #include "slotd/engine.h"
 
 /* Protocol: the client sends one line {"slotd":1,"command":"services","arguments":{...}}, the daemon answers with lines
- * {"slotd":1,"ok":true,"result":{...}} or {"slotd":1,"ok":false,"error":"..."}. `events` with "follow" answers with a line for each
- * batch of changes; every other command with exactly one. Several requests may follow one another on one connection. */
+ * {"slotd":1,"ok":true,"result":{...}} or {"slotd":1,"ok":false,"error":"..."}. `events` with "follow" answers with a
+ * line for each batch of changes; every other command with exactly one. Several requests may follow one another on one
+ * connection. */
 #define CONTROL_PROTOCOL 1
-#define CONTROL_MAX_REQUEST (64U << 10)   /* a longer line is refused and the connection closed */
-#define CONTROL_MAX_BACKLOG (64U << 20)   /* answer bytes waiting for one client; a client over it is dropped */
+#define CONTROL_MAX_REQUEST (64U << 10) /* a longer line is refused and the connection closed */
+#define CONTROL_MAX_BACKLOG (64U << 20) /* answer bytes waiting for one client; a client over it is dropped */
 #define CONTROL_MAX_CLIENTS 256
 
 struct control;
 /* Creates the socket with mode 0660 (group config->group when set) and answers from engine. An old socket that nobody
  * listens on is replaced; one that a living slotd answers is -EADDRINUSE with why. */
-int control_new(uv_loop_t *loop, const struct config_control *config, struct engine *engine, struct control **ret_control, struct buf *why);
+int control_new(uv_loop_t *loop, const struct config_control *config, struct engine *engine,
+                struct control **ret_control, struct buf *why);
 /* Closes clients and socket, removes the file. Freed when the loop has closed its handles. */
 void control_close(struct control *control);
 
@@ -32,7 +34,7 @@ struct control_request {
     char *command;
     char **names; /* arguments.names: services, slots */
     size_t n_names;
-    bool follow; /* arguments.follow */
+    bool follow;   /* arguments.follow */
     uint64_t from; /* arguments.from: events */
 };
 /* One line without its end. Returns 0, SLOTD_E_PARSE, SLOTD_E_TYPE or SLOTD_E_LIMIT with why. */

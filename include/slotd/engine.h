@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Carries changes along the flow: Marathon's client feeds the cluster, dirty apps are mapped, changed services become desired slots,
- * plans become Runtime API lines, and replies come back. One engine a daemon; it owns the state that the control socket shows. */
+/* Carries changes along the flow: Marathon's client feeds the cluster, dirty apps are mapped, changed services become
+ * desired slots, plans become Runtime API lines, and replies come back. One engine a daemon; it owns the state that the
+ * control socket shows. */
 #ifndef SLOTD_ENGINE_H
 #define SLOTD_ENGINE_H
 
@@ -14,17 +15,18 @@
 struct engine;
 
 struct engine_options {
-    bool confirm; /* `--confirm`: the first complete answer is believed whatever it lacks */
+    bool confirm;  /* `--confirm`: the first complete answer is believed whatever it lacks */
     uint64_t seed; /* for hash tables, from the system's random source */
 };
 
 /* Returns 0 or a negative error with why. config is borrowed until engine_reload() or engine_close(). */
-int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options, struct engine **ret_engine,
-               struct buf *why);
+int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options,
+               struct engine **ret_engine, struct buf *why);
 /* Begins to connect to both sides. */
 void engine_start(struct engine *engine);
-/* Takes another configuration into use without touching what serves; a part that did not change keeps its connections. Returns 0 or
- * a negative error with why: then the old configuration stays in use. The caller frees the old one on success. */
+/* Takes another configuration into use without touching what serves; a part that did not change keeps its connections.
+ * Returns 0 or a negative error with why: then the old configuration stays in use. The caller frees the old one on
+ * success. */
 int engine_reload(struct engine *engine, const struct config *config, struct buf *why);
 /* Writes the state files, closes everything, leaves HAProxy as it is. Freed when the loop has closed its handles. */
 void engine_close(struct engine *engine);
@@ -42,7 +44,8 @@ void engine_describe(const struct engine *engine, struct buf *text);
 
 /* ---- what slotctl asks for ---- */
 
-/* Called once: a complete fetch was made and everything is reconciled, or it failed (result says why under "error"). Owned by the callee. */
+/* Called once: a complete fetch was made and everything is reconciled, or it failed (result says why under "error").
+ * Owned by the callee. */
 typedef void engine_synced(void *arg, bool ok, struct json_object *result);
 struct engine_waiter;
 struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg);

@@ -18,18 +18,21 @@ struct haproxy_server {
     char *backend;
     char *name;
     struct slot_observed observed; /* observed.server points to name */
-    bool is_slot; /* pre-provisioned for us: `disabled` in the configuration, with a name below `.invalid` as its address */
-    const char **columns; /* the row as printed, n_columns of haproxy_state.header; one allocation a row, 100,000 rows are normal */
-    size_t printed; /* its place in the answer */
+    bool is_slot; /* pre-provisioned for us: `disabled` in the configuration, with a name below `.invalid` as its
+                     address */
+    const char **columns; /* the row as printed, n_columns of haproxy_state.header; one allocation a row, 100,000 rows
+                             are normal */
+    size_t printed;       /* its place in the answer */
 };
 struct haproxy_state {
     char **header; /* column names */
     size_t n_columns;
-    struct haproxy_server *servers; /* sorted by backend name, then in the order printed: each backend's rows stand together */
+    struct haproxy_server
+        *servers; /* sorted by backend name, then in the order printed: each backend's rows stand together */
     size_t count;
 };
-/* Parses the answer to `show servers state [BACKEND]`. Returns 0, SLOTD_E_PARSE (why names the row) or SLOTD_E_REFUSED when
- * the answer is an error text ("Can't find backend."). */
+/* Parses the answer to `show servers state [BACKEND]`. Returns 0, SLOTD_E_PARSE (why names the row) or SLOTD_E_REFUSED
+ * when the answer is an error text ("Can't find backend."). */
 int haproxy_state_parse(const char *text, size_t len, struct haproxy_state **ret_state, struct buf *why);
 void haproxy_state_free(struct haproxy_state *state);
 
@@ -52,20 +55,21 @@ int haproxy_info_parse(const char *text, size_t len, struct haproxy_info *ret_in
 /* What this version can do and needs; one table by version. */
 struct haproxy_capabilities {
     bool late_address; /* 2.9+: `set server addr` is applied after its reply */
-    bool add_server; /* 2.6+ without experimental mode */
-    bool add_backend; /* 3.4+ */
+    bool add_server;   /* 2.6+ without experimental mode */
+    bool add_backend;  /* 3.4+ */
     bool wait_command; /* 3.0+ */
-    bool init_state; /* 3.1+ */
+    bool init_state;   /* 3.1+ */
 };
 struct haproxy_capabilities haproxy_capabilities_of(const struct haproxy_version *version);
 
-/* Writes a planned command as one Runtime API line, without line end. Names, addresses and numbers are checked against the closed
- * alphabet of slotd/text.h; returns 0, or SLOTD_E_REFUSED when a part does not pass: then nothing is appended. */
+/* Writes a planned command as one Runtime API line, without line end. Names, addresses and numbers are checked against
+ * the closed alphabet of slotd/text.h; returns 0, or SLOTD_E_REFUSED when a part does not pass: then nothing is
+ * appended. */
 int haproxy_command_format(const char *backend, const struct slot_command *command, struct buf *line);
 enum haproxy_reply {
     HAPROXY_REPLY_DONE,
-    HAPROXY_REPLY_REFUSED, /* understood and refused: the text says why */
-    HAPROXY_REPLY_STALE, /* "Proxy is disabled.": an old process after a reload; reconnect */
+    HAPROXY_REPLY_REFUSED,    /* understood and refused: the text says why */
+    HAPROXY_REPLY_STALE,      /* "Proxy is disabled.": an old process after a reload; reconnect */
     HAPROXY_REPLY_UNEXPECTED, /* no text we know for this kind of command */
 };
 /* Judges the reply to a planned command, by an exact table of texts; everything unknown is UNEXPECTED. */
@@ -73,7 +77,8 @@ enum haproxy_reply haproxy_reply_judge(const struct slot_command *command, const
 
 /* Splits the bytes of an interactive connection into replies, one for each command. Pure; feed it anything. */
 struct haproxy_reply_reader;
-typedef void haproxy_reply_complete(void *arg, const char *reply, size_t len); /* the reply without prompt and trailing blank line */
+typedef void haproxy_reply_complete(void *arg, const char *reply,
+                                    size_t len); /* the reply without prompt and trailing blank line */
 struct haproxy_reply_reader *haproxy_reply_reader_new(size_t max_bytes, haproxy_reply_complete *on_reply, void *arg);
 void haproxy_reply_reader_free(struct haproxy_reply_reader *reader);
 /* 0, or SLOTD_E_LIMIT when one reply outgrew max_bytes. */
@@ -86,18 +91,23 @@ struct haproxy_connection;
 struct haproxy_events {
     /* A worker answers: connected for the first time, again, or to another process after a reload. Adopt now. */
     void (*on_up)(void *arg, const struct haproxy_info *info);
-    /* Commands cannot be sent now; why is a sentence. Each command without a reply was failed before. Called once until on_up. */
+    /* Commands cannot be sent now; why is a sentence. Each command without a reply was failed before. Called once until
+     * on_up. */
     void (*on_down)(void *arg, const char *why);
 };
-/* err 0: reply holds the text (may be empty). err SLOTD_E_CLOSED, SLOTD_E_TIMEOUT or -errno: it is not known whether it was done. */
+/* err 0: reply holds the text (may be empty). err SLOTD_E_CLOSED, SLOTD_E_TIMEOUT or -errno: it is not known whether it
+ * was done. */
 typedef void haproxy_done(void *arg, int err, const char *reply, size_t len);
 
-/* address: an absolute path, or host:port (a literal address, or a name looked up by the loop). Connects at once and keeps trying, with a
- * back-off from 10 ms to 1 s. A reload by somebody else is noticed within a second (Stopping in `show info`), and at once by
- * haproxy_connection_restart(). Nothing here blocks the loop; a frozen HAProxy runs into the command time-out (5 s). */
-struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *address, const struct haproxy_events *events, void *arg);
+/* address: an absolute path, or host:port (a literal address, or a name looked up by the loop). Connects at once and
+ * keeps trying, with a back-off from 10 ms to 1 s. A reload by somebody else is noticed within a second (Stopping in
+ * `show info`), and at once by haproxy_connection_restart(). Nothing here blocks the loop; a frozen HAProxy runs into
+ * the command time-out (5 s). */
+struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *address,
+                                                  const struct haproxy_events *events, void *arg);
 /* Queues one command line (no line end in it). Lines leave together, in one write, at haproxy_connection_flush(), or by
- * themselves in the next turn of the loop. Only between on_up and on_down. done is never called from inside this call. */
+ * themselves in the next turn of the loop. Only between on_up and on_down. done is never called from inside this call.
+ */
 void haproxy_connection_send(struct haproxy_connection *connection, const char *line, haproxy_done *done, void *arg);
 /* Writes now what is queued. */
 void haproxy_connection_flush(struct haproxy_connection *connection);
@@ -110,8 +120,8 @@ struct haproxy_statistics {
     uint64_t connects;
 };
 struct haproxy_statistics haproxy_connection_statistics(const struct haproxy_connection *connection);
-/* Closes; commands without a reply are done with -ECANCELED before this returns, on_down is not called. Freed when the loop has
- * closed its handles. */
+/* Closes; commands without a reply are done with -ECANCELED before this returns, on_down is not called. Freed when the
+ * loop has closed its handles. */
 void haproxy_connection_close(struct haproxy_connection *connection);
 
 /* ---- the server-state file ---- */
@@ -119,9 +129,10 @@ void haproxy_connection_close(struct haproxy_connection *connection);
 struct haproxy_state_file;
 /* Called when content is needed: append the whole file to content. */
 typedef void haproxy_state_render(void *arg, struct buf *content);
-/* Writes path atomically (temporary file beside it, fsync, rename, fsync of the folder) in a worker thread, one write in flight,
- * the next not before 20 times the last one's duration and at least 100 ms (design.md). */
-struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_render *render, void *arg);
+/* Writes path atomically (temporary file beside it, fsync, rename, fsync of the folder) in a worker thread, one write
+ * in flight, the next not before 20 times the last one's duration and at least 100 ms (design.md). */
+struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_render *render,
+                                                  void *arg);
 /* What was applied has changed: write it soon. */
 void haproxy_state_file_touch(struct haproxy_state_file *file);
 /* Writes now, blocking, when something is not on disk yet (at exit). Returns 0 or -errno. */

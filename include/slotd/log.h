@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Log lines on stderr, as text (with the journal's priority prefix when it reads us) or as JSON lines. Main thread only. */
+/* Log lines on stderr, as text (with the journal's priority prefix when it reads us) or as JSON lines. Main thread
+ * only. */
 #ifndef SLOTD_LOG_H
 #define SLOTD_LOG_H
 

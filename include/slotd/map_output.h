@@ -14,17 +14,19 @@ struct map_output_places {
     /* The HAProxy backend in use for the service. */
     const char *(*backend)(void *arg, const struct service *service);
     const char *(*address)(void *arg, const struct endpoint *endpoint);
-    const char *(*slot)(void *arg, const struct service *service, const struct service_part *part, const struct endpoint *endpoint);
+    const char *(*slot)(void *arg, const struct service *service, const struct service_part *part,
+                        const struct endpoint *endpoint);
 };
 
 /* One service; the caller owns the object. Endpoints that are gone are left out. */
 struct json_object *map_output_service(const struct service *service, const struct map_output_places *places);
-struct json_object *map_output_problem(const char *app, const char *task, const char *segment, const char *code, const char *message);
+struct json_object *map_output_problem(const char *app, const char *task, const char *segment, const char *code,
+                                       const char *message);
 /* The document {"services": [...], "problems": [...]} of all services. */
 struct json_object *map_output_document(const struct services *services, const struct map_output_places *places);
-/* Maps a saved answer of /v2/apps (or of one app) with no daemon. Returns 0 and the document, or a negative error with why: the answer is
- * not readable, or the configuration has a constraint that is not understood. */
-int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms, struct json_object **ret_document,
-                    struct buf *why);
+/* Maps a saved answer of /v2/apps (or of one app) with no daemon. Returns 0 and the document, or a negative error with
+ * why: the answer is not readable, or the configuration has a constraint that is not understood. */
+int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,
+                    struct json_object **ret_document, struct buf *why);
 
 #endif

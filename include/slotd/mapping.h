@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From apps to services: labels, hosts, ports, names, weights, constraints. Pure. Rules: Traefik 1.7's Marathon provider,
- * with its faults repaired where the functions say so. */
+/* From apps to services: labels, hosts, ports, names, weights, constraints. Pure. Rules: Traefik 1.7's Marathon
+ * provider, with its faults repaired where the functions say so. */
 #ifndef SLOTD_MAPPING_H
 #define SLOTD_MAPPING_H
 
@@ -15,18 +15,18 @@
 /* Something an operator has to know about an app; never a reason to stop. */
 struct problem {
     char *app;
-    char *task; /* or NULL */
-    char *segment; /* "" for the app itself */
+    char *task;       /* or NULL */
+    char *segment;    /* "" for the app itself */
     const char *code; /* static, such as "port-index-out-of-range" */
-    char *message; /* one sentence: what is wrong and what would be right */
+    char *message;    /* one sentence: what is wrong and what would be right */
 };
 struct problem_list {
     struct problem *items;
     size_t count;
     size_t capacity;
 };
-void problem_list_add(struct problem_list *list, const char *app, const char *task, const char *segment, const char *code,
-                      const char *format, ...) __attribute__((format(printf, 6, 7)));
+void problem_list_add(struct problem_list *list, const char *app, const char *task, const char *segment,
+                      const char *code, const char *format, ...) __attribute__((format(printf, 6, 7)));
 void problem_list_free(struct problem_list *list);
 
 enum endpoint_phase { ENDPOINT_READY, ENDPOINT_DRAIN, ENDPOINT_GONE };
@@ -36,25 +36,25 @@ const char *endpoint_phase_text(enum endpoint_phase phase);
 struct endpoint {
     char *app;
     char *task;
-    char *server; /* Traefik's server name; unique within the service: app, task and segment make it */
-    char *host; /* as mapped: an IP literal or a name still to be resolved */
-    int32_t port; /* 1..65535 */
+    char *server;         /* Traefik's server name; unique within the service: app, task and segment make it */
+    char *host;           /* as mapped: an IP literal or a name still to be resolved */
+    int32_t port;         /* 1..65535 */
     const char *protocol; /* "http", "https", "h2c" or "tcp"; static */
-    int32_t weight; /* as labelled, >= 0 */
+    int32_t weight;       /* as labelled, >= 0 */
     enum endpoint_phase phase;
     int64_t since_ms; /* when the task started, or MARATHON_NO_TIME */
 };
 
 /* What one app, or one segment of it, contributes to the service of that name. */
 struct service_part {
-    char *name; /* the service's name, by Traefik's rule, in Unicode */
+    char *name;    /* the service's name, by Traefik's rule, in Unicode */
     char *backend; /* the same as HAProxy takes it: ASCII, letters outside it as '_' */
     char *app;
     char *segment; /* "" for the app itself */
     char *frontend;
     char *rule;
-    const char *mode; /* "http" or "tcp"; static */
-    int64_t priority; /* of the rule: the label's, else the rule's length in characters */
+    const char *mode;           /* "http" or "tcp"; static */
+    int64_t priority;           /* of the rule: the label's, else the rule's length in characters */
     struct endpoint *endpoints; /* in the order of the app's tasks, sorted by task id */
     size_t n_endpoints;
 };
@@ -77,12 +77,12 @@ void mapper_free(struct mapper *mapper);
 
 enum mapper_view {
     MAPPER_OFFLINE, /* `slotctl map`: TASK_RUNNING alone makes endpoints, weight 0 stays as labelled */
-    MAPPER_LIVE, /* killing and unreachable tasks are there as drain, terminal ones as gone */
+    MAPPER_LIVE,    /* killing and unreachable tasks are there as drain, terminal ones as gone */
 };
 /* Tells whether a task may be used at all; NULL: all may. Used live for tasks that wait for their app's definition. */
 typedef bool mapper_admit(void *arg, const struct marathon_task *task);
-/* Maps one app. now_ms (since 1970) is for readiness. Never fails: what is wrong becomes a problem. An app that is not exposed
- * or not selected by constraints makes no part. The caller frees *ret with app_mapping_free(). */
+/* Maps one app. now_ms (since 1970) is for readiness. Never fails: what is wrong becomes a problem. An app that is not
+ * exposed or not selected by constraints makes no part. The caller frees *ret with app_mapping_free(). */
 void mapper_map_app(const struct mapper *mapper, const struct marathon_app *app, enum mapper_view view, int64_t now_ms,
                     mapper_admit *admit, void *admit_arg, struct app_mapping **ret_mapping);
 /* Traefik's normalize: splits at every character that is neither letter nor number (Unicode), joins the parts with '-'.
@@ -93,7 +93,7 @@ char *mapper_normalize(const struct mapper *mapper, const char *text);
 
 struct service {
     const char *name;
-    const char *backend; /* HAProxy backend name wanted; unique among services (a clash gets a suffix) */
+    const char *backend;  /* HAProxy backend name wanted; unique among services (a clash gets a suffix) */
     const char *frontend; /* of the first part in app id order */
     const char *rule;
     const char *mode;
@@ -121,8 +121,8 @@ const struct service **services_list(const struct services *services, size_t *re
 const struct problem **services_list_problems(const struct services *services, size_t *ret_count);
 size_t services_count(const struct services *services);
 
-/* HAProxy's weights 0..256 from labelled ones: one factor for the service, proportion kept, largest at most 256, none above 0
- * becomes 0; all 0 gives all 1. Writes ret_scaled[count]. */
+/* HAProxy's weights 0..256 from labelled ones: one factor for the service, proportion kept, largest at most 256, none
+ * above 0 becomes 0; all 0 gives all 1. Writes ret_scaled[count]. */
 void weights_scale(const int32_t *weights, size_t count, uint16_t *ret_scaled);
 
 #endif

@@ -10,10 +10,10 @@
 #include "slotd/buf.h"
 
 /* Bounds on what a peer controls. */
-#define MARATHON_MAX_APP_BYTES (16U << 20)   /* one app's JSON in an answer */
-#define MARATHON_MAX_EVENT_BYTES (8U << 20)  /* one event of the stream */
-#define MARATHON_MAX_DEPTH 64                /* nesting of JSON */
-#define MARATHON_MAX_ID_BYTES 2048           /* an app or task id */
+#define MARATHON_MAX_APP_BYTES (16U << 20)  /* one app's JSON in an answer */
+#define MARATHON_MAX_EVENT_BYTES (8U << 20) /* one event of the stream */
+#define MARATHON_MAX_DEPTH 64               /* nesting of JSON */
+#define MARATHON_MAX_ID_BYTES 2048          /* an app or task id */
 
 enum marathon_task_state {
     MARATHON_TASK_OTHER, /* a state that this version does not know; never in rotation */
@@ -27,7 +27,7 @@ enum marathon_task_state {
 
 struct marathon_task {
     char *id;
-    char *host; /* "" when not there */
+    char *host;    /* "" when not there */
     char *version; /* "" when not there */
     enum marathon_task_state state;
     int64_t started_ms; /* since 1970; MARATHON_NO_TIME when absent or not a time */
@@ -45,12 +45,17 @@ struct marathon_label {
 
 /* A portDefinitions or portMappings entry, or one of ipAddress.discovery.ports. */
 struct marathon_port {
-    char *name; /* "" when it has none */
-    int32_t port; /* portDefinitions: port; portMappings: containerPort; discovery: number */
+    char *name;         /* "" when it has none */
+    int32_t port;       /* portDefinitions: port; portMappings: containerPort; discovery: number */
     bool has_host_port; /* portMappings: the key hostPort is there (also when it is 0) */
 };
 
-enum marathon_network { MARATHON_NETWORK_NONE, MARATHON_NETWORK_HOST, MARATHON_NETWORK_BRIDGE, MARATHON_NETWORK_CONTAINER };
+enum marathon_network {
+    MARATHON_NETWORK_NONE,
+    MARATHON_NETWORK_HOST,
+    MARATHON_NETWORK_BRIDGE,
+    MARATHON_NETWORK_CONTAINER
+};
 
 struct marathon_readiness {
     char *task_id;
@@ -62,9 +67,9 @@ struct marathon_app {
     char *version;
     struct marathon_label *labels; /* sorted by key, keys unique */
     size_t n_labels;
-    bool has_networks; /* the key networks is there and not empty */
+    bool has_networks;             /* the key networks is there and not empty */
     enum marathon_network network; /* mode of the first of networks */
-    bool has_ip_address; /* the older ipAddress object is there (not null) */
+    bool has_ip_address;           /* the older ipAddress object is there (not null) */
     struct marathon_port *port_definitions;
     size_t n_port_definitions;
     struct marathon_port *port_mappings; /* container.portMappings, else container.docker.portMappings */
@@ -97,14 +102,15 @@ const char *marathon_task_state_text(enum marathon_task_state state);
 
 /* One app's JSON object, as in /v2/apps, in {"app":...} once unwrapped, or api_post_event's appDefinition.
  * Returns 0, SLOTD_E_PARSE (no JSON), SLOTD_E_TYPE (a part has a wrong JSON type: why names it, such as
- * `labels: object expected, array found`) or SLOTD_E_LIMIT. When the id could be read, *ret_id (may be NULL) gets it even on
- * failure, so that the app can be named; the caller frees it. */
+ * `labels: object expected, array found`) or SLOTD_E_LIMIT. When the id could be read, *ret_id (may be NULL) gets it
+ * even on failure, so that the app can be named; the caller frees it. */
 int marathon_app_parse(const char *json, size_t len, struct marathon_app **ret_app, char **ret_id, struct buf *why);
 
 /* ---- an answer of /v2/apps, split into its apps while it arrives ---- */
 
 struct apps_reader;
-/* Called with the bytes of one element of the top-level array `apps`; a negative return stops the reading with that error. */
+/* Called with the bytes of one element of the top-level array `apps`; a negative return stops the reading with that
+ * error. */
 typedef int apps_reader_app(void *arg, const char *json, size_t len);
 /* member: the name of the top-level array, "apps". Memory stays below max_app_bytes plus a small constant. */
 struct apps_reader *apps_reader_new(const char *member, size_t max_app_bytes, apps_reader_app *on_app, void *arg);
@@ -118,12 +124,14 @@ int apps_reader_finish(struct apps_reader *reader, struct buf *why);
 /* ---- the event stream (WHATWG HTML, server-sent events) ---- */
 
 struct sse_parser;
-/* One event: name is "message" when the stream gives none; data has its lines joined with '\n'. Both end with the call. */
+/* One event: name is "message" when the stream gives none; data has its lines joined with '\n'. Both end with the call.
+ */
 typedef void sse_parser_event(void *arg, const char *name, const char *data, size_t len);
 struct sse_parser *sse_parser_new(size_t max_event_bytes, sse_parser_event *on_event, void *arg);
 void sse_parser_free(struct sse_parser *parser);
 /* Takes the next bytes, cut anywhere. LF, CR and CRLF end lines; comments and blank keep-alives are passed over; a byte
- * order mark at the start too. Returns 0, or SLOTD_E_LIMIT when an event outgrew max_event_bytes: drop the connection. */
+ * order mark at the start too. Returns 0, or SLOTD_E_LIMIT when an event outgrew max_event_bytes: drop the connection.
+ */
 int sse_parser_feed(struct sse_parser *parser, const char *data, size_t len);
 
 /* ---- one event ---- */
@@ -131,27 +139,29 @@ int sse_parser_feed(struct sse_parser *parser, const char *data, size_t len);
 enum marathon_event_type {
     MARATHON_EVENT_OTHER, /* nothing that concerns slots */
     MARATHON_EVENT_ATTACHED,
-    MARATHON_EVENT_STATUS_UPDATE, /* app_id, task (id, host, ports, addresses, version, state) */
-    MARATHON_EVENT_INSTANCE_CHANGED, /* app_id, instance_id, condition as state: TERMINAL or UNREACHABLE count (marathon.md 17b) */
+    MARATHON_EVENT_STATUS_UPDATE,       /* app_id, task (id, host, ports, addresses, version, state) */
+    MARATHON_EVENT_INSTANCE_CHANGED,    /* app_id, instance_id, condition as state: TERMINAL or UNREACHABLE count
+                                           (marathon.md 17b) */
     MARATHON_EVENT_INSTANCE_TERMINATED, /* unknown_instance_terminated_event: as INSTANCE_CHANGED with TERMINAL */
-    MARATHON_EVENT_API_POST, /* app: the definition, without tasks */
-    MARATHON_EVENT_APP_TERMINATED, /* app_id */
-    MARATHON_EVENT_DEPLOYMENT, /* deployment_*: app ids that its plan touches, for readiness later */
+    MARATHON_EVENT_API_POST,            /* app: the definition, without tasks */
+    MARATHON_EVENT_APP_TERMINATED,      /* app_id */
+    MARATHON_EVENT_DEPLOYMENT,          /* deployment_*: app ids that its plan touches, for readiness later */
 };
 
 struct marathon_event {
     enum marathon_event_type type;
-    char *name; /* eventType as sent */
-    char *app_id; /* "" when it has none */
-    char *instance_id; /* "" when it has none */
-    struct marathon_task *task; /* STATUS_UPDATE only, else NULL */
+    char *name;                     /* eventType as sent */
+    char *app_id;                   /* "" when it has none */
+    char *instance_id;              /* "" when it has none */
+    struct marathon_task *task;     /* STATUS_UPDATE only, else NULL */
     enum marathon_task_state state; /* of the task or instance */
-    struct marathon_app *app; /* API_POST only, else NULL */
+    struct marathon_app *app;       /* API_POST only, else NULL */
 };
 
 /* The event called name with its data. Returns 0 (also for events that are none of our business, as OTHER),
  * SLOTD_E_PARSE, SLOTD_E_TYPE or SLOTD_E_LIMIT with why. The caller frees *ret_event with marathon_event_free(). */
-int marathon_event_parse(const char *name, const char *data, size_t len, struct marathon_event **ret_event, struct buf *why);
+int marathon_event_parse(const char *name, const char *data, size_t len, struct marathon_event **ret_event,
+                         struct buf *why);
 void marathon_event_free(struct marathon_event *event);
 /* Whether task_id belongs to instance_id: instance id, "._", container, ".", attempt; also the form without attempt. */
 bool marathon_task_is_of_instance(const char *task_id, const char *instance_id);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The slots of one HAProxy backend: which endpoint sits in which, and the commands that bring HAProxy there. Pure: no I/O, no
- * clock; commands go out as values, and what became of them comes back in. */
+/* The slots of one HAProxy backend: which endpoint sits in which, and the commands that bring HAProxy there. Pure: no
+ * I/O, no clock; commands go out as values, and what became of them comes back in. */
 #ifndef SLOTD_SLOTS_H
 #define SLOTD_SLOTS_H
 
@@ -27,29 +27,29 @@ struct slot_observed {
     const char *server; /* its name */
     char address[SLOTS_MAX_ADDRESS];
     uint16_t port;
-    uint16_t weight; /* srv_uweight */
-    unsigned admin; /* srv_admin_state */
-    unsigned op_state; /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
-    bool checked; /* a health check is configured */
+    uint16_t weight;     /* srv_uweight */
+    unsigned admin;      /* srv_admin_state */
+    unsigned op_state;   /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
+    bool checked;        /* a health check is configured */
     uint16_t check_port; /* 0: follows the port */
 };
 
 /* What should be served. Sorted by key, keys unique. */
 struct slot_endpoint {
-    const char *key; /* borrowed for the call only */
+    const char *key;     /* borrowed for the call only */
     const char *address; /* a canonical IP literal (inet_ntop's form); NULL: not resolved yet, waits */
     uint16_t port;
-    uint16_t weight; /* 0..256, scaled already */
-    bool drain; /* no new sessions */
+    uint16_t weight;     /* 0..256, scaled already */
+    bool drain;          /* no new sessions */
     bool operator_drain; /* asked for by an operator: holds also for the last one */
-    bool gone; /* its task is explicitly over: out at once */
+    bool gone;           /* its task is explicitly over: out at once */
 };
 
 enum slot_command_kind {
     SLOT_COMMAND_MAINT,
-    SLOT_COMMAND_ADDRESS, /* address and port */
+    SLOT_COMMAND_ADDRESS,    /* address and port */
     SLOT_COMMAND_CHECK_PORT, /* value; only on checked slots */
-    SLOT_COMMAND_WEIGHT, /* value */
+    SLOT_COMMAND_WEIGHT,     /* value */
     SLOT_COMMAND_READY,
     SLOT_COMMAND_DRAIN,
     SLOT_COMMAND_READ, /* show servers state of this backend: its rows go to slots_observe() */
@@ -57,10 +57,10 @@ enum slot_command_kind {
 
 struct slot_command {
     enum slot_command_kind kind;
-    size_t slot; /* index for slots_acknowledge(); unused by READ */
-    const char *server; /* borrowed from the slots */
+    size_t slot;         /* index for slots_acknowledge(); unused by READ */
+    const char *server;  /* borrowed from the slots */
     const char *address; /* borrowed; ADDRESS only */
-    uint16_t port; /* ADDRESS only */
+    uint16_t port;       /* ADDRESS only */
     uint16_t value;
 };
 
@@ -81,15 +81,17 @@ struct slots *slots_new(const char *backend);
 void slots_free(struct slots *slots);
 const char *slots_backend(const struct slots *slots);
 
-/* All rows of this backend that are slots, in HAProxy's order of ids. complete: the connection is new (start, reconnect, reload),
- * commands in flight are forgotten and everything is compared anew; a slot that already has the address of an endpoint is adopted.
- * Not complete: the answer to a READ; only slots that wait for it, or are unknown, take their row over. */
+/* All rows of this backend that are slots, in HAProxy's order of ids. complete: the connection is new (start,
+ * reconnect, reload), commands in flight are forgotten and everything is compared anew; a slot that already has the
+ * address of an endpoint is adopted. Not complete: the answer to a READ; only slots that wait for it, or are unknown,
+ * take their row over. */
 void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t count, bool complete);
-/* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first; what does not fit
- * waits, oldest first. */
+/* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first; what
+ * does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
-/* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not knowing a task is
- * doubt. Call when enough complete answers have confirmed that nobody claims them. Returns how many there were. */
+/* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not
+ * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Returns how many
+ * there were. */
 size_t slots_release_orphans(struct slots *slots);
 /* Appends the commands that can be sent now, and counts them as in flight. Nothing differs: nothing is appended. */
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
@@ -116,7 +118,7 @@ struct slot_view slots_view(const struct slots *slots, size_t slot);
 long slots_find_endpoint(const struct slots *slots, const char *key);
 struct slots_counts {
     size_t slots, free, assigning, ready, draining, leaving, orphans, unknown;
-    size_t waiting; /* endpoints without a slot because all are taken */
+    size_t waiting;    /* endpoints without a slot because all are taken */
     size_t unresolved; /* endpoints without an address */
 };
 struct slots_counts slots_count_states(const struct slots *slots);

@@ -20,7 +20,8 @@ int text_parse_duration(const char *text, int64_t *ret_ms);
 int text_parse_time(const char *text, int64_t *ret_ms);
 /* Milliseconds since 1970 as RFC 3339 UTC with milliseconds, in a buffer of at least 32 bytes. */
 void text_format_time(int64_t ms, char ret_text[32]);
-/* Appends text, at most max bytes of it (then "..."), with everything but printable ASCII and valid UTF-8 letters escaped as \xNN. */
+/* Appends text, at most max bytes of it (then "..."), with everything but printable ASCII and valid UTF-8 letters
+ * escaped as \xNN. */
 void text_append_safe(struct buf *buf, const char *text, size_t len, size_t max);
 /* Whether text is an IPv4 or IPv6 literal (no brackets, no zone). */
 bool text_is_ip(const char *text);

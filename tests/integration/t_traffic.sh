@@ -5,7 +5,7 @@ BUILD=$1
 . "$(dirname "$0")/lib.sh"
 
 rounds=${ROUNDS:-200}
-backends="backend-web 20"
+backends="backend-web ${SLOTS:-40}"
 # A task serves on for 0.3 s after TASK_KILLING, as recorded; it dies with TASK_KILLED.
 start_sim --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 300
 start_haproxy

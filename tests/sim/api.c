@@ -35,7 +35,10 @@ static void answer_apps(struct http_peer *peer)
 {
     struct sim *sim = peer->sim;
     struct json_object *document = model_show_apps(sim);
-    const char *text = sim->raw_apps ? sim->raw_apps : json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text =
+        sim->raw_apps
+            ? sim->raw_apps
+            : json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     sim->fetches++;
     if (!faults_apply(peer, text, strlen(text))) {
         http_answer(peer, 200, "OK", "", "application/json", text, strlen(text));
@@ -148,7 +151,8 @@ static void handle_events(struct http_peer *peer)
         return;
     }
     if (options->leader) {
-        cleanup_free char *location = mem_printf("Location: %s/v2/events%s%s\r\n", options->leader, peer->query[0] ? "?" : "", peer->query);
+        cleanup_free char *location =
+            mem_printf("Location: %s/v2/events%s%s\r\n", options->leader, peer->query[0] ? "?" : "", peer->query);
         http_answer(peer, 302, "Found", location, NULL, "", 0);
         return;
     }

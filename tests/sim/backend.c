@@ -83,9 +83,10 @@ static void visitor_answer(uv_timer_t *timer)
     struct visitor *visitor = timer->data;
     struct reply *reply = MEM_NEW(struct reply);
     const char *id = visitor->backend->task_id;
-    int len = snprintf(reply->text, sizeof(reply->text),
-                       "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Task: %.256s\r\nContent-Length: %zu\r\n\r\n%.256s\n", id, strnlen(id, 256) + 1,
-                       id);
+    int len =
+        snprintf(reply->text, sizeof(reply->text),
+                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Task: %.256s\r\nContent-Length: %zu\r\n\r\n%.256s\n",
+                 id, strnlen(id, 256) + 1, id);
     uv_buf_t part = uv_buf_init(reply->text, (unsigned)len);
     visitor->waiting = false;
     if (uv_write(&reply->request, (uv_stream_t *)&visitor->tcp, &part, 1, reply_written)) {

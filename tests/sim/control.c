@@ -16,7 +16,8 @@ static void answer_bad(struct http_peer *peer, const char *message)
 
 /* ---- faults ---- */
 
-static const char html[] = "<html><head><title>Error 502</title></head><body>Connection to leader refused.</body></html>";
+static const char html[] =
+    "<html><head><title>Error 502</title></head><body>Connection to leader refused.</body></html>";
 
 static void delayed_send(uv_timer_t *timer)
 {
@@ -260,9 +261,9 @@ void control_handle(struct http_peer *peer)
         const char *name;
         void (*handle)(struct http_peer *peer);
     } actions[] = {
-        {"fault", control_add_fault},      {"clear", control_clear_faults}, {"lose", control_lose},
-        {"event", control_event},          {"burst", control_burst},        {"stats", control_stats},
-        {"apps", control_apps},            {"leader", control_leader},      {"drop-streams", control_streams},
+        {"fault", control_add_fault}, {"clear", control_clear_faults}, {"lose", control_lose},
+        {"event", control_event},     {"burst", control_burst},        {"stats", control_stats},
+        {"apps", control_apps},       {"leader", control_leader},      {"drop-streams", control_streams},
         {"silence", control_silence},
     };
     const char *action = peer->path + 5;
@@ -272,7 +273,8 @@ void control_handle(struct http_peer *peer)
             return;
         }
     }
-    if (strcmp(action, "fail") == 0 || strcmp(action, "kill") == 0 || strcmp(action, "unreachable") == 0 || strcmp(action, "reachable") == 0) {
+    if (strcmp(action, "fail") == 0 || strcmp(action, "kill") == 0 || strcmp(action, "unreachable") == 0 ||
+        strcmp(action, "reachable") == 0) {
         control_task(peer, action);
     } else {
         answer_bad(peer, "there is no such action");

@@ -42,7 +42,8 @@ static void stream_attached(uv_timer_t *timer)
     struct json_object *event = json_object_new_object();
     json_object_object_add(event, "remoteAddress", json_object_new_string("127.0.0.1"));
     events_send(peer->sim, "event_stream_attached", event);
-    uv_timer_start(timer, stream_keepalive, (uint64_t)peer->sim->options.keepalive_ms, (uint64_t)peer->sim->options.keepalive_ms);
+    uv_timer_start(timer, stream_keepalive, (uint64_t)peer->sim->options.keepalive_ms,
+                   (uint64_t)peer->sim->options.keepalive_ms);
 }
 
 void events_attach(struct http_peer *peer)

@@ -73,13 +73,16 @@ void http_send(struct http_peer *peer, const char *data, size_t len)
     }
 }
 
-void http_answer(struct http_peer *peer, int status, const char *reason, const char *headers, const char *type, const char *body, size_t len)
+void http_answer(struct http_peer *peer, int status, const char *reason, const char *headers, const char *type,
+                 const char *body, size_t len)
 {
     cleanup_buf struct buf answer = BUF_INIT;
     buf_printf(&answer, "HTTP/1.1 %d %s\r\n", status, reason);
     if (status != 401) {
-        buf_printf(&answer, "X-Marathon-Leader: %s\r\nX-Frame-Options: DENY\r\nCache-Control: no-cache, no-store, must-revalidate\r\n",
-                   peer->sim->leader);
+        buf_printf(
+            &answer,
+            "X-Marathon-Leader: %s\r\nX-Frame-Options: DENY\r\nCache-Control: no-cache, no-store, must-revalidate\r\n",
+            peer->sim->leader);
     }
     buf_printf(&answer, "%s", headers);
     if (type) {
@@ -90,7 +93,8 @@ void http_answer(struct http_peer *peer, int status, const char *reason, const c
     http_send(peer, answer.data, answer.len);
 }
 
-void http_answer_json(struct http_peer *peer, int status, const char *reason, const char *headers, struct json_object *object)
+void http_answer_json(struct http_peer *peer, int status, const char *reason, const char *headers,
+                      struct json_object *object)
 {
     const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     http_answer(peer, status, reason, headers, "application/json", text, strlen(text));

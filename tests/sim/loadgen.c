@@ -84,7 +84,8 @@ static void user_finish(struct user *user, enum outcome outcome, const char *det
     if (outcome == OUTCOME_GOOD && load->n_latencies < LOAD_MAX_SAMPLES) {
         load->latencies[load->n_latencies++] = (double)(uv_hrtime() - user->sent_ns) / 1e6;
     } else if (outcome != OUTCOME_GOOD && load->verbose) {
-        fprintf(stderr, "%llu ms: %s on a %s connection: %.200s\n", (unsigned long long)(uv_now(load->loop) - load->began_ms), outcome_names[outcome],
+        fprintf(stderr, "%llu ms: %s on a %s connection: %.200s\n",
+                (unsigned long long)(uv_now(load->loop) - load->began_ms), outcome_names[outcome],
                 user->keep ? "kept" : "new", detail);
     }
     if (outcome == OUTCOME_GOOD && user->keep) {
@@ -268,7 +269,8 @@ int main(int argc, char **argv)
     static struct load load = {.host = "localhost", .path = "/", .rate = 200, .keepalive = 50};
     static uv_signal_t terminate;
     if (!parse(argc, argv, &load)) {
-        fputs("usage: loadgen -p PORT [-h HOST] [-u PATH] [-r RATE] [-k PERCENT-KEPT] [-v]; ends with SIGTERM\n", stderr);
+        fputs("usage: loadgen -p PORT [-h HOST] [-u PATH] [-r RATE] [-k PERCENT-KEPT] [-v]; ends with SIGTERM\n",
+              stderr);
         return 2;
     }
     load.loop = uv_default_loop();

@@ -15,8 +15,10 @@ static void stop(uv_signal_t *signal, int number)
 
 static int usage(void)
 {
-    fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP] [--starting-ms N] [--running-ms N] [--killing-ms N] "
-          "[--killed-ms N]\n       [--linger-ms N] [--keepalive-ms N] [--attach-delay-ms N] [--basic BASE64] [--token T] [--leader URL]\n",
+    fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP] [--starting-ms N] [--running-ms N] "
+          "[--killing-ms N] "
+          "[--killed-ms N]\n       [--linger-ms N] [--keepalive-ms N] [--attach-delay-ms N] [--basic BASE64] [--token "
+          "T] [--leader URL]\n",
           stderr);
     return 2;
 }
@@ -27,8 +29,12 @@ static int *number_option(struct options *options, const char *name)
         const char *name;
         int *value;
     } numbers[] = {
-        {"starting-ms", &options->starting_ms}, {"running-ms", &options->running_ms},     {"killing-ms", &options->killing_ms},
-        {"killed-ms", &options->killed_ms},     {"linger-ms", &options->linger_ms},       {"keepalive-ms", &options->keepalive_ms},
+        {"starting-ms", &options->starting_ms},
+        {"running-ms", &options->running_ms},
+        {"killing-ms", &options->killing_ms},
+        {"killed-ms", &options->killed_ms},
+        {"linger-ms", &options->linger_ms},
+        {"keepalive-ms", &options->keepalive_ms},
         {"attach-delay-ms", &options->attach_delay_ms},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -39,14 +45,23 @@ static int *number_option(struct options *options, const char *name)
     return NULL;
 }
 
-static bool parse(int argc, char **argv, struct options *options, char **listen)
+static bool parse(int argc, char **argv, struct options *options, const char **listen)
 {
     static const struct option longs[] = {
-        {"listen", required_argument, NULL, 'l'},      {"backends", no_argument, NULL, 'b'},          {"host", required_argument, NULL, 'h'},
-        {"basic", required_argument, NULL, 'p'},       {"token", required_argument, NULL, 't'},       {"leader", required_argument, NULL, 'L'},
-        {"starting-ms", required_argument, NULL, 'n'}, {"running-ms", required_argument, NULL, 'n'},  {"killing-ms", required_argument, NULL, 'n'},
-        {"killed-ms", required_argument, NULL, 'n'},   {"linger-ms", required_argument, NULL, 'n'},   {"keepalive-ms", required_argument, NULL, 'n'},
-        {"attach-delay-ms", required_argument, NULL, 'n'}, {NULL, 0, NULL, 0},
+        {"listen", required_argument, NULL, 'l'},
+        {"backends", no_argument, NULL, 'b'},
+        {"host", required_argument, NULL, 'h'},
+        {"basic", required_argument, NULL, 'p'},
+        {"token", required_argument, NULL, 't'},
+        {"leader", required_argument, NULL, 'L'},
+        {"starting-ms", required_argument, NULL, 'n'},
+        {"running-ms", required_argument, NULL, 'n'},
+        {"killing-ms", required_argument, NULL, 'n'},
+        {"killed-ms", required_argument, NULL, 'n'},
+        {"linger-ms", required_argument, NULL, 'n'},
+        {"keepalive-ms", required_argument, NULL, 'n'},
+        {"attach-delay-ms", required_argument, NULL, 'n'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     int index = 0;
@@ -77,12 +92,17 @@ int main(int argc, char **argv)
 {
     static struct sim sim;
     static uv_signal_t terminate;
-    char *listen = mem_strdup("127.0.0.1:0");
-    sim.options = (struct options){.host = "127.0.0.1", .starting_ms = 100, .running_ms = 250, .killing_ms = 50, .killed_ms = 300, .keepalive_ms = 10000};
+    const char *listen = "127.0.0.1:0";
+    sim.options = (struct options){.host = "127.0.0.1",
+                                   .starting_ms = 100,
+                                   .running_ms = 250,
+                                   .killing_ms = 50,
+                                   .killed_ms = 300,
+                                   .keepalive_ms = 10000};
     if (!parse(argc, argv, &sim.options, &listen)) {
         return usage();
     }
-    char *colon = strrchr(listen, ':');
+    const char *colon = strrchr(listen, ':');
     if (!colon) {
         return usage();
     }

@@ -175,7 +175,8 @@ static void task_start(struct app *app)
     task->version = mem_strdup(app->version);
     task->generation = app->generation;
     task->host = mem_strdup(sim->options.host);
-    task->instance = mem_printf("%s.instance-%08llx-e6d5-11f1-b63d-02fc00000001", flat, (unsigned long long)++sim->sequence);
+    task->instance =
+        mem_printf("%s.instance-%08llx-e6d5-11f1-b63d-02fc00000001", flat, (unsigned long long)++sim->sequence);
     task->id = mem_printf("%s._app.1", task->instance);
     task->staged_ms = sim_now_ms();
     task->next = sim->tasks;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The Marathon simulator: apps and tasks that live as real ones do, Marathon's REST and event stream, faults on demand. */
+/* The Marathon simulator: apps and tasks that live as real ones do, Marathon's REST and event stream, faults on demand.
+ */
 #ifndef SIM_H
 #define SIM_H
 
@@ -31,9 +32,12 @@ struct http_peer {
 };
 
 int http_listen(struct sim *sim, const char *host, int port);
-/* Sends an answer with Marathon's usual headers and keeps the connection. headers: further lines, each with CRLF, or "". */
-void http_answer(struct http_peer *peer, int status, const char *reason, const char *headers, const char *type, const char *body, size_t len);
-void http_answer_json(struct http_peer *peer, int status, const char *reason, const char *headers, struct json_object *object);
+/* Sends an answer with Marathon's usual headers and keeps the connection. headers: further lines, each with CRLF, or
+ * "". */
+void http_answer(struct http_peer *peer, int status, const char *reason, const char *headers, const char *type,
+                 const char *body, size_t len);
+void http_answer_json(struct http_peer *peer, int status, const char *reason, const char *headers,
+                      struct json_object *object);
 /* Sends bytes as they are. */
 void http_send(struct http_peer *peer, const char *data, size_t len);
 void http_close_peer(struct http_peer *peer);
