@@ -224,8 +224,8 @@ static void edge_replied(void *arg, int err, const char *reply, size_t len)
         return;
     }
     if (err) {
+        /* Not refused: the connection is gone, and adoption finds out what became of it. */
         slots_acknowledge(backend->slots, &command, false);
-        change_close_if_done(backend, command.slot, command.kind == SLOT_COMMAND_READ);
         return;
     }
     if (command.kind == SLOT_COMMAND_READ) {
