@@ -218,9 +218,12 @@ void engine_start(struct engine *engine)
 
 void engine_close(struct engine *engine)
 {
-    while (engine->waiters) {
-        engine_waiter_cancel(engine->waiters);
+    struct engine_waiter *next = NULL;
+    for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = next) {
+        next = waiter->next;
+        free(waiter);
     }
+    engine->waiters = NULL;
     feed_close(engine);
     for (size_t i = 0; i < engine->n_edges; i++) {
         edge_close(engine->edges[i]);

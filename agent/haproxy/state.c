@@ -153,7 +153,7 @@ static int read_row(struct state_reader *reader, char *line)
     size_t len = strlen(line);
     char *block = mem_alloc(pointers + len + 1);
     const char *words[STATE_MAX_COLUMNS];
-    memcpy(block + pointers, line, len);
+    memcpy(block + pointers, line, len + 1);
     size_t count = split_words(block + pointers, words);
     MEM_GROW(state->servers, reader->capacity, state->count + 1);
     struct haproxy_server *server = &state->servers[state->count++];
@@ -243,7 +243,7 @@ void haproxy_state_free(struct haproxy_state *state)
         free(state->servers[i].name);
         free(state->servers[i].columns);
     }
-    for (size_t i = 0; i < state->n_columns; i++) {
+    for (size_t i = 0; state->header && i < state->n_columns; i++) {
         free(state->header[i]);
     }
     free(state->header);
@@ -263,40 +263,39 @@ void haproxy_state_write(const struct haproxy_state *state, struct buf *content)
     buf_putc(content, '\n');
 }
 
-/* The column's value by what was applied since the row was read, or NULL: as it was read. */
-static const char *applied_value(const char *column, const struct slot_observed *observed, char text[16])
+/* Appends the column's value: by what was applied since the row was read, else as it was read. */
+static void write_column(const char *column, const char *as_read, const struct slot_observed *observed,
+                         struct buf *content)
 {
-    unsigned number = 0;
-    if (strcmp(column, column_names[COLUMN_ADDRESS]) == 0) {
-        return observed->address;
+    const struct {
+        enum column column;
+        unsigned value;
+    } applied[] = {
+        {COLUMN_OP_STATE, observed->op_state},     {COLUMN_ADMIN, observed->admin},
+        {COLUMN_WEIGHT, observed->weight},         {COLUMN_PORT, observed->port},
+        {COLUMN_CHECK_PORT, observed->check_port},
+    };
+    if (strcmp(column, column_names[COLUMN_ADDRESS]) == 0 && observed->address[0]) {
+        buf_puts(content, observed->address);
+        return;
     }
-    if (strcmp(column, column_names[COLUMN_OP_STATE]) == 0) {
-        number = observed->op_state;
-    } else if (strcmp(column, column_names[COLUMN_ADMIN]) == 0) {
-        number = observed->admin;
-    } else if (strcmp(column, column_names[COLUMN_WEIGHT]) == 0) {
-        number = observed->weight;
-    } else if (strcmp(column, column_names[COLUMN_PORT]) == 0) {
-        number = observed->port;
-    } else if (strcmp(column, column_names[COLUMN_CHECK_PORT]) == 0) {
-        number = observed->check_port;
-    } else {
-        return NULL;
+    for (size_t i = 0; i < sizeof(applied) / sizeof(applied[0]); i++) {
+        if (strcmp(column, column_names[applied[i].column]) == 0) {
+            buf_printf(content, "%u", applied[i].value);
+            return;
+        }
     }
-    snprintf(text, 16, "%u", number);
-    return text;
+    buf_puts(content, as_read);
 }
 
 void haproxy_state_write_row(const struct haproxy_state *state, const struct haproxy_server *server,
                              const struct slot_observed *observed, struct buf *content)
 {
     for (size_t i = 0; i < state->n_columns; i++) {
-        char text[16];
-        const char *value = applied_value(state->header[i], observed, text);
         if (i > 0) {
             buf_putc(content, ' ');
         }
-        buf_puts(content, value && value[0] ? value : server->columns[i]);
+        write_column(state->header[i], server->columns[i], observed, content);
     }
     buf_putc(content, '\n');
 }

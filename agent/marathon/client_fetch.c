@@ -203,7 +203,9 @@ void client_fetch_cancel(struct client_fetch *fetch)
 
 void fetches_cancel_all(struct client *client)
 {
-    while (client->fetches) {
-        client_fetch_cancel(client->fetches);
+    struct client_fetch *next = NULL;
+    for (struct client_fetch *fetch = client->fetches; fetch; fetch = next) {
+        next = fetch->next;
+        client_fetch_cancel(fetch);
     }
 }

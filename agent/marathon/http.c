@@ -314,9 +314,10 @@ static void http_timer_closed(uv_handle_t *handle)
 void http_close(struct http *http)
 {
     http->closing = true;
-    while (http->transfers) {
-        http->transfers->busy = false;
-        transfer_free(http->transfers);
+    struct http_transfer *next = NULL;
+    for (struct http_transfer *transfer = http->transfers; transfer; transfer = next) {
+        next = transfer->next;
+        transfer_free(transfer);
     }
     curl_multi_cleanup(http->multi);
     uv_close((uv_handle_t *)http->timer, http_timer_closed);
