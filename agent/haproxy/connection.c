@@ -21,6 +21,9 @@
 #define CONNECTION_BACKOFF_MAX_MS 1000
 #define CONNECTION_MAX_REPLY (256U << 20) /* `show servers state` of a million slots */
 #define CONNECTION_READ_SIZE 65536
+/* Bytes sent and not answered yet. HAProxy 3.2.0 stalls for ever, and aborts when we then hang up, with more than
+ * 16384. */
+#define CONNECTION_WINDOW 8000
 
 enum connection_phase { PHASE_WAITING, PHASE_CONNECTING, PHASE_GREETING, PHASE_UP, PHASE_CLOSED };
 
@@ -28,6 +31,7 @@ enum connection_phase { PHASE_WAITING, PHASE_CONNECTING, PHASE_GREETING, PHASE_U
 struct request {
     haproxy_done *done;
     void *arg;
+    size_t len; /* of the line with its end */
     uint64_t sent_ms;
     struct request *next;
 };
@@ -50,7 +54,10 @@ struct haproxy_connection {
     uv_prepare_t turn;
     struct haproxy_reply_reader *reader;
     struct request *first, **last;
-    struct buf out;
+    struct request *unsent; /* the first one that has not been written */
+    struct buf out;         /* the lines of those */
+    size_t out_taken;       /* bytes of out that have been written */
+    size_t in_flight;       /* bytes written and not answered */
     char *read_buffer;
     struct haproxy_info info;
     uint64_t backoff_ms;
@@ -101,6 +108,9 @@ static void connection_drop_peer(struct haproxy_connection *connection)
     }
     haproxy_reply_reader_reset(connection->reader);
     buf_clear(&connection->out);
+    connection->out_taken = 0;
+    connection->in_flight = 0;
+    connection->unsent = NULL;
     connection->probing = false;
 }
 
@@ -109,9 +119,10 @@ static void connection_drop_peer(struct haproxy_connection *connection)
 static void connection_queue(struct haproxy_connection *connection, const char *line, haproxy_done *done, void *arg)
 {
     struct request *request = MEM_NEW(struct request);
-    *request = (struct request){.done = done, .arg = arg, .sent_ms = uv_now(connection->loop)};
+    *request = (struct request){.done = done, .arg = arg, .len = strlen(line) + 1};
     *connection->last = request;
     connection->last = &request->next;
+    connection->unsent = connection->unsent ? connection->unsent : request;
     buf_puts(&connection->out, line);
     buf_putc(&connection->out, '\n');
 }
@@ -121,6 +132,7 @@ static struct request *connection_take_request(struct haproxy_connection *connec
     struct request *request = connection->first;
     if (request) {
         connection->first = request->next;
+        connection->in_flight -= request->len < connection->in_flight ? request->len : connection->in_flight;
         if (!connection->first) {
             connection->last = &connection->first;
         }
@@ -146,20 +158,45 @@ static void write_done(uv_write_t *request, int status)
     free(job);
 }
 
-void haproxy_connection_flush(struct haproxy_connection *connection)
+/* Marks the requests that fit the window as sent; returns the length of their lines. */
+static size_t connection_fill_window(struct haproxy_connection *connection)
 {
-    uv_prepare_stop(&connection->turn);
-    if (!connection->peer || connection->out.len == 0) {
-        return;
+    size_t len = 0;
+    uint64_t now = uv_now(connection->loop);
+    while (connection->unsent &&
+           (connection->in_flight == 0 || connection->in_flight + connection->unsent->len <= CONNECTION_WINDOW)) {
+        connection->unsent->sent_ms = now;
+        connection->in_flight += connection->unsent->len;
+        len += connection->unsent->len;
+        connection->unsent = connection->unsent->next;
     }
+    return len;
+}
+
+static void connection_write(struct haproxy_connection *connection, const char *data, size_t len)
+{
     struct write_job *job = MEM_NEW(struct write_job);
-    size_t len = connection->out.len;
-    job->data = buf_steal(&connection->out);
+    job->data = mem_strndup(data, len);
     uv_buf_t part = uv_buf_init(job->data, (unsigned)len);
     int err = uv_write(&job->request, &connection->peer->stream, &part, 1, write_done);
     if (err) {
         free(job->data);
         free(job);
+    }
+}
+
+void haproxy_connection_flush(struct haproxy_connection *connection)
+{
+    uv_prepare_stop(&connection->turn);
+    size_t len = connection->peer ? connection_fill_window(connection) : 0;
+    if (len == 0) {
+        return;
+    }
+    connection_write(connection, connection->out.data + connection->out_taken, len);
+    connection->out_taken += len;
+    if (connection->out_taken * 2 >= connection->out.len) {
+        buf_consume(&connection->out, connection->out_taken);
+        connection->out_taken = 0;
     }
 }
 
@@ -262,6 +299,8 @@ static void connection_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t 
     }
     if (haproxy_reply_reader_feed(connection->reader, part->base, (size_t)n_read)) {
         connection_lose(connection, SLOTD_E_LIMIT, "a reply is larger than allowed", CONNECTION_BACKOFF_MAX_MS);
+    } else if (connection->unsent && connection->in_flight <= CONNECTION_WINDOW / 2) {
+        haproxy_connection_flush(connection);
     }
 }
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Fuzz target: what HAProxy's socket may send: replies and their borders, `show info`, `show servers state`. */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "slotd/haproxy.h"
+
+static void judge_all(void *arg, const char *reply, size_t len)
+{
+    struct haproxy_info info;
+    struct haproxy_state *state = NULL;
+    (void)arg;
+    for (int kind = SLOT_COMMAND_MAINT; kind < SLOT_COMMAND_READ; kind++) {
+        struct slot_command command = {.kind = (enum slot_command_kind)kind, .server = "s1"};
+        (void)haproxy_reply_judge(&command, reply, len);
+    }
+    (void)haproxy_info_parse(reply, len, &info, NULL);
+    if (haproxy_state_parse(reply, len, &state, NULL) == 0) {
+        struct buf content = BUF_INIT;
+        haproxy_state_write(state, &content);
+        for (size_t i = 0; i < state->count; i++) {
+            haproxy_state_write_row(state, &state->servers[i], &state->servers[i].observed, &content);
+        }
+        buf_free(&content);
+        haproxy_state_free(state);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct haproxy_reply_reader *reader = haproxy_reply_reader_new(1 << 16, judge_all, NULL);
+    size_t half = size / 2;
+    if (haproxy_reply_reader_feed(reader, (const char *)data, half) == 0) {
+        (void)haproxy_reply_reader_feed(reader, (const char *)data + half, size - half);
+    }
+    haproxy_reply_reader_free(reader);
+    return 0;
+}

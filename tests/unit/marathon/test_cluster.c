@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/* Which of an event and an answer is the newer, and what absence means. */
+#include <string.h>
+
+#include "slotd/cluster.h"
+#include "slotd/mem.h"
+#include "suite.h"
+
+static struct cluster *cluster;
+
+static void setup(void)
+{
+    cluster = cluster_new(&(struct cluster_config){.missing_confirmations = 2, .max_removal_percent = 50});
+}
+
+static void teardown(void)
+{
+    struct cluster_view view;
+    while (cluster_next_dirty(cluster, &view)) {
+    }
+    cluster_free(cluster);
+}
+
+/* ---- the world's side ---- */
+
+/* An app as an answer lists it: tasks is a list such as "a b:KILLING c". */
+static struct marathon_app *make_app(const char *id, const char *version, const char *tasks)
+{
+    cleanup_buf struct buf json = BUF_INIT;
+    cleanup_free char *list = mem_strdup(tasks);
+    char *rest = NULL;
+    buf_printf(&json, "{\"id\":\"%s\",\"version\":\"%s\",\"tasks\":[", id, version);
+    for (char *task = strtok_r(list, " ", &rest); task; task = strtok_r(NULL, " ", &rest)) {
+        char *state = strchr(task, ':');
+        if (state) {
+            *state++ = '\0';
+        }
+        buf_printf(&json, "%s{\"id\":\"%s\",\"host\":\"h\",\"ports\":[1],\"version\":\"%s\",\"state\":\"TASK_%s\"}",
+                   json.data[json.len - 1] == '[' ? "" : ",", task, version, state ? state : "RUNNING");
+    }
+    buf_puts(&json, "]}");
+    struct marathon_app *app = NULL;
+    ck_assert_int_eq(marathon_app_parse(json.data, json.len, &app, NULL, NULL), 0);
+    return app;
+}
+
+static void list_app(uint64_t stamp, const char *id, const char *version, const char *tasks)
+{
+    cluster_put_listed_app(cluster, stamp, make_app(id, version, tasks));
+}
+
+/* A complete answer that lists one app. */
+static struct cluster_fetch_result answer(const char *id, const char *version, const char *tasks)
+{
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    list_app(stamp, id, version, tasks);
+    return cluster_end_fetch(cluster, stamp);
+}
+
+static struct cluster_fetch_result empty_answer(void)
+{
+    return cluster_end_fetch(cluster, cluster_begin_fetch(cluster));
+}
+
+static enum cluster_effect apply(const char *name, const char *json)
+{
+    struct marathon_event *event = NULL;
+    ck_assert_int_eq(marathon_event_parse(name, json, strlen(json), &event, NULL), 0);
+    enum cluster_effect effect = cluster_apply_event(cluster, event);
+    marathon_event_free(event);
+    return effect;
+}
+
+static enum cluster_effect status(const char *app, const char *task, const char *version, const char *state)
+{
+    cleanup_free char *json =
+        mem_printf("{\"appId\":\"%s\",\"taskId\":\"%s\",\"version\":\"%s\",\"taskStatus\":\"TASK_%s\","
+                   "\"host\":\"h\",\"ports\":[1]}",
+                   app, task, version, state);
+    return apply("status_update_event", json);
+}
+
+static enum cluster_effect terminate(const char *app)
+{
+    cleanup_free char *json = mem_printf("{\"appId\":\"%s\"}", app);
+    return apply("app_terminated_event", json);
+}
+
+static enum cluster_effect post(const char *app, const char *version)
+{
+    cleanup_free char *json = mem_printf("{\"appDefinition\":{\"id\":\"%s\",\"version\":\"%s\"}}", app, version);
+    return apply("api_post_event", json);
+}
+
+/* ---- what is believed ---- */
+
+/* The app's tasks as "a b:killing", waiting ones as "a?"; "gone" when the app is not known. */
+static const char *believed(const char *id)
+{
+    static struct buf text;
+    struct cluster_view view;
+    buf_clear(&text);
+    if (!cluster_get_app(cluster, id, &view)) {
+        return "gone";
+    }
+    for (size_t i = 0; i < view.app->n_tasks; i++) {
+        const struct marathon_task *task = view.app->tasks[i];
+        buf_printf(&text, "%s%s%s", text.len ? " " : "", task->id, cluster_task_waits(cluster, task->id) ? "?" : "");
+        if (task->state != MARATHON_TASK_RUNNING) {
+            buf_printf(&text, ":%s", marathon_task_state_text(task->state));
+        }
+    }
+    return buf_text(&text);
+}
+
+static const char *version_of(const char *id)
+{
+    struct cluster_view view;
+    return cluster_get_app(cluster, id, &view) && view.has_definition ? view.app->version : "none";
+}
+
+static size_t count_dirty(void)
+{
+    struct cluster_view view;
+    size_t count = 0;
+    while (cluster_next_dirty(cluster, &view)) {
+        count++;
+    }
+    return count;
+}
+
+/* ---- events against answers ---- */
+
+START_TEST(an_event_newer_than_the_request_wins)
+{
+    answer("/a", "1", "x y");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    status("/a", "x", "1", "KILLING");
+    list_app(stamp, "/a", "1", "x y");
+    ck_assert_str_eq(believed("/a"), "x:killing y");
+    cluster_end_fetch(cluster, stamp);
+    answer("/a", "1", "x y");
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(a_terminal_task_never_revives)
+{
+    answer("/a", "1", "x y");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    status("/a", "x", "1", "FAILED");
+    list_app(stamp, "/a", "1", "x y");
+    ck_assert_str_eq(believed("/a"), "x:terminal y");
+    status("/a", "x", "1", "RUNNING");
+    ck_assert_str_eq(believed("/a"), "x:terminal y");
+    cluster_end_fetch(cluster, stamp);
+    /* Listed still by an answer sent after its end (terminal tasks linger): it stays as it is. */
+    answer("/a", "1", "x y");
+    ck_assert_str_eq(believed("/a"), "x:terminal y");
+    answer("/a", "1", "y");
+    ck_assert_str_eq(believed("/a"), "y");
+}
+END_TEST
+
+START_TEST(an_end_is_remembered_of_an_app_that_an_answer_under_way_will_list)
+{
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    status("/a", "x", "1", "KILLED");
+    list_app(stamp, "/a", "1", "x y");
+    cluster_end_fetch(cluster, stamp);
+    ck_assert_str_eq(believed("/a"), "x:terminal y");
+}
+END_TEST
+
+START_TEST(a_listed_end_is_explicit)
+{
+    answer("/a", "1", "x y");
+    answer("/a", "1", "x:FAILED y");
+    ck_assert_str_eq(believed("/a"), "x:terminal y");
+}
+END_TEST
+
+START_TEST(an_instance_that_is_wiped_ends_its_tasks)
+{
+    answer("/a", "1", "a.instance-1._app.1 a.instance-10._app.1");
+    apply("unknown_instance_terminated_event",
+          "{\"instanceId\":\"a.instance-1\",\"runSpecId\":\"/a\",\"condition\":\"Killed\"}");
+    ck_assert_str_eq(believed("/a"), "a.instance-1._app.1:terminal a.instance-10._app.1");
+}
+END_TEST
+
+START_TEST(an_unreachable_task_comes_back)
+{
+    answer("/a", "1", "x");
+    status("/a", "x", "1", "UNREACHABLE");
+    ck_assert_str_eq(believed("/a"), "x:unreachable");
+    ck_assert_int_eq(status("/a", "x", "1", "RUNNING"), CLUSTER_CHANGED);
+    ck_assert_str_eq(believed("/a"), "x");
+}
+END_TEST
+
+START_TEST(what_changes_nothing_makes_nothing_dirty)
+{
+    answer("/a", "1", "x y");
+    ck_assert_uint_eq(count_dirty(), 1);
+    answer("/a", "1", "y x");
+    ck_assert_uint_eq(count_dirty(), 0);
+    ck_assert_int_eq(status("/a", "x", "1", "RUNNING"), CLUSTER_NO_EFFECT);
+    ck_assert_int_eq(status("/a", "z", "1", "STAGING"), CLUSTER_NO_EFFECT);
+    ck_assert_int_eq(status("/deleted", "z", "1", "KILLED"), CLUSTER_NO_EFFECT);
+    ck_assert_uint_eq(count_dirty(), 0);
+    ck_assert_uint_eq(cluster_count(cluster).apps, 1);
+}
+END_TEST
+
+/* ---- versions ---- */
+
+START_TEST(a_task_of_an_unknown_version_waits_for_its_definition)
+{
+    answer("/a", "1", "x");
+    ck_assert_int_eq(status("/a", "y", "2", "RUNNING"), CLUSTER_FETCH_APP);
+    ck_assert_str_eq(believed("/a"), "x y?");
+    cluster_put_single_app(cluster, cluster_begin_fetch(cluster), make_app("/a", "2", "x y"));
+    ck_assert_str_eq(believed("/a"), "x y");
+    ck_assert_str_eq(version_of("/a"), "2");
+    /* Now it is known, and so is the version before it. */
+    ck_assert_int_eq(status("/a", "z", "2", "RUNNING"), CLUSTER_CHANGED);
+    ck_assert_int_eq(status("/a", "w", "1", "RUNNING"), CLUSTER_CHANGED);
+    ck_assert_str_eq(believed("/a"), "w x y z");
+}
+END_TEST
+
+START_TEST(an_unknown_app_is_fetched)
+{
+    ck_assert_int_eq(status("/a", "x", "1", "RUNNING"), CLUSTER_FETCH_APP);
+    ck_assert_str_eq(believed("/a"), "x?");
+    ck_assert_str_eq(version_of("/a"), "none");
+    cluster_put_single_missing(cluster, cluster_begin_fetch(cluster), "/a");
+    ck_assert_str_eq(believed("/a"), "gone");
+}
+END_TEST
+
+START_TEST(a_posted_definition_counts_when_a_task_of_it_runs)
+{
+    answer("/a", "1", "x");
+    post("/a", "2");
+    ck_assert_str_eq(version_of("/a"), "1");
+    ck_assert_int_eq(status("/a", "y", "2", "RUNNING"), CLUSTER_CHANGED);
+    ck_assert_str_eq(version_of("/a"), "2");
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(a_newer_answer_replaces_what_was_posted)
+{
+    answer("/a", "1", "x");
+    post("/a", "2");
+    answer("/a", "1", "x");
+    ck_assert_int_eq(status("/a", "y", "2", "RUNNING"), CLUSTER_FETCH_APP);
+}
+END_TEST
+
+START_TEST(an_older_answer_does_not_undo_what_was_posted)
+{
+    answer("/a", "1", "x");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    post("/a", "2");
+    status("/a", "y", "2", "RUNNING");
+    list_app(stamp, "/a", "1", "x");
+    cluster_end_fetch(cluster, stamp);
+    ck_assert_str_eq(version_of("/a"), "2");
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(a_rollback_has_an_older_version_and_counts)
+{
+    answer("/a", "2", "x");
+    answer("/a", "1", "x");
+    ck_assert_str_eq(version_of("/a"), "1");
+}
+END_TEST
+
+/* ---- absence ---- */
+
+START_TEST(absence_needs_confirmation)
+{
+    answer("/a", "1", "x y");
+    ck_assert_int_eq(answer("/a", "1", "x").verdict, CLUSTER_UNCONFIRMED);
+    ck_assert_str_eq(believed("/a"), "x y");
+    ck_assert_uint_eq(answer("/a", "1", "x").n_removed, 1);
+    ck_assert_str_eq(believed("/a"), "x");
+    ck_assert_int_eq(answer("/a", "1", "x").verdict, CLUSTER_GOOD);
+}
+END_TEST
+
+START_TEST(a_confirmation_is_sent_after_the_first_was_complete)
+{
+    answer("/a", "1", "x y");
+    uint64_t first = cluster_begin_fetch(cluster);
+    uint64_t second = cluster_begin_fetch(cluster);
+    list_app(first, "/a", "1", "x");
+    cluster_end_fetch(cluster, first);
+    list_app(second, "/a", "1", "x");
+    cluster_end_fetch(cluster, second);
+    ck_assert_str_eq(believed("/a"), "x y");
+    answer("/a", "1", "x");
+    ck_assert_str_eq(believed("/a"), "x");
+}
+END_TEST
+
+START_TEST(confirmations_are_in_a_row)
+{
+    answer("/a", "1", "x y");
+    answer("/a", "1", "x");
+    answer("/a", "1", "x y");
+    answer("/a", "1", "x");
+    ck_assert_str_eq(believed("/a"), "x y");
+    status("/a", "y", "1", "RUNNING");
+    answer("/a", "1", "x");
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(an_answer_sent_before_a_task_began_cannot_miss_it)
+{
+    answer("/a", "1", "x");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    status("/a", "y", "1", "RUNNING");
+    list_app(stamp, "/a", "1", "x");
+    ck_assert_int_eq(cluster_end_fetch(cluster, stamp).verdict, CLUSTER_GOOD);
+}
+END_TEST
+
+START_TEST(one_app_alone_is_no_statement_about_absent_tasks)
+{
+    answer("/a", "1", "x y");
+    for (int i = 0; i < 3; i++) {
+        cluster_put_single_app(cluster, cluster_begin_fetch(cluster), make_app("/a", "1", "x"));
+    }
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(an_empty_answer_is_never_believed)
+{
+    answer("/a", "1", "x");
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(empty_answer().verdict, CLUSTER_HELD);
+    }
+    ck_assert_str_eq(believed("/a"), "x");
+    ck_assert_uint_eq(cluster_held(cluster), 1);
+    ck_assert_uint_eq(cluster_confirm(cluster), 1);
+    ck_assert_str_eq(believed("/a"), "");
+    empty_answer();
+    empty_answer();
+    ck_assert_str_eq(believed("/a"), "gone");
+}
+END_TEST
+
+START_TEST(the_guard_holds_what_is_too_much)
+{
+    answer("/a", "1", "a b c d e f g h");
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(answer("/a", "1", "a b c").verdict, CLUSTER_HELD);
+    }
+    ck_assert_str_eq(believed("/a"), "a b c d e f g h");
+    /* Half is not above half. */
+    answer("/a", "1", "a b c d");
+    answer("/a", "1", "a b c d");
+    ck_assert_str_eq(believed("/a"), "a b c d");
+}
+END_TEST
+
+START_TEST(below_eight_the_guard_does_not_hold)
+{
+    answer("/a", "1", "a b c d e f g");
+    answer("/a", "1", "a");
+    answer("/a", "1", "a");
+    ck_assert_str_eq(believed("/a"), "a");
+}
+END_TEST
+
+START_TEST(what_is_replaced_is_not_held)
+{
+    answer("/a", "1", "a b c d e f g h");
+    answer("/a", "2", "i j k l m n o p");
+    answer("/a", "2", "i j k l m n o p");
+    ck_assert_str_eq(believed("/a"), "i j k l m n o p");
+}
+END_TEST
+
+START_TEST(events_let_through_what_the_guard_holds)
+{
+    answer("/a", "1", "a b c d e f g h");
+    answer("/a", "1", "a");
+    answer("/a", "1", "a");
+    status("/a", "b", "1", "KILLED");
+    ck_assert_str_eq(believed("/a"), "a b:terminal c d e f g h");
+}
+END_TEST
+
+/* ---- apps ---- */
+
+START_TEST(a_deleted_app_goes_with_its_404_and_its_last_task)
+{
+    answer("/a", "1", "x");
+    ck_assert_int_eq(terminate("/a"), CLUSTER_FETCH_APP);
+    cluster_put_single_missing(cluster, cluster_begin_fetch(cluster), "/a");
+    ck_assert_str_eq(believed("/a"), "x");
+    cluster_end_fetch(cluster, cluster_begin_fetch(cluster));
+    status("/a", "x", "1", "KILLED");
+    ck_assert_str_eq(believed("/a"), "gone");
+}
+END_TEST
+
+START_TEST(a_404_without_a_word_is_a_doubt)
+{
+    answer("/a", "1", "x");
+    cluster_put_single_missing(cluster, cluster_begin_fetch(cluster), "/a");
+    ck_assert_str_eq(believed("/a"), "x");
+    ck_assert_str_eq(version_of("/a"), "1");
+}
+END_TEST
+
+START_TEST(an_app_deleted_and_created_again_lives)
+{
+    answer("/a", "1", "x");
+    terminate("/a");
+    status("/a", "x", "1", "KILLED");
+    post("/a", "2");
+    cluster_put_single_app(cluster, cluster_begin_fetch(cluster), make_app("/a", "2", ""));
+    status("/a", "y", "2", "RUNNING");
+    ck_assert_str_eq(believed("/a"), "y");
+    ck_assert_str_eq(version_of("/a"), "2");
+}
+END_TEST
+
+START_TEST(an_app_whose_listing_is_older_than_its_end_stays_ended)
+{
+    answer("/a", "1", "x");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    terminate("/a");
+    status("/a", "x", "1", "KILLED");
+    list_app(stamp, "/a", "1", "x");
+    cluster_end_fetch(cluster, stamp);
+    ck_assert_str_eq(believed("/a"), "x:terminal");
+    answer("/b", "1", "z");
+    ck_assert_str_eq(believed("/a"), "gone");
+}
+END_TEST
+
+START_TEST(a_malformed_app_keeps_its_last_good_state)
+{
+    struct cluster_view view;
+    answer("/a", "1", "x");
+    for (int i = 0; i < 3; i++) {
+        uint64_t stamp = cluster_begin_fetch(cluster);
+        cluster_put_malformed_app(cluster, stamp, "/a", "labels: object expected, array found");
+        ck_assert_int_eq(cluster_end_fetch(cluster, stamp).verdict, CLUSTER_GOOD);
+    }
+    ck_assert_str_eq(believed("/a"), "x");
+    ck_assert(cluster_get_app(cluster, "/a", &view));
+    ck_assert_str_eq(view.problem, "labels: object expected, array found");
+    answer("/a", "1", "x");
+    ck_assert(cluster_get_app(cluster, "/a", &view));
+    ck_assert_ptr_null(view.problem);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    Suite *suite = suite_create("cluster");
+    TCase *tests = tcase_create("all");
+    const TTest *const all[] = {
+        an_event_newer_than_the_request_wins,
+        a_terminal_task_never_revives,
+        an_end_is_remembered_of_an_app_that_an_answer_under_way_will_list,
+        a_listed_end_is_explicit,
+        an_instance_that_is_wiped_ends_its_tasks,
+        an_unreachable_task_comes_back,
+        what_changes_nothing_makes_nothing_dirty,
+        a_task_of_an_unknown_version_waits_for_its_definition,
+        an_unknown_app_is_fetched,
+        a_posted_definition_counts_when_a_task_of_it_runs,
+        a_newer_answer_replaces_what_was_posted,
+        an_older_answer_does_not_undo_what_was_posted,
+        a_rollback_has_an_older_version_and_counts,
+        absence_needs_confirmation,
+        a_confirmation_is_sent_after_the_first_was_complete,
+        confirmations_are_in_a_row,
+        an_answer_sent_before_a_task_began_cannot_miss_it,
+        one_app_alone_is_no_statement_about_absent_tasks,
+        an_empty_answer_is_never_believed,
+        the_guard_holds_what_is_too_much,
+        below_eight_the_guard_does_not_hold,
+        what_is_replaced_is_not_held,
+        events_let_through_what_the_guard_holds,
+        a_deleted_app_goes_with_its_404_and_its_last_task,
+        a_404_without_a_word_is_a_doubt,
+        an_app_deleted_and_created_again_lives,
+        an_app_whose_listing_is_older_than_its_end_stays_ended,
+        a_malformed_app_keeps_its_last_good_state,
+    };
+    tcase_add_checked_fixture(tests, setup, teardown);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        tcase_add_test(tests, all[i]);
+    }
+    suite_add_tcase(suite, tests);
+    return suite;
+}
+
+SUITE_MAIN(make_suite)
