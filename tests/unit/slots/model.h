@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* A model of one HAProxy backend: applies planned commands, and dies on what must never happen. */
+#ifndef SLOTD_TESTS_UNIT_SLOTS_MODEL_H
+#define SLOTD_TESTS_UNIT_SLOTS_MODEL_H
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "slotd/buf.h"
+#include "slotd/slots.h"
+
+#define MODEL_SLOTS 32
+
+struct model {
+    size_t count;
+    char names[MODEL_SLOTS][8];
+    struct slot_observed rows[MODEL_SLOTS];
+    struct slot_observed late[MODEL_SLOTS]; /* an address that is applied later (2.9+) */
+    bool pending[MODEL_SLOTS];
+    bool is_late;
+};
+
+static inline void model_init(struct model *model, size_t count, bool is_late)
+{
+    memset(model, 0, sizeof(*model));
+    model->count = count;
+    model->is_late = is_late;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(model->names[i], sizeof(model->names[i]), "s%zu", i + 1);
+        model->rows[i] =
+            (struct slot_observed){.server = model->names[i], .address = "0.0.0.0", .port = 1, .weight = 1, .admin = 5};
+    }
+}
+
+static inline struct slot_observed *model_find(struct model *model, const char *server)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        if (strcmp(model->names[i], server) == 0) {
+            return &model->rows[i];
+        }
+    }
+    ck_abort_msg("there is no server %s", server);
+    return NULL;
+}
+
+static inline void model_settle(struct model *model)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        if (model->pending[i]) {
+            memcpy(model->rows[i].address, model->late[i].address, sizeof(model->rows[i].address));
+            model->rows[i].port = model->late[i].port;
+            model->pending[i] = false;
+        }
+    }
+}
+
+static inline void model_apply(struct model *model, const struct slot_command *command)
+{
+    struct slot_observed *row = model_find(model, command->server);
+    size_t place = (size_t)(row - model->rows);
+    bool in_maint = (row->admin & SLOT_ADMIN_MAINT) != 0;
+    switch (command->kind) {
+    case SLOT_COMMAND_MAINT:
+        row->admin |= SLOT_ADMIN_FMAINT;
+        row->op_state = 0;
+        break;
+    case SLOT_COMMAND_READY:
+        ck_assert_msg(!model->pending[place], "%s made ready before its address was read back", row->server);
+        row->admin &= ~(unsigned)(SLOT_ADMIN_FMAINT | SLOT_ADMIN_FDRAIN);
+        row->op_state = 2;
+        break;
+    case SLOT_COMMAND_DRAIN:
+        ck_assert_msg(!in_maint, "%s drained from maint, which makes it run", row->server);
+        row->admin |= SLOT_ADMIN_FDRAIN;
+        break;
+    case SLOT_COMMAND_ADDRESS:
+        ck_assert_msg(in_maint, "%s moved outside maint", row->server);
+        snprintf(model->late[place].address, sizeof(model->late[place].address), "%s", command->address);
+        model->late[place].port = command->port;
+        model->pending[place] = true;
+        if (!model->is_late) {
+            model_settle(model);
+        }
+        break;
+    case SLOT_COMMAND_CHECK_PORT:
+        ck_assert_msg(row->checked, "%s has no check", row->server);
+        row->check_port = command->value;
+        break;
+    case SLOT_COMMAND_WEIGHT:
+        ck_assert_uint_le(command->value, 256);
+        row->weight = command->value;
+        break;
+    case SLOT_COMMAND_READ:
+        break;
+    }
+}
+
+static inline void model_show(const struct model *model, struct slots *slots, bool complete)
+{
+    slots_observe(slots, model->rows, model->count, complete);
+}
+
+/* Sends what is planned and answers it, until nothing more comes. Notes each command in text, when it is not NULL. */
+static inline size_t model_run(struct model *model, struct slots *slots, struct buf *text)
+{
+    static const char *const names[] = {"maint", "addr", "check-port", "weight", "ready", "drain", "read"};
+    struct slots_options options = {.read_back = model->is_late};
+    size_t sent = 0;
+    for (int round = 0; round < 100; round++) {
+        struct slot_plan plan = {0};
+        slots_plan(slots, &options, &plan);
+        if (plan.count == 0) {
+            slot_plan_free(&plan);
+            return sent;
+        }
+        for (size_t i = 0; i < plan.count; i++) {
+            const struct slot_command *command = &plan.commands[i];
+            sent++;
+            if (command->kind == SLOT_COMMAND_READ) {
+                buf_puts(text, "read;");
+                model_settle(model);
+                model_show(model, slots, false);
+                continue;
+            }
+            buf_printf(text, "%s %s", command->server, names[command->kind]);
+            if (command->kind == SLOT_COMMAND_ADDRESS) {
+                buf_printf(text, " %s:%u", command->address, (unsigned)command->port);
+            } else if (command->kind == SLOT_COMMAND_WEIGHT || command->kind == SLOT_COMMAND_CHECK_PORT) {
+                buf_printf(text, " %u", (unsigned)command->value);
+            }
+            buf_puts(text, ";");
+            model_apply(model, command);
+            slots_acknowledge(slots, command, true);
+        }
+        slot_plan_free(&plan);
+    }
+    ck_abort_msg("no end of commands");
+    return sent;
+}
+
+#endif
