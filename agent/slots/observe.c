@@ -149,14 +149,19 @@ static void slot_fail(struct slots *slots, size_t place)
     }
 }
 
+static bool slot_shows_sent_address(const struct slot *slot)
+{
+    return slot->observed.port == slot->sent_port && strcmp(slot->observed.address, slot->sent_address) == 0;
+}
+
 static void slot_take_read(struct slots *slots, size_t place, const struct slot_observed *row)
 {
     struct slot *slot = &slots->slots[place];
     bool awaited = slot->reading;
     slot_take_row(slot, row);
     slot->reading = false;
-    bool applied = slot->observed.port == slot->sent_port && strcmp(slot->observed.address, slot->sent_address) == 0;
-    if (awaited && slot->role == ROLE_OWNED && !applied) {
+    slot->unsure = slot->unsure && !slot_shows_sent_address(slot);
+    if (awaited && slot->role == ROLE_OWNED && slot->unsure) {
         /* Applied late (2.9+): look again, but not for ever. */
         slot->reading = true;
         if (++slot->reads >= SLOTS_MAX_READS) {

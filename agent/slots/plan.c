@@ -83,22 +83,20 @@ static void plan_weight(const struct slots *slots, size_t place, struct slot_pla
     }
 }
 
-/* A former task's settings survive in a slot: all of them are set at each assignment. */
-static void plan_move(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+/* A former task's settings survive in a slot: all of them are set at each assignment. Maint goes before and ready comes
+ * after, each in a plan of its own: a line that is refused cannot stop those behind it in the same write. */
+static void plan_move(const struct slots *slots, size_t place, struct slot_plan *plan)
 {
-    const struct slots *slots = outlook->slots;
     const struct slot *slot = &slots->slots[place];
     if (!slot_is_in_maint(slot)) {
         plan_add(plan, slots, place, SLOT_COMMAND_MAINT, 0);
+        return;
     }
     plan_add(plan, slots, place, SLOT_COMMAND_ADDRESS, 0);
     if (slot->observed.checked) {
         plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
     }
     plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot->owner->weight);
-    if (!outlook->options->read_back && !slot->owner->drain) {
-        plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
-    }
 }
 
 static void plan_enter(const struct slots *slots, size_t place, struct slot_plan *plan)
@@ -118,7 +116,7 @@ static void plan_owned(const struct outlook *outlook, size_t place, struct slot_
     bool drain = slot_should_drain(outlook, slot);
     if (!slot_has_address_of(slot, slot->owner)) {
         if (slot->owner->address[0]) {
-            plan_move(outlook, place, plan);
+            plan_move(slots, place, plan);
         }
     } else if (slot_is_in_maint(slot)) {
         if (!drain) {
@@ -235,7 +233,7 @@ void slots_plan(struct slots *slots, const struct slots_options *options, struct
         struct slot *slot = &slots->slots[command->slot];
         slot->in_flight++;
         if (command->kind == SLOT_COMMAND_ADDRESS) {
-            slot->reading = options->read_back;
+            slot->reading = slot->unsure = options->read_back;
             slot->reads = 0;
             memcpy(slot->sent_address, slot->owner->address, sizeof(slot->sent_address));
             slot->sent_port = slot->owner->port;

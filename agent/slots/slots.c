@@ -31,7 +31,7 @@ bool slot_is_unusable(const struct slot *slot)
 
 bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
 {
-    return slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
+    return !slot->unsure && slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
 }
 
 bool slot_is_really_ready(const struct slot *slot)
@@ -151,7 +151,7 @@ static int slot_rank(const struct slot *slot)
 
 static bool slot_is_up_for_adoption(const struct slot *slot)
 {
-    return !slot->unknown && slot->in_flight == 0 && !slot->reading && !slot_is_unusable(slot) &&
+    return !slot->unknown && !slot->unsure && slot->in_flight == 0 && !slot->reading && !slot_is_unusable(slot) &&
            slot->observed.address[0] &&
            (slot->role == ROLE_FREE || slot->role == ROLE_LEAVING || slot->role == ROLE_ORPHAN);
 }
@@ -197,8 +197,10 @@ static size_t slots_adopt_by_address(struct slots *slots)
     for (struct wanted *wanted = slots->first_waiting; wanted && index.n_keys > 0; wanted = next) {
         next = wanted->next;
         cleanup_free char *key = address_key(wanted->address, wanted->port);
-        void *found = wanted->address[0] ? table_remove(&index.table, key) : NULL;
-        if (found) {
+        void *found = wanted->address[0] ? table_get(&index.table, key) : NULL;
+        /* One that is on its way out has nothing to do in a slot that rests. */
+        if (found && !(wanted->drain && slot_is_in_maint(&slots->slots[(size_t)found - 1]))) {
+            table_remove(&index.table, key);
             slots_own(slots, (size_t)found - 1, wanted);
             adopted++;
         }

@@ -32,6 +32,7 @@ struct slot {
     unsigned in_flight, failures, reads;
     char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
     uint16_t sent_port;
+    bool unsure; /* that address may still be applied late (2.9+): no row is believed before it shows it */
     uint64_t aside_until;
     size_t previous_free, next_free; /* the queue of free slots, freed oldest first */
 };

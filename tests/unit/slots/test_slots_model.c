@@ -20,7 +20,7 @@ struct world {
     struct model model;
     struct slots *slots;
     struct slot_endpoint endpoints[MAX_ENDPOINTS];
-    char keys[MAX_ENDPOINTS][8];
+    char keys[MAX_ENDPOINTS][32];
     bool present[MAX_ENDPOINTS];
     unsigned life[MAX_ENDPOINTS];
 };
@@ -76,7 +76,7 @@ static void world_check(const struct world *world)
         for (size_t k = 0; k < slots_count(world->slots); k++) {
             struct slot_view other = slots_view(world->slots, k);
             ck_assert(k == (size_t)slot || !other.endpoint || other.state == SLOT_LEAVING ||
-                      strcmp(other.endpoint, view.endpoint) != 0);
+                      other.state == SLOT_UNKNOWN || strcmp(other.endpoint, view.endpoint) != 0);
         }
     }
 }
@@ -152,8 +152,9 @@ static void world_is_right(struct world *world)
     for (size_t i = 0; i < world->model.count; i++) {
         struct slot_view view = slots_view(world->slots, i);
         serving += world->model.rows[i].admin == SLOT_ADMIN_CMAINT;
-        ck_assert_msg(view.state == SLOT_FREE || view.state == SLOT_READY || view.state == SLOT_DRAINING, "%s is %s",
-                      view.observed->server, slot_state_text(view.state));
+        bool rests = view.state == SLOT_ASSIGNING && (world->model.rows[i].admin & SLOT_ADMIN_MAINT);
+        ck_assert_msg(rests || view.state == SLOT_FREE || view.state == SLOT_READY || view.state == SLOT_DRAINING,
+                      "%s is %s", view.observed->server, slot_state_text(view.state));
     }
     ck_assert_uint_ge(serving, placed);
 }
@@ -201,7 +202,8 @@ static Suite *make_suite(void)
 {
     Suite *suite = suite_create("slots, by a model");
     TCase *tests = tcase_create("stories");
-    tcase_add_loop_test(tests, random_story, 0, 60);
+    tcase_add_loop_test(tests, random_story, 0, 40);
+    tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     return suite;
 }
