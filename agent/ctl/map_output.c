@@ -166,16 +166,14 @@ static struct json_object *offline_render(const struct offline *offline)
     return document;
 }
 
-/* An answer for one app, {"app": {...}}. */
+/* An answer for one app, {"app": {...}}. One that can be named but not read is a problem of that app. */
 static int offline_read_single(struct offline *offline, const char *json, size_t len)
 {
     struct marathon_app *app = NULL;
-    int err = marathon_app_parse(json, len, &app, NULL, NULL);
-    if (!err) {
-        marathon_app_free(app);
-        err = offline_take_app(offline, json, len);
-    }
-    return err;
+    cleanup_free char *id = NULL;
+    int err = marathon_app_parse(json, len, &app, &id, NULL);
+    marathon_app_free(app);
+    return id ? offline_take_app(offline, json, len) : err;
 }
 
 int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,

@@ -349,6 +349,8 @@ bool edge_judge_orphans(struct edge *edge, bool force)
     if (!edge->adopted) {
         return false;
     }
+    force = force || edge->confirmed;
+    edge->confirmed = false;
     edge->orphan_confirmations++;
     bool confirmed = force || edge->orphan_confirmations >= (unsigned)edge->engine->config->slots.missing_confirmations;
     bool guarded = !force && edge_orphans_are_guarded(edge);
@@ -493,6 +495,8 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
                counts.ready + counts.orphans);
     if (engine_is_confident(edge->engine)) {
         (void)edge_judge_orphans(edge, true);
+    } else if (counts.orphans > 0 && edge->engine->feed.answered) {
+        feed_confirm_soon(edge->engine);
     }
     edge_touch_state_file(edge);
 }
@@ -536,6 +540,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     struct edge *edge = MEM_NEW(struct edge);
     edge->engine = engine;
     edge->config = config;
+    edge->confirmed = engine->confirm;
     edge->last_dirty = &edge->first_dirty;
     table_init(&edge->backends, engine->seed);
     edge_set_error(edge, "not connected yet");

@@ -201,7 +201,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     uv_prepare_init(loop, engine->turn);
     engine->turn->data = engine;
     feed_init(engine);
-    engine->feed.confirm_next = options->confirm;
+    engine->feed.confirm_next = engine->confirm = options->confirm;
     *ret_engine = engine;
     return 0;
 }

@@ -85,6 +85,7 @@ struct edge {
     struct edge_backend *first_dirty, **last_dirty;
     unsigned epoch; /* counts connections: replies of an older one are not ours any more */
     bool adopted;
+    bool confirmed;                /* `--confirm`: its orphans go with the first answer */
     char *error;                   /* why it is not in use, or NULL */
     unsigned orphan_confirmations; /* complete answers since adoption */
     size_t orphans_held;           /* orphans that the guard holds */
@@ -147,6 +148,7 @@ struct feed {
     char *error;                         /* of the last complete fetch, or NULL */
     int64_t last_event_ms, last_sync_ms; /* since 1970; 0: never */
     struct cluster_fetch_result last;    /* of the last complete answer */
+    unsigned held_answers;               /* complete answers in a row that the guard holds */
     unsigned good_answers;               /* complete answers since start that the guard did not hold */
     uint64_t events, bad_events;
     bool confirm_next; /* the next complete answer is believed whatever it lacks */
@@ -170,6 +172,7 @@ struct engine {
     int64_t started_ms;
     uint64_t seed;
     char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */
+    bool confirm;                          /* `--confirm` */
     bool changed;                          /* the journal grew during this turn */
     bool closing;
 };

@@ -54,6 +54,15 @@ static uint64_t feed_resync_ms(const struct engine *engine)
     return interval - interval / 20 + jitter;
 }
 
+/* What is not confirmed or held wants another answer soon: the first good one ends it. */
+static uint64_t feed_next_ms(const struct engine *engine)
+{
+    const struct feed *feed = &engine->feed;
+    uint64_t resync = feed_resync_ms(engine);
+    uint64_t soon = FEED_CONFIRM_MS << (feed->held_answers < 5 ? feed->held_answers : 5);
+    return feed->last.verdict == CLUSTER_GOOD || soon > resync ? resync : soon;
+}
+
 static uint64_t feed_retry_ms(const struct engine *engine)
 {
     uint64_t delay = FEED_RETRY_MIN_MS;
@@ -129,10 +138,13 @@ static void feed_answer_complete(struct engine *engine)
         feed->last.n_removed += cluster_confirm(feed->cluster);
         feed->last.verdict = CLUSTER_GOOD;
     }
-    if (feed->last.verdict != CLUSTER_HELD) {
+    if (feed->last.verdict == CLUSTER_HELD) {
+        feed->held_answers++;
+    } else {
+        feed->held_answers = 0;
         feed->good_answers++;
     }
-    feed_schedule(engine, feed->last.verdict == CLUSTER_UNCONFIRMED ? FEED_CONFIRM_MS : feed_resync_ms(engine));
+    feed_schedule(engine, feed_next_ms(engine));
     engine_answer_applied(engine, feed->stamp, true);
 }
 
@@ -277,7 +289,7 @@ static void feed_fetch_app(struct engine *engine, const char *id)
     struct feed_app *single = MEM_NEW(struct feed_app);
     single->engine = engine;
     single->id = mem_strdup(id);
-    single->stamp = cluster_begin_fetch(feed->cluster);
+    single->stamp = cluster_begin_single(feed->cluster);
     table_put(&feed->single, single->id, single);
     single->fetch = client_fetch_start(feed->client, CLIENT_FETCH_APP, single->id, &events, single);
 }

@@ -95,15 +95,25 @@ static bool app_has_tag(const struct mapper *mapper, const struct marathon_app *
     return false;
 }
 
-bool app_is_selected(const struct mapper *mapper, const struct marathon_app *app)
+static bool app_is_exposed(const struct segment_view *view)
 {
-    bool exposed = mapper->config->exposed_by_default;
-    const char *enable = labels_get_own(mapper, app, "enable");
-    if (enable) {
-        (void)text_parse_bool(enable, &exposed);
-    }
-    for (size_t i = 0; exposed && i < mapper->n_constraints; i++) {
-        exposed = app_has_tag(mapper, app, mapper->constraints[i].glob) == mapper->constraints[i].must_match;
+    const struct config_mapping *config = view->mapper->config;
+    bool exposed = config->exposed_by_default;
+    const char *enable = labels_get_own(view->mapper, view->app, "enable");
+    if (enable && text_parse_bool(enable, &exposed)) {
+        cleanup_free char *shown = label_to_shown(enable);
+        view_add_problem(view, NULL, "enable-invalid", "%s.enable is `%s`; true or false would be right, %s is taken",
+                         config->label_prefix, shown, exposed ? "true" : "false");
     }
     return exposed;
+}
+
+bool app_is_selected(const struct segment_view *view)
+{
+    const struct mapper *mapper = view->mapper;
+    bool selected = app_is_exposed(view);
+    for (size_t i = 0; selected && i < mapper->n_constraints; i++) {
+        selected = app_has_tag(mapper, view->app, mapper->constraints[i].glob) == mapper->constraints[i].must_match;
+    }
+    return selected;
 }

@@ -5,6 +5,10 @@
 
 #include "mapping_private.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
+
+#define LABEL_MAX_SHOWN 60
+#define LABEL_MAX_NUMBER 64
 
 static const char *const segment_properties[] = {"port", "portIndex", "portName", "weight", "protocol", "backend"};
 
@@ -45,19 +49,11 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-char **labels_list_segments(const struct mapper *mapper, const struct marathon_app *app, size_t *ret_count)
+/* Sorts and takes out what is there twice. */
+static size_t sort_names(char **names, size_t count)
 {
-    char **names = mem_alloc_array(app->n_labels, sizeof(char *));
-    size_t count = 0;
-    for (size_t i = 0; i < app->n_labels; i++) {
-        const char *name = behind_prefix(mapper, app->labels[i].key);
-        size_t len = name ? segment_length(name) : 0;
-        if (len > 0) {
-            names[count++] = mem_strndup(name, len);
-        }
-    }
-    qsort(names, count, sizeof(char *), compare_names);
     size_t kept = 0;
+    qsort(names, count, sizeof(char *), compare_names);
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && strcmp(names[kept - 1], names[i]) == 0) {
             free(names[i]);
@@ -65,7 +61,40 @@ char **labels_list_segments(const struct mapper *mapper, const struct marathon_a
             names[kept++] = names[i];
         }
     }
-    *ret_count = kept;
+    return kept;
+}
+
+static size_t limit_names(const struct segment_view *view, char **names, size_t count)
+{
+    if (count <= MAPPING_MAX_SEGMENTS) {
+        return count;
+    }
+    view_add_problem(view, NULL, "too-many-segments", "its labels make %zu segments; the first %d by name are taken",
+                     count, MAPPING_MAX_SEGMENTS);
+    for (size_t i = MAPPING_MAX_SEGMENTS; i < count; i++) {
+        free(names[i]);
+    }
+    return MAPPING_MAX_SEGMENTS;
+}
+
+char **labels_list_segments(const struct segment_view *view, size_t *ret_count)
+{
+    const struct marathon_app *app = view->app;
+    char **names = mem_alloc_array(app->n_labels, sizeof(char *));
+    size_t count = 0;
+    for (size_t i = 0; i < app->n_labels; i++) {
+        const char *name = behind_prefix(view->mapper, app->labels[i].key);
+        size_t len = name ? segment_length(name) : 0;
+        if (len > MAPPING_MAX_NAME) {
+            view_add_problem(
+                view, NULL, "segment-name-too-long",
+                "a segment's name in its labels is %zu bytes long; at most %d would be right. It is left out", len,
+                MAPPING_MAX_NAME);
+        } else if (len > 0) {
+            names[count++] = mem_strndup(name, len);
+        }
+    }
+    *ret_count = limit_names(view, names, sort_names(names, count));
     return names;
 }
 
@@ -86,4 +115,17 @@ const char *labels_get(const struct segment_view *view, const char *property)
         }
     }
     return labels_get_own(view->mapper, view->app, property);
+}
+
+bool label_to_int(const char *label, int64_t *ret_value)
+{
+    return strnlen(label, LABEL_MAX_NUMBER + 1) <= LABEL_MAX_NUMBER &&
+           text_parse_int(label, INT64_MIN, INT64_MAX, ret_value) == 0;
+}
+
+char *label_to_shown(const char *label)
+{
+    struct buf shown = BUF_INIT;
+    text_append_safe(&shown, label, strlen(label), LABEL_MAX_SHOWN);
+    return buf_steal(&shown);
 }

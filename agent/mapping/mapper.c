@@ -4,7 +4,6 @@
 
 #include "mapping_private.h"
 #include "slotd/mem.h"
-#include "slotd/text.h"
 
 /* ---- life ---- */
 
@@ -38,13 +37,13 @@ static int32_t find_weight(const struct segment_view *view, enum mapper_view mod
     const char *label = labels_get(view, "weight");
     const char *prefix = view->mapper->config->label_prefix;
     int64_t weight = 1;
-    if (label && text_parse_int(label, INT32_MIN, INT32_MAX, &weight)) {
-        view_add_problem(view, NULL, "weight-invalid", "%s.weight is no number; 1 is taken", prefix);
-        weight = 1;
-    }
-    if (weight < 0) {
-        view_add_problem(view, NULL, "weight-negative", "%s.weight is below 0; 1 is taken", prefix);
-        weight = 1;
+    bool is_number = !label || label_to_int(label, &weight);
+    if (!is_number || weight < 0 || weight > INT32_MAX) {
+        cleanup_free char *shown = label_to_shown(label);
+        const char *code = is_number && weight < 0 ? "weight-negative" : "weight-invalid";
+        weight = weight < 0 ? 1 : weight > INT32_MAX ? INT32_MAX : weight;
+        view_add_problem(view, NULL, code, "%s.weight is `%s`; a number from 0 to %d would be right, %d is taken",
+                         prefix, shown, INT32_MAX, (int)weight);
     }
     if (weight == 0 && mode == MAPPER_LIVE) {
         view_add_problem(view, NULL, "weight-zero",
@@ -63,9 +62,10 @@ static const char *find_protocol(const struct segment_view *view)
         }
     }
     if (label) {
+        cleanup_free char *shown = label_to_shown(label);
         view_add_problem(view, NULL, "protocol-unknown",
-                         "%s.protocol is `%.40s`; http, https, h2c or tcp would be right. http is taken",
-                         view->mapper->config->label_prefix, label);
+                         "%s.protocol is `%s`; http, https, h2c or tcp would be right, http is taken",
+                         view->mapper->config->label_prefix, shown);
     }
     return protocols[0];
 }
@@ -125,51 +125,95 @@ static char *segment_suffix(const struct segment_view *view)
     return mem_printf("-service-%s", normal);
 }
 
+/* The caller frees. NULL with a problem when it is longer than a name may be. */
 static char *service_name(const struct segment_view *view, const char *suffix)
 {
     const char *label = labels_get(view, "backend");
-    cleanup_free char *raw = label ? mem_printf("backend%s", label) : mem_printf("backend%s%s", view->app->id, suffix);
-    return mapper_normalize(view->mapper, raw);
+    if (!label || strlen(label) <= MAPPING_MAX_RAW_NAME) {
+        cleanup_free char *raw =
+            label ? mem_printf("backend%s", label) : mem_printf("backend%s%s", view->app->id, suffix);
+        char *name = mapper_normalize(view->mapper, raw);
+        if (strlen(name) <= MAPPING_MAX_NAME) {
+            return name;
+        }
+        free(name);
+    }
+    view_add_problem(view, NULL, "backend-name-too-long",
+                     "its service name is longer than %d bytes; it is left out, a shorter label %s.backend would help",
+                     MAPPING_MAX_NAME, view->mapper->config->label_prefix);
+    return NULL;
 }
 
-static bool name_is_usable(const struct segment_view *view, const char *name)
+/* Segments that differ only in what is neither letter nor digit have the same names; their servers would be the same
+ * ones. */
+static bool segment_clashes(const struct segment_view *view, const char *name, const char *frontend)
 {
-    if (strlen(name) <= MAPPING_MAX_NAME) {
-        return true;
+    for (size_t i = 0; i < view->result->n_parts; i++) {
+        const struct service_part *part = &view->result->parts[i];
+        if (strcmp(part->frontend, frontend) == 0 && strcmp(part->name, name) == 0) {
+            cleanup_free char *shown = label_to_shown(part->segment);
+            view_add_problem(view, NULL, "segment-clash",
+                             "its names are those of the segment `%s`; it is left out, rename one of them", shown);
+            return true;
+        }
     }
-    view_add_problem(view, NULL, "backend-name-too-long", "its service name is longer than %d bytes: it is left out",
-                     MAPPING_MAX_NAME);
     return false;
 }
 
-static void map_segment(const struct segment_view *view, enum mapper_view mode, int64_t now_ms, mapper_admit *admit,
-                        void *admit_arg)
+/* What map_segment needs but the view has not. */
+struct mapping_run {
+    enum mapper_view mode;
+    int64_t now_ms;
+    mapper_admit *admit;
+    void *admit_arg;
+    size_t n_endpoints; /* of the segments before */
+};
+
+static void map_tasks(const struct segment_view *view, struct mapping_run *run, struct service_part *part,
+                      const char *suffix)
+{
+    const struct marathon_app *app = view->app;
+    size_t room = MAPPING_MAX_ENDPOINTS - run->n_endpoints;
+    part->endpoints = mem_alloc_array(app->n_tasks < room ? app->n_tasks : room, sizeof(*part->endpoints));
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        enum endpoint_phase phase;
+        if (!task_phase(view, app->tasks[i], run->mode, run->now_ms, &phase) ||
+            (run->admit && !run->admit(run->admit_arg, app->tasks[i]))) {
+            continue;
+        }
+        if (part->n_endpoints == room) {
+            view_add_problem(view, NULL, "too-many-endpoints",
+                             "its tasks and segments make more than %d endpoints; the others are left out",
+                             MAPPING_MAX_ENDPOINTS);
+            break;
+        }
+        add_endpoint(view, part, app->tasks[i], phase, suffix);
+    }
+    run->n_endpoints += part->n_endpoints;
+}
+
+static void map_segment(const struct segment_view *view, struct mapping_run *run)
 {
     cleanup_free char *suffix = segment_suffix(view);
     cleanup_free char *name = service_name(view, suffix);
     const struct marathon_app *app = view->app;
-    if (!name_is_usable(view, name)) {
+    cleanup_free char *raw = mem_printf("frontend%s%s", app->id, suffix);
+    cleanup_free char *frontend = mapper_normalize(view->mapper, raw);
+    if (!name || segment_clashes(view, name, frontend)) {
         return;
     }
-    struct service_part *part = &view->result->parts[view->result->n_parts++];
-    cleanup_free char *frontend = mem_printf("frontend%s%s", app->id, suffix);
     const char *protocol = find_protocol(view);
+    int32_t weight = find_weight(view, run->mode);
+    struct service_part *part = &view->result->parts[view->result->n_parts++];
     part->name = mem_strdup(name);
     part->backend = names_to_ascii(name);
     part->app = mem_strdup(app->id);
     part->segment = mem_strdup(view->segment);
-    part->frontend = mapper_normalize(view->mapper, frontend);
+    part->frontend = mem_strdup(frontend);
     part->rule = rule_find(view);
     part->mode = strcmp(protocol, "tcp") == 0 ? "tcp" : "http";
     part->priority = rule_find_priority(view, part->rule);
-    part->endpoints = mem_alloc_array(app->n_tasks, sizeof(*part->endpoints));
-    int32_t weight = find_weight(view, mode);
-    for (size_t i = 0; i < app->n_tasks; i++) {
-        enum endpoint_phase phase;
-        if (task_phase(view, app->tasks[i], mode, now_ms, &phase) && (!admit || admit(admit_arg, app->tasks[i]))) {
-            add_endpoint(view, part, app->tasks[i], phase, suffix);
-        }
-    }
+    map_tasks(view, run, part, suffix);
     for (size_t i = 0; i < part->n_endpoints; i++) {
         part->endpoints[i].weight = weight;
         part->endpoints[i].protocol = protocol;
@@ -182,19 +226,20 @@ void mapper_map_app(const struct mapper *mapper, const struct marathon_app *app,
     struct app_mapping *mapping = MEM_NEW(struct app_mapping);
     mapping->app = mem_strdup(app->id);
     *ret_mapping = mapping;
-    if (!app_is_selected(mapper, app)) {
+    struct segment_view view = {.mapper = mapper, .app = app, .segment = "", .result = mapping};
+    struct mapping_run run = {.mode = mode, .now_ms = now_ms, .admit = admit, .admit_arg = admit_arg};
+    if (!app_is_selected(&view)) {
         return;
     }
     size_t count = 0;
-    char **segments = labels_list_segments(mapper, app, &count);
-    struct segment_view view = {.mapper = mapper, .app = app, .segment = "", .result = mapping};
+    char **segments = labels_list_segments(&view, &count);
     mapping->parts = mem_alloc_array(count ? count : 1, sizeof(*mapping->parts));
     if (count == 0) {
-        map_segment(&view, mode, now_ms, admit, admit_arg);
+        map_segment(&view, &run);
     }
     for (size_t i = 0; i < count; i++) {
         view.segment = segments[i];
-        map_segment(&view, mode, now_ms, admit, admit_arg);
+        map_segment(&view, &run);
         free(segments[i]);
     }
     free(segments);

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps of mapping one app, and the codes of its problems:
- *   app-malformed, constraint..., backend-name-too-long, container-port-zero, host-invalid, host-missing,
- * ip-address-ambiguous, ip-address-index, ip-address-missing, no-port, port-and-index, port-index-out-of-range,
+/* The steps of mapping one app, and the codes of its problems: backend-name-too-long, container-port-zero,
+ * domain-invalid, enable-invalid, host-invalid, host-missing, ip-address-ambiguous, ip-address-index,
+ * ip-address-missing, mode-conflict, no-port, port-and-index, port-index-invalid, port-index-out-of-range,
  * port-invalid, port-name-not-published, port-name-unknown, priority-invalid, protocol-unknown, rule-invalid,
- * weight-invalid, weight-negative, weight-zero */
+ * segment-clash, segment-name-too-long, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid,
+ * weight-negative, weight-zero. app-malformed comes from those who read the app. */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
 
 #include "slotd/mapping.h"
 
-#define MAPPING_MAX_NAME 1024        /* bytes of a service name */
+#define MAPPING_MAX_NAME 1024        /* bytes of a service name, and of a segment's */
+#define MAPPING_MAX_RAW_NAME 4096    /* bytes of the label that it is made from */
+#define MAPPING_MAX_SEGMENTS 128     /* of one app */
+#define MAPPING_MAX_ENDPOINTS 65536  /* of one app, in all of its segments */
+#define MAPPING_MAX_PROBLEMS 1000    /* of one app */
+#define MAPPING_MAX_PORTS 1024       /* of one app that a name may pick */
 #define MAPPING_MAX_BACKEND 200      /* bytes of a HAProxy name */
 #define MAPPING_MAX_RULE (64U << 10) /* bytes of a rule */
 
@@ -22,7 +28,7 @@ struct mapper {
     const struct config_mapping *config;
     struct constraint *constraints;
     size_t n_constraints;
-    void *words; /* pcre2_code: runs of letters and numbers */
+    void *word;  /* pcre2_code: one letter or number */
     void *lower; /* pcre2_code: everything, for case conversion */
 };
 
@@ -43,18 +49,24 @@ char *names_lower(const struct mapper *mapper, const char *text);
 char *names_to_ascii(const char *name);
 
 /* labels.c */
-/* The names of the app's segments, sorted, without the app's own; the caller frees array and names. */
-char **labels_list_segments(const struct mapper *mapper, const struct marathon_app *app, size_t *ret_count);
+/* The names of the app's segments, sorted, without the app's own; the caller frees array and names. Those that break a
+ * limit are left out, with a problem. */
+char **labels_list_segments(const struct segment_view *view, size_t *ret_count);
 /* The label PREFIX.property as the segment has it: its own, else the app's. NULL when absent or empty. */
 const char *labels_get(const struct segment_view *view, const char *property);
 /* The app's own label, whatever the segment. */
 const char *labels_get_own(const struct mapper *mapper, const struct marathon_app *app, const char *property);
 
+/* A label's number as Go's strconv.Atoi reads it: 64 bits, nothing around it. */
+bool label_to_int(const char *label, int64_t *ret_value);
+/* A label's value as a message may show it: short and printable. The caller frees. */
+char *label_to_shown(const char *label);
+
 /* constraints.c */
 int constraints_init(struct mapper *mapper, struct buf *why);
 void constraints_free(struct mapper *mapper);
 /* Whether the app is to be mapped at all. */
-bool app_is_selected(const struct mapper *mapper, const struct marathon_app *app);
+bool app_is_selected(const struct segment_view *view);
 
 /* place.c: host and port of a task; false with a problem added when there is none. ret_host is borrowed from task. */
 bool place_find_host(const struct segment_view *view, const struct marathon_task *task, const char **ret_host);
@@ -66,7 +78,7 @@ bool service_part_equal(const struct service_part *a, const struct service_part 
 /* readiness.c */
 bool task_is_ready(const struct marathon_app *app, const struct marathon_task *task, int64_t now_ms);
 
-/* rule.c: the rule as text; the caller frees. */
+/* rule.c: the rule as text, without control bytes; the caller frees. */
 char *rule_find(const struct segment_view *view);
 int64_t rule_find_priority(const struct segment_view *view, const char *rule);
 

@@ -23,14 +23,14 @@ static pcre2_code *compile(const char *pattern, struct buf *why)
 
 int names_init(struct mapper *mapper, struct buf *why)
 {
-    mapper->words = compile("[\\p{L}\\p{N}]+", why);
+    mapper->word = compile("[\\p{L}\\p{N}]", why);
     mapper->lower = compile("(?s).+", why);
-    return mapper->words && mapper->lower ? 0 : SLOTD_E_CONFIG;
+    return mapper->word && mapper->lower ? 0 : SLOTD_E_CONFIG;
 }
 
 void names_free(struct mapper *mapper)
 {
-    pcre2_code_free(mapper->words);
+    pcre2_code_free(mapper->word);
     pcre2_code_free(mapper->lower);
 }
 
@@ -66,21 +66,38 @@ static char *normalize_ascii(const char *text)
     return result;
 }
 
+/* The length of the letter or number that text begins with, 0 when it begins with something else. No more than that one
+ * character is shown to PCRE2: it checks the whole of what it gets, which would make long texts slow. */
+static size_t word_character_length(const struct mapper *mapper, const char *text, size_t len, pcre2_match_data *match)
+{
+    unsigned char first = (unsigned char)*text;
+    if (first < 0x80) {
+        return is_ascii_word(*text);
+    }
+    size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    size = size < len ? size : len;
+    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match);
+    bool found = pcre2_match(mapper->word, (PCRE2_SPTR)text, size, 0, PCRE2_ANCHORED, match, NULL) > 0;
+    return found && ends[0] == 0 ? ends[1] : 0;
+}
+
 static char *normalize_unicode(const struct mapper *mapper, const char *text)
 {
     struct buf result = BUF_INIT;
+    bool gap = false;
     size_t len = strlen(text);
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
     if (!match) {
         abort();
     }
-    for (size_t at = 0; at <= len && pcre2_match(mapper->words, (PCRE2_SPTR)text, len, at, 0, match, NULL) > 0;) {
-        const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match);
-        if (result.len > 0) {
+    for (size_t at = 0; at < len;) {
+        size_t size = word_character_length(mapper, text + at, len - at, match);
+        if (size > 0 && gap && result.len > 0) {
             buf_putc(&result, '-');
         }
-        buf_append(&result, text + ends[0], ends[1] - ends[0]);
-        at = ends[1];
+        buf_append(&result, text + at, size);
+        gap = size == 0;
+        at += size > 0 ? size : 1;
     }
     pcre2_match_data_free(match);
     return buf_steal(&result);

@@ -47,12 +47,17 @@ void view_add_problem(const struct segment_view *view, const struct marathon_tas
                       const char *format, ...)
 {
     va_list args;
-    if (!task && view_has_problem(view, code)) {
+    struct problem_list *list = &view->result->problems;
+    if (list->count >= MAPPING_MAX_PROBLEMS || (!task && view_has_problem(view, code))) {
+        return;
+    }
+    if (list->count == MAPPING_MAX_PROBLEMS - 1) {
+        problem_list_add(list, view->app->id, NULL, "", "too-many-problems",
+                         "more than %d problems were found; the others are not listed", MAPPING_MAX_PROBLEMS - 1);
         return;
     }
     va_start(args, format);
-    problem_list_append(&view->result->problems, view->app->id, task ? task->id : NULL, view->segment, code, format,
-                        args);
+    problem_list_append(list, view->app->id, task ? task->id : NULL, view->segment, code, format, args);
     va_end(args);
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "mapping_private.h"
-#include "slotd/error.h"
+#include "slotd/mem.h"
 #include "slotd/text.h"
 
 /* ---- host ---- */
@@ -31,7 +31,7 @@ static const char *pick_address(const struct segment_view *view, const struct ma
     }
     const char *label = labels_get_own(view->mapper, view->app, "ipAddressIdx");
     int64_t index = 0;
-    if (!label || text_parse_int(label, INT32_MIN, INT32_MAX, &index)) {
+    if (!label || !label_to_int(label, &index)) {
         view_add_problem(view, task, "ip-address-ambiguous",
                          "the task has %zu IP addresses; the label %s.ipAddressIdx must pick one, 0 to %zu",
                          task->n_addresses, view->mapper->config->label_prefix, task->n_addresses - 1);
@@ -58,7 +58,8 @@ bool place_find_host(const struct segment_view *view, const struct marathon_task
         return false;
     }
     if (!text_is_ip(host) && !text_is_host_name(host)) {
-        view_add_problem(view, task, "host-invalid", "its host is neither an IP address nor a host name");
+        cleanup_free char *shown = label_to_shown(host);
+        view_add_problem(view, task, "host-invalid", "its host `%s` is neither an IP address nor a host name", shown);
         return false;
     }
     *ret_host = host;
@@ -84,23 +85,24 @@ static bool port_by_label(const struct segment_view *view, const struct marathon
                           int32_t *ret_port)
 {
     int64_t port = 0;
+    const char *prefix = view->mapper->config->label_prefix;
     if (labels_get(view, "portIndex")) {
         view_add_problem(view, NULL, "port-and-index",
-                         "%s.port and %s.portIndex are both set; port wins, remove the other",
-                         view->mapper->config->label_prefix, view->mapper->config->label_prefix);
+                         "%s.port and %s.portIndex are both set; port wins, remove the other", prefix, prefix);
     }
-    if (text_parse_int(label, INT32_MIN, INT32_MAX, &port) == SLOTD_E_PARSE) {
-        view_add_problem(view, task, "port-invalid", "%s.port is no number; 1 to 65535 would be right",
-                         view->mapper->config->label_prefix);
+    if (!label_to_int(label, &port) || port < 1 || port > 65535) {
+        cleanup_free char *shown = label_to_shown(label);
+        view_add_problem(view, task, "port-invalid", "%s.port is `%s`; 1 to 65535 would be right", prefix, shown);
         return false;
     }
-    return take_port(view, task, port, "the label port", ret_port);
+    *ret_port = (int32_t)port;
+    return true;
 }
 
 static const struct marathon_port *find_named(const struct marathon_port *ports, size_t count, const char *name,
                                               size_t *ret_index)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < MAPPING_MAX_PORTS; i++) {
         if (strcmp(ports[i].name, name) == 0) {
             *ret_index = i;
             return &ports[i];
@@ -115,8 +117,9 @@ static bool task_port_at(const struct segment_view *view, const struct marathon_
     if (index < task->n_ports) {
         return take_port(view, task, task->ports[index], "the task's port", ret_port);
     }
-    view_add_problem(view, task, "port-name-not-published", "Marathon lists no host port for the port named `%.100s`",
-                     name);
+    cleanup_free char *shown = label_to_shown(name);
+    view_add_problem(view, task, "port-name-not-published", "Marathon lists no host port for the port named `%s`",
+                     shown);
     return false;
 }
 
@@ -131,8 +134,9 @@ static bool mapped_port(const struct segment_view *view, const struct marathon_t
         return take_port(view, task, app->port_mappings[index].port, "containerPort", ret_port);
     }
     if (!app->port_mappings[index].has_host_port) {
+        cleanup_free char *shown = label_to_shown(name);
         view_add_problem(view, task, "port-name-not-published",
-                         "the port mapping `%.100s` has no hostPort, so that it cannot be reached from outside", name);
+                         "the port mapping `%s` has no hostPort, so that it cannot be reached from outside", shown);
         return false;
     }
     for (size_t i = 0; i < index; i++) {
@@ -149,15 +153,20 @@ static bool port_by_name(const struct segment_view *view, const struct marathon_
     if (find_named(app->port_mappings, app->n_port_mappings, name, &index)) {
         return mapped_port(view, task, index, name, ret_port);
     }
-    if (find_named(app->port_definitions, app->n_port_definitions, name, &index)) {
+    const struct marathon_port *port = find_named(app->port_definitions, app->n_port_definitions, name, &index);
+    if (port && task->n_ports == 0) {
+        return take_port(view, task, port->port, "the port definition", ret_port);
+    }
+    if (port) {
         return task_port_at(view, task, index, name, ret_port);
     }
-    const struct marathon_port *port = find_named(app->discovery_ports, app->n_discovery_ports, name, &index);
+    port = find_named(app->discovery_ports, app->n_discovery_ports, name, &index);
     if (port) {
         return take_port(view, task, port->port, "the discovery port", ret_port);
     }
-    view_add_problem(view, NULL, "port-name-unknown", "%s.portName is `%.100s`, and the app has no port of that name",
-                     view->mapper->config->label_prefix, name);
+    cleanup_free char *shown = label_to_shown(name);
+    view_add_problem(view, NULL, "port-name-unknown", "%s.portName is `%s`, and the app has no port of that name",
+                     view->mapper->config->label_prefix, shown);
     return false;
 }
 
@@ -194,11 +203,12 @@ static bool port_by_index(const struct segment_view *view, const struct marathon
                          view->mapper->config->label_prefix);
         return false;
     }
-    /* Traefik takes 0 for what is no number. */
-    if (label && text_parse_int(label, INT32_MIN, INT32_MAX, &index)) {
-        view_add_problem(view, NULL, "port-index-out-of-range", "%s.portIndex is no number, 0 is taken",
-                         view->mapper->config->label_prefix);
-        index = 0;
+    /* As Traefik does. */
+    if (label && !label_to_int(label, &index)) {
+        cleanup_free char *shown = label_to_shown(label);
+        view_add_problem(view, NULL, "port-index-invalid",
+                         "%s.portIndex is `%s`; a number from 0 would be right, 0 is taken",
+                         view->mapper->config->label_prefix, shown);
     }
     if (index < 0 || (uint64_t)index >= list.count) {
         view_add_problem(view, task, "port-index-out-of-range", "%s.portIndex is %lld; there are the ports 0 to %zu",

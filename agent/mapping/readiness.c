@@ -18,6 +18,7 @@ bool task_is_ready(const struct marathon_app *app, const struct marathon_task *t
         }
     }
     /* No result: a task of before the deployment never gets one, a new one gets it soon. */
-    int64_t timeout_s = app->readiness_timeout_s > 0 ? app->readiness_timeout_s : READINESS_DEFAULT_TIMEOUT_S;
-    return task->started_ms != MARATHON_NO_TIME && now_ms - task->started_ms > (timeout_s + READINESS_MARGIN_S) * 1000;
+    int64_t timeout_s =
+        app->readiness_timeout_s > 0 ? app->readiness_timeout_s + READINESS_MARGIN_S : READINESS_DEFAULT_TIMEOUT_S;
+    return task->started_ms != MARATHON_NO_TIME && now_ms - task->started_ms >= timeout_s * 1000;
 }

@@ -4,16 +4,21 @@
 
 #include "mapping_private.h"
 #include "slotd/mem.h"
-#include "slotd/text.h"
 
-static bool has_control_byte(const char *text)
+#define RULE_MAX_DOMAIN 253 /* bytes of a host name */
+
+static bool is_control_byte(char c)
 {
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            return true;
-        }
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool is_usable(const char *text, size_t max)
+{
+    size_t len = 0;
+    while (len <= max && text[len] && !is_control_byte(text[len])) {
+        len++;
     }
-    return false;
+    return len <= max && text[len] == '\0';
 }
 
 static void append_reversed_groups(const char *id, struct buf *rule)
@@ -45,11 +50,24 @@ static void append_sub_domain(const struct segment_view *view, struct buf *rule)
     }
 }
 
+static const char *find_domain(const struct segment_view *view)
+{
+    const char *domain = labels_get(view, "domain");
+    if (domain && !is_usable(domain, RULE_MAX_DOMAIN)) {
+        cleanup_free char *shown = label_to_shown(domain);
+        view_add_problem(view, NULL, "domain-invalid",
+                         "%s.domain is `%s`, which has control bytes in it or is longer than %d bytes; the configured "
+                         "domain is taken",
+                         view->mapper->config->label_prefix, shown, RULE_MAX_DOMAIN);
+        domain = NULL;
+    }
+    return domain ? domain : view->mapper->config->domain;
+}
+
 static char *rule_default(const struct segment_view *view)
 {
     struct buf rule = BUF_INIT;
-    const char *domain = labels_get(view, "domain");
-    domain = domain ? domain : view->mapper->config->domain;
+    const char *domain = find_domain(view);
     buf_puts(&rule, "Host:");
     if (view->segment[0]) {
         cleanup_free char *normal = mapper_normalize(view->mapper, view->segment);
@@ -62,24 +80,35 @@ static char *rule_default(const struct segment_view *view)
         buf_putc(&rule, '.');
         buf_puts(&rule, domain);
     }
+    for (size_t i = 0; i < rule.len; i++) {
+        rule.data[i] = is_control_byte(rule.data[i]) ? '-' : rule.data[i];
+    }
     return buf_steal(&rule);
+}
+
+/* Whether the label that the rule comes from may be taken. */
+static bool rule_check(const struct segment_view *view, const char *name, const char *value)
+{
+    if (is_usable(value, MAPPING_MAX_RULE)) {
+        return true;
+    }
+    view_add_problem(view, NULL, "rule-invalid",
+                     "%s has control bytes in it or is longer than %u bytes; the default rule is taken", name,
+                     MAPPING_MAX_RULE);
+    return false;
 }
 
 char *rule_find(const struct segment_view *view)
 {
+    const struct config_mapping *config = view->mapper->config;
     const char *label = labels_get(view, "frontend.rule");
-    if (label && (has_control_byte(label) || strlen(label) > MAPPING_MAX_RULE)) {
-        view_add_problem(view, NULL, "rule-invalid",
-                         "%s.frontend.rule has control bytes in it or is longer than 64 KiB; the default rule is taken",
-                         view->mapper->config->label_prefix);
-        return rule_default(view);
-    }
     if (label) {
-        return mem_strdup(label);
+        cleanup_free char *name = mem_printf("%s.frontend.rule", config->label_prefix);
+        return rule_check(view, name, label) ? mem_strdup(label) : rule_default(view);
     }
-    const char *vhost =
-        view->mapper->config->marathon_lb_compatibility ? marathon_app_label(view->app, "HAPROXY_0_VHOST") : NULL;
-    return vhost && vhost[0] && !has_control_byte(vhost) ? mem_printf("Host:%s", vhost) : rule_default(view);
+    const char *vhost = config->marathon_lb_compatibility ? marathon_app_label(view->app, "HAPROXY_0_VHOST") : NULL;
+    bool usable = vhost && vhost[0] && rule_check(view, "HAPROXY_0_VHOST", vhost);
+    return usable ? mem_printf("Host:%s", vhost) : rule_default(view);
 }
 
 static int64_t count_characters(const char *text)
@@ -95,11 +124,11 @@ int64_t rule_find_priority(const struct segment_view *view, const char *rule)
 {
     int64_t priority = 0;
     const char *label = labels_get(view, "frontend.priority");
-    if (label && text_parse_int(label, INT32_MIN, INT32_MAX, &priority)) {
+    if (label && (!label_to_int(label, &priority) || priority < 0)) {
+        cleanup_free char *shown = label_to_shown(label);
         view_add_problem(view, NULL, "priority-invalid",
-                         "%s.frontend.priority is no number; the rule's length is taken",
-                         view->mapper->config->label_prefix);
-        label = NULL;
+                         "%s.frontend.priority is `%s`; a number from 1 would be right, the rule's length is taken",
+                         view->mapper->config->label_prefix, shown);
     }
-    return label && priority != 0 ? priority : count_characters(rule);
+    return priority > 0 ? priority : count_characters(rule);
 }

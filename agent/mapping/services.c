@@ -6,19 +6,25 @@
 #include "slotd/mem.h"
 #include "slotd/table.h"
 
+static const char code_mode_conflict[] = "mode-conflict";
+
 struct entry {
     struct service service; /* parts points to parts below */
-    char *name, *backend;
+    char *name, *wanted;
+    char *backend; /* NULL until somebody asks: see services_name_backends() */
     const struct service_part **parts;
     size_t n_parts, capacity;
+    struct problem_list conflicts;
     bool changed;
     struct entry *next_changed;
 };
 
 struct services {
-    struct table apps;     /* app id to struct app_mapping */
-    struct table by_name;  /* to struct entry */
-    struct table backends; /* to struct entry */
+    struct table apps;      /* app id to struct app_mapping */
+    struct table by_name;   /* to struct entry */
+    struct table backends;  /* to struct entry */
+    struct entry **unnamed; /* those without a backend's name, in the order they came */
+    size_t n_unnamed, unnamed_capacity;
     struct entry *first_changed, **last_changed;
     struct entry *returned; /* a gone service that the caller still looks at */
 };
@@ -37,7 +43,9 @@ static void entry_free(struct entry *entry)
 {
     if (entry) {
         free(entry->parts);
+        problem_list_free(&entry->conflicts);
         free(entry->backend);
+        free(entry->wanted);
         free(entry->name);
         free(entry);
     }
@@ -56,6 +64,7 @@ void services_free(struct services *services)
         app_mapping_free(slot->value);
     }
     entry_free(services->returned);
+    free(services->unnamed);
     table_free(&services->apps);
     table_free(&services->by_name);
     table_free(&services->backends);
@@ -75,7 +84,7 @@ static void services_mark_changed(struct services *services, struct entry *entry
     services->last_changed = &entry->next_changed;
 }
 
-/* Two names may look alike to HAProxy: who lives keeps the plain one. */
+/* Two names may look alike to HAProxy: who has the plain one keeps it. */
 static char *services_choose_backend(const struct services *services, const char *wanted)
 {
     char *name = mem_strdup(wanted);
@@ -86,15 +95,37 @@ static char *services_choose_backend(const struct services *services, const char
     return name;
 }
 
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp((*(struct entry *const *)a)->name, (*(struct entry *const *)b)->name);
+}
+
+/* Of the services that came since the last time the first by name has the first choice, so that the order of apps in
+ * an answer decides nothing. */
+static void services_name_backends(const struct services *readable)
+{
+    struct services *services = (struct services *)(uintptr_t)readable;
+    if (services->n_unnamed > 1) {
+        qsort(services->unnamed, services->n_unnamed, sizeof(struct entry *), compare_entries);
+    }
+    for (size_t i = 0; i < services->n_unnamed; i++) {
+        struct entry *entry = services->unnamed[i];
+        entry->backend = services_choose_backend(services, entry->wanted);
+        table_put(&services->backends, entry->backend, entry);
+    }
+    services->n_unnamed = 0;
+}
+
 static struct entry *services_ensure(struct services *services, const struct service_part *part)
 {
     struct entry *entry = table_get(&services->by_name, part->name);
     if (!entry) {
         entry = MEM_NEW(struct entry);
         entry->name = mem_strdup(part->name);
-        entry->backend = services_choose_backend(services, part->backend);
+        entry->wanted = mem_strdup(part->backend);
         table_put(&services->by_name, entry->name, entry);
-        table_put(&services->backends, entry->backend, entry);
+        MEM_GROW(services->unnamed, services->unnamed_capacity, services->n_unnamed + 1);
+        services->unnamed[services->n_unnamed++] = entry;
     }
     return entry;
 }
@@ -131,6 +162,22 @@ static void entry_remove(struct entry *entry, const struct service_part *part)
     }
 }
 
+/* A service has one mode, that of its first part. */
+static void entry_find_conflicts(struct entry *entry)
+{
+    problem_list_free(&entry->conflicts);
+    for (size_t i = 1; i < entry->n_parts; i++) {
+        const struct service_part *first = entry->parts[0];
+        const struct service_part *part = entry->parts[i];
+        if (strcmp(part->mode, first->mode) != 0) {
+            problem_list_add(
+                &entry->conflicts, part->app, NULL, part->segment, code_mode_conflict,
+                "its protocol asks for mode %s, but the service %s has mode %s from the app %s; that stays", part->mode,
+                entry->name, first->mode, first->app);
+        }
+    }
+}
+
 static const struct service *entry_show(struct entry *entry)
 {
     const struct service_part *first = entry->n_parts > 0 ? entry->parts[0] : NULL;
@@ -159,6 +206,13 @@ static const struct service_part *find_equal_part(const struct app_mapping *mapp
     return NULL;
 }
 
+static void services_find_conflicts(struct services *services, const struct app_mapping *mapping)
+{
+    for (size_t i = 0; mapping && i < mapping->n_parts; i++) {
+        entry_find_conflicts(table_get(&services->by_name, mapping->parts[i].name));
+    }
+}
+
 /* Takes the old parts out, puts the new ones in; a part that is the same on both sides changes nothing. */
 static void services_replace(struct services *services, const struct app_mapping *old, const struct app_mapping *fresh)
 {
@@ -176,6 +230,8 @@ static void services_replace(struct services *services, const struct app_mapping
             services_mark_changed(services, entry);
         }
     }
+    services_find_conflicts(services, old);
+    services_find_conflicts(services, fresh);
 }
 
 void services_set_app(struct services *services, struct app_mapping *mapping)
@@ -204,6 +260,7 @@ void services_remove_app(struct services *services, const char *app)
 const struct service *services_next_changed(struct services *services)
 {
     struct entry *entry = services->first_changed;
+    services_name_backends(services);
     entry_free(services->returned);
     services->returned = NULL;
     if (!entry) {
@@ -224,12 +281,14 @@ const struct service *services_next_changed(struct services *services)
 
 const struct service *services_get(const struct services *services, const char *name)
 {
+    services_name_backends(services);
     struct entry *entry = table_get(&services->by_name, name);
     return entry && entry->n_parts > 0 ? entry_show(entry) : NULL;
 }
 
 const struct service *services_get_backend(const struct services *services, const char *backend)
 {
+    services_name_backends(services);
     struct entry *entry = table_get(&services->backends, backend);
     return entry && entry->n_parts > 0 ? entry_show(entry) : NULL;
 }
@@ -246,6 +305,7 @@ static int compare_services(const void *a, const void *b)
 
 const struct service **services_list(const struct services *services, size_t *ret_count)
 {
+    services_name_backends(services);
     const struct service **list = mem_alloc_array(services->by_name.count, sizeof(struct service *));
     size_t count = 0;
     size_t position = 0;
@@ -265,30 +325,42 @@ static int compare_problems(const void *a, const void *b)
 {
     const struct problem *left = *(const struct problem *const *)a;
     const struct problem *right = *(const struct problem *const *)b;
+    bool left_last = left->code == code_mode_conflict;
+    bool right_last = right->code == code_mode_conflict;
     int order = strcmp(left->app, right->app);
-    /* Those of one app stand in one array, in the order they were found. */
+    order = order != 0 ? order : left_last - right_last;
+    order = order != 0 || !left_last ? order : strcmp(left->segment, right->segment);
+    /* What the mapping of one app found stands in one array, in the order it was found. */
     return order != 0 ? order : left < right ? -1 : left > right;
+}
+
+struct problem_pointers {
+    const struct problem **items;
+    size_t count, capacity;
+};
+
+static void collect_problems(struct problem_pointers *all, const struct problem_list *list)
+{
+    MEM_GROW(all->items, all->capacity, all->count + list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        all->items[all->count++] = &list->items[i];
+    }
 }
 
 const struct problem **services_list_problems(const struct services *services, size_t *ret_count)
 {
-    size_t capacity = 0;
-    size_t count = 0;
-    const struct problem **list = mem_alloc(1);
-    size_t position = 0;
+    struct problem_pointers all = {0};
     struct table_entry *slot;
-    while ((slot = table_next(&services->apps, &position))) {
-        const struct problem_list *problems = &((const struct app_mapping *)slot->value)->problems;
-        MEM_GROW(list, capacity, count + problems->count);
-        for (size_t i = 0; i < problems->count; i++) {
-            list[count++] = &problems->items[i];
-        }
+    MEM_GROW(all.items, all.capacity, 1);
+    for (size_t position = 0; (slot = table_next(&services->apps, &position));) {
+        collect_problems(&all, &((const struct app_mapping *)slot->value)->problems);
     }
-    if (count > 1) {
-        qsort(list, count, sizeof(*list), compare_problems);
+    for (size_t position = 0; (slot = table_next(&services->by_name, &position));) {
+        collect_problems(&all, &((const struct entry *)slot->value)->conflicts);
     }
-    *ret_count = count;
-    return list;
+    qsort(all.items, all.count, sizeof(*all.items), compare_problems);
+    *ret_count = all.count;
+    return all.items;
 }
 
 size_t services_count(const struct services *services)

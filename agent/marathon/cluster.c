@@ -74,8 +74,12 @@ struct known_app *cluster_find_app(const struct cluster *cluster, const char *id
 struct known_app *cluster_ensure_app(struct cluster *cluster, const char *id)
 {
     struct known_app *app = cluster_find_app(cluster, id);
-    if (app || cluster->apps.count >= CLUSTER_MAX_APPS) {
+    if (app) {
         return app;
+    }
+    if (cluster->apps.count >= CLUSTER_MAX_APPS) {
+        cluster->refused++;
+        return NULL;
     }
     app = MEM_NEW(struct known_app);
     app->id = mem_strdup(id);
@@ -142,6 +146,15 @@ void cluster_remove_app(struct cluster *cluster, struct known_app *app)
     cluster_mark_dirty(cluster, app);
 }
 
+bool cluster_app_is_over(const struct cluster *cluster, const struct known_app *app)
+{
+    bool over = app->absent && !cluster->open_fetch;
+    for (size_t i = 0; i < app->n_tasks && over; i++) {
+        over = app->tasks[i]->task->state == MARATHON_TASK_TERMINAL;
+    }
+    return over;
+}
+
 bool known_app_knows_version(const struct known_app *app, const char *version)
 {
     for (size_t i = 0; i < CLUSTER_MAX_VERSIONS && app->versions[i]; i++) {
@@ -201,6 +214,7 @@ static size_t known_app_find_place(const struct known_app *app, const char *id)
 struct known_task *cluster_add_task(struct cluster *cluster, struct known_app *app, struct marathon_task *task)
 {
     if (cluster->tasks.count >= CLUSTER_MAX_TASKS) {
+        cluster->refused++;
         marathon_task_free(task);
         return NULL;
     }
@@ -239,11 +253,25 @@ void cluster_set_state(struct cluster *cluster, struct known_task *known, enum m
     cluster_mark_dirty(cluster, known->app);
 }
 
+void cluster_set_held(struct cluster *cluster, struct known_task *known, bool held)
+{
+    cluster->held += held;
+    cluster->held -= known->held;
+    known->held = held;
+}
+
+void cluster_task_found(struct cluster *cluster, struct known_task *known)
+{
+    known->missing = 0;
+    cluster_set_held(cluster, known, false);
+}
+
 void cluster_remove_task(struct cluster *cluster, struct known_task *known)
 {
     struct known_app *app = known->app;
     size_t place = known_app_find_place(app, known->task->id);
     cluster_set_state(cluster, known, MARATHON_TASK_OTHER);
+    cluster_set_held(cluster, known, false);
     table_remove(&cluster->tasks, known->task->id);
     app->n_tasks--;
     memmove(&app->tasks[place], &app->tasks[place + 1], (app->n_tasks - place) * sizeof(*app->tasks));
@@ -376,6 +404,7 @@ struct cluster_counts cluster_count(const struct cluster *cluster)
         .running = cluster->running,
         .tombstones = cluster->tombstones,
         .receipts = cluster->receipts,
+        .refused = cluster->refused,
         .complete_fetches = cluster->complete_fetches,
     };
 }

@@ -13,11 +13,7 @@ static enum cluster_effect effect_of(const struct known_app *app)
 /* A deleted app goes with its last task, unless an older answer is still under way and could list it again. */
 static enum cluster_effect effect_of_end(struct cluster *cluster, struct known_app *app)
 {
-    bool living = false;
-    for (size_t i = 0; i < app->n_tasks && !living && app->absent; i++) {
-        living = app->tasks[i]->task->state != MARATHON_TASK_TERMINAL;
-    }
-    if (app->absent && !living && !cluster->open_fetch) {
+    if (cluster_app_is_over(cluster, app)) {
         cluster_remove_app(cluster, app);
         return CLUSTER_CHANGED;
     }
@@ -36,7 +32,8 @@ static void app_promote_provisional(struct cluster *cluster, struct known_app *a
 
 static bool app_lacks_version(const struct known_app *app, const char *version)
 {
-    return !app->has_definition || !known_app_knows_version(app, version);
+    return !app->has_definition ||
+           (strcmp(app->definition->version, version) != 0 && !known_app_knows_version(app, version));
 }
 
 static void task_take_place(struct cluster *cluster, struct known_task *known, struct marathon_event *event)
@@ -82,7 +79,7 @@ static enum cluster_effect apply_running(struct cluster *cluster, struct known_a
         cluster_set_state(cluster, known, MARATHON_TASK_RUNNING);
     }
     known->event = cluster->receipts;
-    known->missing = 0;
+    cluster_task_found(cluster, known);
     if (was_running && !known->waits) {
         return CLUSTER_NO_EFFECT;
     }
@@ -103,7 +100,7 @@ static void apply_not_running(struct cluster *cluster, struct known_app *app, st
     }
     if (known) {
         known->event = cluster->receipts;
-        known->missing = 0;
+        cluster_task_found(cluster, known);
         if (event->state == MARATHON_TASK_TERMINAL) {
             known->ended = cluster->receipts;
         }
@@ -153,7 +150,7 @@ static enum cluster_effect apply_instance(struct cluster *cluster, const struct 
             marathon_task_is_of_instance(known->task->id, event->instance_id)) {
             cluster_set_state(cluster, known, state);
             known->event = cluster->receipts;
-            known->missing = 0;
+            cluster_task_found(cluster, known);
         }
     }
     return effect_of_end(cluster, app);

@@ -11,12 +11,32 @@ uint64_t cluster_begin_fetch(struct cluster *cluster)
     return cluster->receipts;
 }
 
+uint64_t cluster_begin_single(struct cluster *cluster)
+{
+    return ++cluster->receipts;
+}
+
 /* ---- what is listed ---- */
 
-/* Details that events lack come from the listing even when the event's state is the newer. */
-static void task_take_details(struct known_task *known, const struct marathon_task *listed)
+/* A newer answer has told of the app, or of all apps: an older one could revive what has ended since. */
+static bool answer_is_stale(const struct cluster *cluster, const struct known_app *app, uint64_t stamp)
 {
-    known->task->started_ms = listed->started_ms;
+    return stamp < cluster->complete || (app && stamp < app->listed);
+}
+
+static void count_listed(struct cluster *cluster, uint64_t stamp)
+{
+    cluster->listing_count = cluster->listing == stamp ? cluster->listing_count + 1 : 1;
+    cluster->listing = stamp;
+}
+
+/* Details that events lack come from the listing even when the event's state is the newer. */
+static void task_take_details(struct cluster *cluster, struct known_task *known, const struct marathon_task *listed)
+{
+    if (known->task->started_ms != listed->started_ms) {
+        known->task->started_ms = listed->started_ms;
+        cluster_mark_dirty(cluster, known->app);
+    }
 }
 
 static void task_replace(struct cluster *cluster, struct known_task *known, struct marathon_task *listed)
@@ -49,18 +69,13 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
         return;
     }
     known->listed = stamp;
-    known->missing = 0;
+    cluster_task_found(cluster, known);
     if (known->task->state == MARATHON_TASK_TERMINAL || known->app != app) {
         marathon_task_free(listed);
         return;
     }
-    bool definition_fits = strcmp(app->definition->version, known->task->version) == 0;
-    if (known->waits && (definition_fits || stamp > known->event)) {
-        known->waits = false;
-        cluster_mark_dirty(cluster, app);
-    }
     if (known->event > stamp) {
-        task_take_details(known, listed);
+        task_take_details(cluster, known, listed);
         marathon_task_free(listed);
         return;
     }
@@ -99,14 +114,42 @@ static void app_take_definition(struct cluster *cluster, struct known_app *app, 
     cluster_set_definition(cluster, app, listed, stamp);
 }
 
+/* The definition that tasks wait for has come, also for those that the answer is too old to list. */
+static void app_end_waiting(struct cluster *cluster, struct known_app *app, uint64_t stamp)
+{
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        struct known_task *known = app->tasks[i];
+        bool fits = known->event < stamp || strcmp(app->definition->version, known->task->version) == 0;
+        if (known->waits && fits) {
+            known->waits = false;
+            cluster_mark_dirty(cluster, app);
+        }
+    }
+}
+
+/* NULL when the answer says nothing of the app: it is stale, or the app is beyond the bound. */
+static struct known_app *app_note_listed(struct cluster *cluster, uint64_t stamp, const char *id)
+{
+    struct known_app *app = cluster_find_app(cluster, id);
+    if (answer_is_stale(cluster, app, stamp)) {
+        return NULL;
+    }
+    app = cluster_ensure_app(cluster, id);
+    if (app) {
+        app->listed = stamp;
+        app->missing = 0;
+        if (app->terminated < stamp) {
+            app->terminated = 0;
+            app->absent = false;
+        }
+    }
+    return app;
+}
+
 static void app_listed(struct cluster *cluster, uint64_t stamp, struct marathon_app *listed)
 {
-    struct known_app *app = cluster_ensure_app(cluster, listed->id);
-    if (!app || app->terminated > stamp) {
-        /* Beyond the bound, or listed by an answer that is older than the app's end. */
-        if (app) {
-            app->listed = stamp;
-        }
+    struct known_app *app = app_note_listed(cluster, stamp, listed->id);
+    if (!app) {
         marathon_app_free(listed);
         return;
     }
@@ -114,21 +157,24 @@ static void app_listed(struct cluster *cluster, uint64_t stamp, struct marathon_
     size_t n_tasks = listed->n_tasks;
     listed->tasks = NULL;
     listed->n_tasks = 0;
-    app->terminated = 0;
-    app->absent = false;
-    app->listed = stamp;
-    app->missing = 0;
-    app_take_definition(cluster, app, stamp, listed);
+    if (app->terminated) {
+        /* The app's end is newer: it had the tasks then, but its definition counts no more. */
+        marathon_app_free(listed);
+    } else {
+        app_take_definition(cluster, app, stamp, listed);
+    }
     for (size_t i = 0; i < n_tasks; i++) {
         known_app_remember_version(app, tasks[i]->version);
         task_listed(cluster, app, stamp, tasks[i]);
     }
     free(tasks);
+    app_end_waiting(cluster, app, stamp);
     app_drop_tombstones(cluster, app, stamp);
 }
 
 void cluster_put_listed_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app)
 {
+    count_listed(cluster, stamp);
     app_listed(cluster, stamp, app);
 }
 
@@ -139,16 +185,15 @@ void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct mara
 
 void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const char *id, const char *why)
 {
-    struct known_app *app = cluster_ensure_app(cluster, id);
+    count_listed(cluster, stamp);
+    struct known_app *app = app_note_listed(cluster, stamp, id);
     if (!app) {
         return;
     }
-    app->listed = stamp;
-    app->missing = 0;
     for (size_t i = 0; i < app->n_tasks; i++) {
         /* Nothing is known of its tasks: they count as listed as they were. */
         app->tasks[i]->listed = stamp;
-        app->tasks[i]->missing = 0;
+        cluster_task_found(cluster, app->tasks[i]);
     }
     if (!app->problem || strcmp(app->problem, why) != 0) {
         free(app->problem);
@@ -157,10 +202,10 @@ void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const ch
     }
 }
 
-static bool app_has_living_task(const struct known_app *app)
+static bool app_has_newer_event(const struct known_app *app, uint64_t stamp)
 {
     for (size_t i = 0; i < app->n_tasks; i++) {
-        if (app->tasks[i]->task->state != MARATHON_TASK_TERMINAL) {
+        if (app->tasks[i]->event > stamp) {
             return true;
         }
     }
@@ -170,17 +215,14 @@ static bool app_has_living_task(const struct known_app *app)
 void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const char *id)
 {
     struct known_app *app = cluster_find_app(cluster, id);
-    if (!app) {
+    if (!app || answer_is_stale(cluster, app, stamp)) {
         return;
     }
-    if (!app->has_definition && !app->provisional && !app->problem) {
-        /* Known by events of its tasks alone: the kill updates of an app that is deleted. */
+    /* Known by events of its tasks alone: a pod, or the kill updates of an app that is deleted. */
+    bool is_shell = !app->has_definition && !app->provisional && !app->problem && !app_has_newer_event(app, stamp);
+    app->absent = app->absent || is_shell || (app->terminated && app->terminated < stamp);
+    if (cluster_app_is_over(cluster, app) || (is_shell && !cluster->open_fetch)) {
         cluster_remove_app(cluster, app);
-    } else if (app->terminated && app->terminated < stamp) {
-        app->absent = true;
-        if (!app_has_living_task(app)) {
-            cluster_remove_app(cluster, app);
-        }
     }
 }
 
@@ -200,8 +242,8 @@ struct absence {
 
 static bool task_is_lacked(const struct known_task *known, uint64_t stamp)
 {
-    return known->task->state != MARATHON_TASK_TERMINAL && known->listed != stamp && known->event < stamp &&
-           known->since < stamp;
+    return known->task->state != MARATHON_TASK_TERMINAL && known->listed < stamp && known->event < stamp &&
+           known->since < stamp && known->app->listed <= stamp;
 }
 
 static void count_lack(unsigned *missing, uint64_t *lacked_until, uint64_t stamp, uint64_t now)
@@ -217,6 +259,10 @@ static size_t app_count_shrinking(const struct known_app *app, struct absence *a
 {
     size_t before = 0;
     size_t after = 0;
+    if (!app->has_definition) {
+        /* Its tasks have no endpoints; a pod's are in no answer at all. */
+        return 0;
+    }
     for (size_t i = 0; i < app->n_tasks; i++) {
         const struct known_task *known = app->tasks[i];
         bool running = known->task->state == MARATHON_TASK_RUNNING;
@@ -234,7 +280,6 @@ static void absence_count(struct cluster *cluster, struct absence *absence)
     struct table_entry *entry;
     while ((entry = table_next(&cluster->apps, &position))) {
         struct known_app *app = entry->value;
-        absence->n_listed += app->listed == absence->stamp;
         absence->shrinks += app_count_shrinking(app, absence);
         for (size_t i = 0; i < app->n_tasks; i++) {
             struct known_task *known = app->tasks[i];
@@ -255,15 +300,15 @@ static void app_remove_lacked(struct cluster *cluster, struct known_app *app, st
 {
     struct absence own = {.stamp = absence->stamp};
     /* What the answer replaces is change, not shrinking: the guard lets it pass. */
-    bool held = absence->guarded && (app_count_shrinking(app, &own) > 0 || absence->n_listed == 0);
+    bool held =
+        absence->guarded && app->has_definition && (app_count_shrinking(app, &own) > 0 || absence->n_listed == 0);
     for (size_t i = app->n_tasks; i > 0; i--) {
         struct known_task *known = app->tasks[i - 1];
         if (!task_is_lacked(known, absence->stamp)) {
             continue;
         }
-        if (held) {
-            cluster->held++;
-        } else if (known->missing >= cluster->config.missing_confirmations) {
+        cluster_set_held(cluster, known, held);
+        if (!held && known->missing >= cluster->config.missing_confirmations) {
             cluster_remove_task(cluster, known);
             absence->removed++;
         }
@@ -271,16 +316,15 @@ static void app_remove_lacked(struct cluster *cluster, struct known_app *app, st
 }
 
 /* An app that no answer lists any more goes with its last task; its rule stands until then. */
-static bool app_is_over(struct cluster *cluster, struct known_app *app, const struct absence *absence)
+static void app_judge_absence(struct cluster *cluster, struct known_app *app, const struct absence *absence)
 {
-    if (app->listed != absence->stamp && app->since < absence->stamp && app->posted < absence->stamp &&
+    if (app->listed < absence->stamp && app->since < absence->stamp && app->posted < absence->stamp &&
         !absence->guarded) {
         count_lack(&app->missing, &app->lacked_until, absence->stamp, cluster->receipts);
         bool explicit_end = app->terminated && app->terminated < absence->stamp;
         app->absent = app->absent || explicit_end || app->missing >= cluster->config.missing_confirmations ||
                       !app->has_definition;
     }
-    return app->absent && !app_has_living_task(app);
 }
 
 static void absence_apply(struct cluster *cluster, struct absence *absence)
@@ -289,14 +333,14 @@ static void absence_apply(struct cluster *cluster, struct absence *absence)
     size_t n_over = 0;
     size_t position = 0;
     struct table_entry *entry;
-    cluster->held = 0;
     while ((entry = table_next(&cluster->apps, &position))) {
         struct known_app *app = entry->value;
         app_remove_lacked(cluster, app, absence);
-        if (app->listed != absence->stamp) {
+        if (app->listed < absence->stamp) {
             app_drop_tombstones(cluster, app, absence->stamp);
         }
-        if (app_is_over(cluster, app, absence)) {
+        app_judge_absence(cluster, app, absence);
+        if (cluster_app_is_over(cluster, app)) {
             over[n_over++] = app;
         }
     }
@@ -312,7 +356,7 @@ static bool apps_are_unconfirmed(const struct cluster *cluster, uint64_t stamp)
     struct table_entry *entry;
     while ((entry = table_next(&cluster->apps, &position))) {
         const struct known_app *app = entry->value;
-        if (app->listed != stamp && app->since < stamp && app->posted < stamp && !app->absent) {
+        if (app->listed < stamp && app->since < stamp && app->posted < stamp && !app->absent) {
             return true;
         }
     }
@@ -321,10 +365,11 @@ static bool apps_are_unconfirmed(const struct cluster *cluster, uint64_t stamp)
 
 struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t stamp)
 {
-    struct absence absence = {.stamp = stamp};
+    struct absence absence = {.stamp = stamp, .n_listed = cluster->listing == stamp ? cluster->listing_count : 0};
     cluster->receipts++;
     cluster->complete_fetches++;
-    cluster->open_fetch = 0;
+    cluster->open_fetch = stamp < cluster->open_fetch ? cluster->open_fetch : 0;
+    cluster->complete = stamp > cluster->complete ? stamp : cluster->complete;
     absence_count(cluster, &absence);
     absence_apply(cluster, &absence);
     enum cluster_verdict verdict = CLUSTER_GOOD;
@@ -353,6 +398,5 @@ size_t cluster_confirm(struct cluster *cluster)
         cluster_remove_task(cluster, gone[i]);
     }
     free(gone);
-    cluster->held = 0;
     return removed;
 }

@@ -19,6 +19,7 @@ struct known_task {
     uint64_t listed;       /* stamp of the last answer that listed it */
     uint64_t lacked_until; /* receipt count when the last answer that lacked it was complete */
     unsigned missing;      /* complete answers in a row without it */
+    bool held;             /* by the guard */
     bool waits;            /* for a definition of its version */
 };
 
@@ -49,11 +50,15 @@ struct cluster {
     struct table apps;  /* id to struct known_app */
     struct table tasks; /* id to struct known_task */
     uint64_t receipts;
-    uint64_t open_fetch; /* stamp of the complete fetch begun last; 0 once it has ended */
+    uint64_t open_fetch;  /* stamp of the complete fetch begun last; 0 once it has ended */
+    uint64_t complete;    /* the newest stamp of a complete answer: what is older says nothing any more */
+    uint64_t listing;     /* stamp of the complete answer that listed an app last */
+    size_t listing_count; /* how many it has listed */
     struct known_app *first_dirty, **last_dirty;
     struct known_app *returned; /* a removed app that a view still shows */
     size_t running, tombstones;
     size_t held;
+    uint64_t refused; /* apps and tasks beyond the bounds */
     uint64_t complete_fetches;
 };
 
@@ -68,6 +73,11 @@ struct known_task *cluster_add_task(struct cluster *cluster, struct known_app *a
 void cluster_remove_task(struct cluster *cluster, struct known_task *known);
 /* Puts the task into a state and keeps the counts. */
 void cluster_set_state(struct cluster *cluster, struct known_task *known, enum marathon_task_state state);
+void cluster_set_held(struct cluster *cluster, struct known_task *known, bool held);
+/* An event or an answer names the task: it is missing no more. */
+void cluster_task_found(struct cluster *cluster, struct known_task *known);
+/* Its absence is settled, no task of it lives, and no answer is under way that could list it as it was. */
+bool cluster_app_is_over(const struct cluster *cluster, const struct known_app *app);
 void known_app_remember_version(struct known_app *app, const char *version);
 bool known_app_knows_version(const struct known_app *app, const char *version);
 /* Takes ownership of definition. */

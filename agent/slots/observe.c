@@ -63,12 +63,28 @@ static void slot_take_row(struct slot *slot, const struct slot_observed *row)
     slot->unknown = false;
 }
 
+static bool slot_shows_sent_address(const struct slot *slot)
+{
+    return slot->observed.port == slot->sent_port && strcmp(slot->observed.address, slot->sent_address) == 0;
+}
+
+/* An address sent over the former connection may still be applied: it is waited for. One that serves has it not; only a
+ * HAProxy that was started anew shows that. */
+static void slot_inherit_doubt(struct slot *slot, const struct slot *old)
+{
+    memcpy(slot->sent_address, old->sent_address, sizeof(slot->sent_address));
+    slot->sent_port = old->sent_port;
+    slot->unsure = old->unsure && slot_is_in_maint(slot) && !slot_shows_sent_address(slot);
+    slot->reading = slot->unsure;
+}
+
 /* The same server keeps its part in the story when its row still fits it. */
 static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
 {
     struct slot *slot = &slots->slots[place];
     slot->key = old->key;
     old->key = NULL;
+    slot_inherit_doubt(slot, old);
     if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {
         slot->role = ROLE_OWNED;
         slot->owner = old->owner;
@@ -89,35 +105,47 @@ static void slots_queue_displaced(struct slots *slots, struct slot *old, size_t 
     }
 }
 
+static void slots_add_row(struct slots *slots, const struct slot_observed *row, struct slot *former)
+{
+    size_t place = slots->count++;
+    struct slot *slot = &slots->slots[place];
+    slot->server = mem_strdup(row->server);
+    slot_take_row(slot, row);
+    slot->role = ROLE_ORPHAN;
+    if (former) {
+        slot_inherit(slots, place, former);
+    }
+    if (slot->role == ROLE_ORPHAN && slot_is_in_maint(slot)) {
+        slots_push_free(slots, place);
+    }
+}
+
 static void slots_observe_all(struct slots *slots, const struct slot_observed *rows, size_t count)
 {
     struct slot *old = slots->slots;
     size_t n_old = slots->count;
     struct table by_name;
+    struct table taken;
     table_init(&by_name, 0);
     for (size_t i = 0; i < n_old; i++) {
         table_put(&by_name, old[i].server, &old[i]);
     }
     slots->slots = mem_alloc_array(count, sizeof(*slots->slots));
-    slots->count = count;
+    slots->count = 0;
     slots->first_free = slots->last_free = SLOTS_NONE;
     slots->reads_in_flight = slots->read_failures = 0;
     slots->broken = false;
     slots->observed = true;
+    table_init(&taken, 0);
     for (size_t i = 0; i < count; i++) {
-        struct slot *slot = &slots->slots[i];
-        struct slot *former = table_get(&by_name, rows[i].server);
-        slot->server = mem_strdup(rows[i].server);
-        slot_take_row(slot, &rows[i]);
-        slot->role = ROLE_ORPHAN;
-        if (former) {
-            slot_inherit(slots, i, former);
-        }
-        if (slot->role == ROLE_ORPHAN && slot_is_in_maint(slot)) {
-            slots_push_free(slots, i);
+        /* A command names a server: of two with one name only one can be meant. */
+        if (!table_get(&taken, rows[i].server)) {
+            slots_add_row(slots, &rows[i], table_get(&by_name, rows[i].server));
+            table_put(&taken, slots->slots[slots->count - 1].server, slots);
         }
     }
     slots_queue_displaced(slots, old, n_old);
+    table_free(&taken);
     table_free(&by_name);
     slots_free_array(old, n_old);
     slots_settle(slots);
@@ -147,11 +175,6 @@ static void slot_fail(struct slots *slots, size_t place)
     if (++slot->failures >= SLOTS_MAX_FAILURES) {
         slot_set_aside(slots, place);
     }
-}
-
-static bool slot_shows_sent_address(const struct slot *slot)
-{
-    return slot->observed.port == slot->sent_port && strcmp(slot->observed.address, slot->sent_address) == 0;
 }
 
 static void slot_take_read(struct slots *slots, size_t place, const struct slot_observed *row)
@@ -221,6 +244,7 @@ static void slot_apply(struct slot *slot, const struct slot_command *command)
         break;
     case SLOT_COMMAND_DRAIN:
         observed->admin = (observed->admin & ~(unsigned)SLOT_ADMIN_FMAINT) | SLOT_ADMIN_FDRAIN;
+        slot->failures = 0;
         break;
     case SLOT_COMMAND_ADDRESS:
         if (!slot->reading) {
@@ -233,6 +257,8 @@ static void slot_apply(struct slot *slot, const struct slot_command *command)
         break;
     case SLOT_COMMAND_WEIGHT:
         observed->weight = command->value;
+        /* On the way to ready it ends no row of refusals: another of its commands may be the one that is refused. */
+        slot->failures = slot_is_really_ready(slot) ? 0 : slot->failures;
         break;
     case SLOT_COMMAND_READ:
         break;

@@ -47,11 +47,11 @@ static struct outlook outlook_of(const struct slots *slots, const struct slots_o
         const struct slot *slot = &slots->slots[i];
         bool stays = slot->role == ROLE_OWNED && !slot->owner->drain;
         bool ready = stays && slot_is_really_ready(slot);
-        outlook.ready += ready && slot->owner->weight > 0;
+        outlook.ready += ready && slot->owner->weight > 0 && slot->observed.weight > 0;
         outlook.arriving += stays && !ready;
         soft_leavers += slot->role == ROLE_LEAVING && !slot->hard && slot->in_flight == 0;
-        leaving_now += slot->role == ROLE_LEAVING && slot->in_flight > 0;
-        serving += !slot->unknown && slot_is_serving(slot);
+        leaving_now += slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
+        serving += slot_keeps_serving(slot);
     }
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         outlook.waiting += wanted->address[0] && !wanted->drain;
@@ -61,7 +61,7 @@ static struct outlook outlook_of(const struct slots *slots, const struct slots_o
     } else if (outlook.waiting > leaving_now) {
         /* Room is made for those that wait, but the last server that serves stays while another one is on its way. */
         size_t room = outlook.waiting - leaving_now;
-        size_t spare = serving > 1 ? serving - 1 : outlook.arriving == 0 ? serving : 0;
+        size_t spare = serving > 1 ? serving - 1 : outlook.arriving + leaving_now == 0 ? serving : 0;
         outlook.may_leave = room < spare ? room : spare;
     }
     return outlook;

@@ -34,6 +34,13 @@ bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
     return !slot->unsure && slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
 }
 
+bool slot_keeps_serving(const struct slot *slot)
+{
+    bool goes = slot->role == ROLE_OWNED ? slot->owner->operator_drain || !slot_has_address_of(slot, slot->owner)
+                                         : slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
+    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && !goes;
+}
+
 bool slot_is_really_ready(const struct slot *slot)
 {
     return slot->role == ROLE_OWNED && !slot->unknown && slot_is_serving(slot) &&
@@ -229,14 +236,14 @@ static bool wanted_needs_slot(const struct wanted *wanted)
 static bool slot_can_be_taken(const struct slot *slot, size_t serving)
 {
     return slot->role == ROLE_OWNED && slot->owner->drain && slot->in_flight == 0 && !slot->unknown && !slot->reading &&
-           (!slot_is_serving(slot) || serving > 1);
+           (!slot_keeps_serving(slot) || serving > 1);
 }
 
 static size_t slots_count_serving(const struct slots *slots)
 {
     size_t serving = 0;
     for (size_t i = 0; i < slots->count; i++) {
-        serving += slots->slots[i].role != ROLE_ASIDE && slot_is_serving(&slots->slots[i]);
+        serving += slot_keeps_serving(&slots->slots[i]);
     }
     return serving;
 }

@@ -69,6 +69,8 @@ bool slot_is_serving(const struct slot *slot);
 /* HAProxy keeps it in maint for reasons that commands cannot end. */
 bool slot_is_unusable(const struct slot *slot);
 bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted);
+/* It serves, and nothing that is decided already takes it out. */
+bool slot_keeps_serving(const struct slot *slot);
 /* It takes new sessions at its endpoint's address, and is meant to. */
 bool slot_is_really_ready(const struct slot *slot);
 

@@ -20,8 +20,11 @@ void cluster_configure(struct cluster *cluster, const struct cluster_config *con
 
 /* ---- answers ---- */
 
-/* Call when a request for apps is sent; returns its stamp. Stamps and events share one count. */
+/* Call when a request for all apps is sent; returns its stamp. Stamps and events share one count. An answer that is
+ * older than one already applied to the same app says nothing. */
 uint64_t cluster_begin_fetch(struct cluster *cluster);
+/* The same for a request for one app alone: at most one in flight for an app. */
+uint64_t cluster_begin_single(struct cluster *cluster);
 /* One app as listed by the answer to the request with that stamp. Takes ownership of app. Applied at once: what is
  * listed is an explicit statement, even when the rest of the answer never comes. */
 void cluster_put_listed_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);
@@ -92,6 +95,7 @@ struct cluster_counts {
     size_t tombstones;
     uint64_t receipts; /* events and fetches counted so far */
     uint64_t complete_fetches;
+    uint64_t refused; /* apps and tasks left aside because the store was full */
 };
 struct cluster_counts cluster_count(const struct cluster *cluster);
 

@@ -220,7 +220,7 @@ START_TEST(a_task_of_an_unknown_version_waits_for_its_definition)
     answer("/a", "1", "x");
     ck_assert_int_eq(status("/a", "y", "2", "RUNNING"), CLUSTER_FETCH_APP);
     ck_assert_str_eq(believed("/a"), "x y?");
-    cluster_put_single_app(cluster, cluster_begin_fetch(cluster), make_app("/a", "2", "x y"));
+    cluster_put_single_app(cluster, cluster_begin_single(cluster), make_app("/a", "2", "x y"));
     ck_assert_str_eq(believed("/a"), "x y");
     ck_assert_str_eq(version_of("/a"), "2");
     /* Now it is known, and so is the version before it. */
@@ -235,7 +235,7 @@ START_TEST(an_unknown_app_is_fetched)
     ck_assert_int_eq(status("/a", "x", "1", "RUNNING"), CLUSTER_FETCH_APP);
     ck_assert_str_eq(believed("/a"), "x?");
     ck_assert_str_eq(version_of("/a"), "none");
-    cluster_put_single_missing(cluster, cluster_begin_fetch(cluster), "/a");
+    cluster_put_single_missing(cluster, cluster_begin_single(cluster), "/a");
     ck_assert_str_eq(believed("/a"), "gone");
 }
 END_TEST
@@ -336,7 +336,7 @@ START_TEST(one_app_alone_is_no_statement_about_absent_tasks)
 {
     answer("/a", "1", "x y");
     for (int i = 0; i < 3; i++) {
-        cluster_put_single_app(cluster, cluster_begin_fetch(cluster), make_app("/a", "1", "x"));
+        cluster_put_single_app(cluster, cluster_begin_single(cluster), make_app("/a", "1", "x"));
     }
     ck_assert_str_eq(believed("/a"), "x y");
 }
@@ -406,7 +406,7 @@ START_TEST(a_deleted_app_goes_with_its_404_and_its_last_task)
 {
     answer("/a", "1", "x");
     ck_assert_int_eq(terminate("/a"), CLUSTER_FETCH_APP);
-    cluster_put_single_missing(cluster, cluster_begin_fetch(cluster), "/a");
+    cluster_put_single_missing(cluster, cluster_begin_single(cluster), "/a");
     ck_assert_str_eq(believed("/a"), "x");
     cluster_end_fetch(cluster, cluster_begin_fetch(cluster));
     status("/a", "x", "1", "KILLED");
@@ -417,7 +417,7 @@ END_TEST
 START_TEST(a_404_without_a_word_is_a_doubt)
 {
     answer("/a", "1", "x");
-    cluster_put_single_missing(cluster, cluster_begin_fetch(cluster), "/a");
+    cluster_put_single_missing(cluster, cluster_begin_single(cluster), "/a");
     ck_assert_str_eq(believed("/a"), "x");
     ck_assert_str_eq(version_of("/a"), "1");
 }
@@ -429,7 +429,7 @@ START_TEST(an_app_deleted_and_created_again_lives)
     terminate("/a");
     status("/a", "x", "1", "KILLED");
     post("/a", "2");
-    cluster_put_single_app(cluster, cluster_begin_fetch(cluster), make_app("/a", "2", ""));
+    cluster_put_single_app(cluster, cluster_begin_single(cluster), make_app("/a", "2", ""));
     status("/a", "y", "2", "RUNNING");
     ck_assert_str_eq(believed("/a"), "y");
     ck_assert_str_eq(version_of("/a"), "2");
