@@ -279,6 +279,18 @@ void cluster_remove_task(struct cluster *cluster, struct known_task *known)
     known_task_free(known);
 }
 
+void cluster_end_waiting(struct cluster *cluster, struct known_app *app, uint64_t stamp)
+{
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        struct known_task *known = app->tasks[i];
+        bool fits = known->event < stamp || strcmp(app->definition->version, known->task->version) == 0;
+        if (known->waits && fits) {
+            known->waits = false;
+            cluster_mark_dirty(cluster, app);
+        }
+    }
+}
+
 /* ---- life ---- */
 
 struct cluster *cluster_new(const struct cluster_config *config)

@@ -27,6 +27,7 @@ static void app_promote_provisional(struct cluster *cluster, struct known_app *a
         struct marathon_app *definition = app->provisional;
         app->provisional = NULL;
         cluster_set_definition(cluster, app, definition, app->posted);
+        cluster_end_waiting(cluster, app, 0);
     }
 }
 
@@ -83,7 +84,10 @@ static enum cluster_effect apply_running(struct cluster *cluster, struct known_a
     if (was_running && !known->waits) {
         return CLUSTER_NO_EFFECT;
     }
-    known->waits = lacks;
+    if (known->waits != lacks) {
+        known->waits = lacks;
+        cluster_mark_dirty(cluster, app);
+    }
     return lacks ? CLUSTER_FETCH_APP : CLUSTER_NO_EFFECT;
 }
 

@@ -114,19 +114,6 @@ static void app_take_definition(struct cluster *cluster, struct known_app *app, 
     cluster_set_definition(cluster, app, listed, stamp);
 }
 
-/* The definition that tasks wait for has come, also for those that the answer is too old to list. */
-static void app_end_waiting(struct cluster *cluster, struct known_app *app, uint64_t stamp)
-{
-    for (size_t i = 0; i < app->n_tasks; i++) {
-        struct known_task *known = app->tasks[i];
-        bool fits = known->event < stamp || strcmp(app->definition->version, known->task->version) == 0;
-        if (known->waits && fits) {
-            known->waits = false;
-            cluster_mark_dirty(cluster, app);
-        }
-    }
-}
-
 /* NULL when the answer says nothing of the app: it is stale, or the app is beyond the bound. */
 static struct known_app *app_note_listed(struct cluster *cluster, uint64_t stamp, const char *id)
 {
@@ -168,7 +155,7 @@ static void app_listed(struct cluster *cluster, uint64_t stamp, struct marathon_
         task_listed(cluster, app, stamp, tasks[i]);
     }
     free(tasks);
-    app_end_waiting(cluster, app, stamp);
+    cluster_end_waiting(cluster, app, stamp);
     app_drop_tombstones(cluster, app, stamp);
 }
 

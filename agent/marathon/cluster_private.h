@@ -83,6 +83,8 @@ bool known_app_knows_version(const struct known_app *app, const char *version);
 /* Takes ownership of definition. */
 void cluster_set_definition(struct cluster *cluster, struct known_app *app, struct marathon_app *definition,
                             uint64_t receipt);
+/* The definition that tasks wait for has come: by its version, or by an answer newer than their last event. */
+void cluster_end_waiting(struct cluster *cluster, struct known_app *app, uint64_t stamp);
 bool task_place_equal(const struct marathon_task *a, const struct marathon_task *b);
 
 #endif

@@ -58,9 +58,10 @@ await "a start with --confirm needs no human" 10 slots_are backend-web free 18
 
 # kill -9 at any moment loses nothing.
 put_app /web 6 &
+change=$!
 kill -9 "$slotd_pid"
 wait "$slotd_pid" 2>/dev/null
-wait
+wait "$change"
 start_slotd
 await "the cluster settles" 10 sim_settled
 await "six serve" 10 slots_are backend-web ready 6

@@ -305,6 +305,10 @@ static void step(void)
     case 7:
         if (world_chance(world, 5)) {
             (void)cluster_confirm(cluster);
+            /* That was the operator's word, also on what only one answer lacked. */
+            for (size_t i = 0; i < world->n_tasks; i++) {
+                world->tasks[i].was_known = false;
+            }
         }
         break;
     case 8:
