@@ -7,7 +7,7 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 
-#define FEED_CONFIRM_MS 500 /* the fetch that confirms an absence; contract.md allows 2 s */
+#define FEED_CONFIRM_MS UINT64_C(500) /* the fetch that confirms an absence; contract.md allows 2 s */
 #define FEED_RETRY_MIN_MS 250
 #define FEED_RETRY_MAX_MS 30000
 #define FEED_LIVE_PATIENCE_MS 3000 /* without a stream by then, answers alone have to do */
