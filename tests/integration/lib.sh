@@ -92,7 +92,7 @@ defaults
     timeout client 30s
     timeout server 30s
     retries ${haproxy_retries:-0}
-    option idle-close-on-response
+    $("$HAPROXY" -v | grep -q 'version 2\.4' || echo option idle-close-on-response)
     load-server-state-from-file global
 frontend edge
     bind 127.0.0.1:$edge_port
