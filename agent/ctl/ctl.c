@@ -188,6 +188,31 @@ static bool take_output(struct ctl *ctl, const char *form)
     return true;
 }
 
+/* -o and -s may stand behind the command too: takes them out of its arguments. Returns how many are left, or -1. */
+static int take_trailing_options(struct ctl *ctl, int argc, char **argv)
+{
+    int left = 0;
+    for (int i = 0; i < argc; i++) {
+        bool is_output = strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0;
+        bool is_socket = strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "--socket") == 0;
+        if (!is_output && !is_socket) {
+            argv[left++] = argv[i];
+            continue;
+        }
+        if (i + 1 == argc) {
+            fprintf(stderr, "slotctl: %s needs a value\n", argv[i]);
+            return -1;
+        }
+        i++;
+        if (is_socket) {
+            ctl->socket = argv[i];
+        } else if (!take_output(ctl, argv[i])) {
+            return -1;
+        }
+    }
+    return left;
+}
+
 int ctl_main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -220,5 +245,6 @@ int ctl_main(int argc, char **argv)
         return CTL_EXIT_USAGE;
     }
     const struct command *command = find_command(argv[optind]);
-    return command ? command->run(&ctl, command, argc - optind - 1, argv + optind + 1) : CTL_EXIT_USAGE;
+    int left = command ? take_trailing_options(&ctl, argc - optind - 1, argv + optind + 1) : -1;
+    return left >= 0 ? command->run(&ctl, command, left, argv + optind + 1) : CTL_EXIT_USAGE;
 }

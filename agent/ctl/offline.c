@@ -117,14 +117,10 @@ int ctl_map(const struct ctl *ctl, int argc, char **argv)
 {
     const char *file = NULL;
     const char *source = NULL;
-    struct ctl own = *ctl;
     for (int i = 0; i < argc; i++) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "-c") == 0 && has_value) {
             file = argv[++i];
-        } else if (strcmp(argv[i], "-o") == 0 && has_value &&
-                   (strcmp(argv[i + 1], "json") == 0 || strcmp(argv[i + 1], "text") == 0)) {
-            own.json = strcmp(argv[++i], "json") == 0;
         } else if ((argv[i][0] == '-' && argv[i][1]) || source) {
             return CTL_EXIT_USAGE;
         } else {
@@ -135,7 +131,7 @@ int ctl_map(const struct ctl *ctl, int argc, char **argv)
         return CTL_EXIT_USAGE;
     }
     struct config *config = load_config(file);
-    int code = config ? map_source(&own, source, config) : CTL_EXIT_FAILED;
+    int code = config ? map_source(ctl, source, config) : CTL_EXIT_FAILED;
     config_free(config);
     return code;
 }

@@ -44,6 +44,11 @@ check "sync after the restart" ctl sync
 commands=$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])')
 equal "commands after a restart" 0 "$commands"
 
+check "-o may stand behind the command" sh -c "$BUILD/slotctl -s $work/slotd.sock status -o json | python3 -m json.tool >/dev/null"
+ctl status -o yaml 2>"$work/err"
+equal "exit code of an unknown form" 2 $?
+ctl plan extra 2>"$work/err"
+equal "exit code of an argument too many" 2 $?
 ctl nonsense 2>"$work/err"
 equal "exit code of an unknown command" 2 $?
 "$BUILD/slotctl" -s "$work/nowhere.sock" status 2>"$work/err"
