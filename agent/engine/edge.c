@@ -184,6 +184,7 @@ static void edge_read_done(struct edge_backend *backend, const struct slot_comma
         log_warning("haproxy", "%s: backend %s cannot be read: %s", backend->edge->config->name, backend->name,
                     why.len ? buf_text(&why) : error_text(err));
         slots_acknowledge(backend->slots, command, false);
+        haproxy_connection_restart(backend->edge->connection, "a backend's servers cannot be read: all is read anew");
         return;
     }
     edge_take_rows(backend, state, false);

@@ -61,6 +61,7 @@ struct haproxy_connection {
     char *read_buffer;
     struct haproxy_info info;
     uint64_t backoff_ms;
+    uint64_t up_ms; /* loop time of the last on_up */
     bool probing;
     bool reported_down;
     unsigned handles; /* open handles of the loop that point here */
@@ -235,6 +236,7 @@ static void connection_probed(void *arg, int err, const char *reply, size_t len)
     connection->info = info;
     if (connection->phase == PHASE_GREETING) {
         connection->phase = PHASE_UP;
+        connection->up_ms = uv_now(connection->loop);
         connection->backoff_ms = CONNECTION_BACKOFF_MIN_MS;
         connection->reported_down = false;
         connection->events->on_up(connection->arg, &connection->info);
@@ -439,7 +441,9 @@ static void connection_lose(struct haproxy_connection *connection, int err, cons
 
 void haproxy_connection_restart(struct haproxy_connection *connection, const char *why)
 {
-    connection_lose(connection, SLOTD_E_CLOSED, why, 0);
+    /* At once, but not in a loop when whatever is wrong stays wrong. */
+    bool again = uv_now(connection->loop) - connection->up_ms < CONNECTION_BACKOFF_MAX_MS;
+    connection_lose(connection, SLOTD_E_CLOSED, why, again ? CONNECTION_BACKOFF_MAX_MS / 10 : 0);
 }
 
 /* ---- life ---- */

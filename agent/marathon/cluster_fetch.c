@@ -242,6 +242,19 @@ static void count_lack(unsigned *missing, uint64_t *lacked_until, uint64_t stamp
     }
 }
 
+/* Confirming what an earlier answer lacked, before is what was before that one: what came with it is a replacement. */
+static uint64_t app_first_lack(const struct known_app *app, uint64_t stamp)
+{
+    uint64_t first = stamp;
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        const struct known_task *known = app->tasks[i];
+        if (known->missing > 0 && known->lacked_since < first && task_is_lacked(known, stamp)) {
+            first = known->lacked_since;
+        }
+    }
+    return first;
+}
+
 static size_t app_count_shrinking(const struct known_app *app, struct absence *absence)
 {
     size_t before = 0;
@@ -250,11 +263,12 @@ static size_t app_count_shrinking(const struct known_app *app, struct absence *a
         /* Its tasks have no endpoints; a pod's are in no answer at all. */
         return 0;
     }
+    uint64_t first = app_first_lack(app, absence->stamp);
     for (size_t i = 0; i < app->n_tasks; i++) {
         const struct known_task *known = app->tasks[i];
         bool running = known->task->state == MARATHON_TASK_RUNNING;
         bool lacked = task_is_lacked(known, absence->stamp);
-        before += known->since < absence->stamp && (running || known->task->state == MARATHON_TASK_UNREACHABLE);
+        before += known->since < first && (running || known->task->state == MARATHON_TASK_UNREACHABLE);
         after += running && !lacked;
     }
     absence->before += before;
@@ -271,6 +285,7 @@ static void absence_count(struct cluster *cluster, struct absence *absence)
         for (size_t i = 0; i < app->n_tasks; i++) {
             struct known_task *known = app->tasks[i];
             if (task_is_lacked(known, absence->stamp)) {
+                known->lacked_since = known->missing > 0 ? known->lacked_since : absence->stamp;
                 count_lack(&known->missing, &known->lacked_until, absence->stamp, cluster->receipts);
                 absence->missing++;
                 absence->confirmed += known->missing >= cluster->config.missing_confirmations;

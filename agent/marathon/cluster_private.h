@@ -17,6 +17,7 @@ struct known_task {
     uint64_t event;        /* receipt of its last event, 0: none */
     uint64_t ended;        /* receipt by which it became terminal */
     uint64_t listed;       /* stamp of the last answer that listed it */
+    uint64_t lacked_since; /* stamp of the first answer in a row that lacked it */
     uint64_t lacked_until; /* receipt count when the last answer that lacked it was complete */
     unsigned missing;      /* complete answers in a row without it */
     bool held;             /* by the guard */

@@ -85,5 +85,7 @@ void slots_settle(struct slots *slots);
 /* The same after one slot changed; costs nothing when it has not just left. */
 void slots_settle_slot(struct slots *slots, size_t place);
 void wanted_free(struct wanted *wanted);
+/* A task that is on its way out gets no new slot. */
+bool wanted_needs_slot(const struct wanted *wanted);
 
 #endif

@@ -12,19 +12,21 @@
 #include "slotd/marathon.h"
 #include "slotd/mem.h"
 
-#define WORLD_APPS 5
-#define WORLD_TASKS 2048
-#define WORLD_EVENTS 512
+#define WORLD_APPS 4
+#define WORLD_TASKS 256
+#define WORLD_EVENTS 256
 
 struct world_task {
     char id[64];
     size_t app;
     unsigned version;
     enum marathon_task_state state;
-    bool orphan;    /* its app was deleted: no answer lists it */
-    bool is_gone;   /* no answer lists it */
-    bool was_known; /* to the cluster, alive */
-    bool was_ended; /* in the cluster's eyes */
+    bool orphan;                       /* its app was deleted: no answer lists it */
+    bool is_gone;                      /* no answer lists it */
+    const struct marathon_task *known; /* as the cluster knows it now */
+    bool was_known;                    /* alive */
+    bool was_ended;
+    bool was_killed; /* its TASK_KILLING has arrived */
 };
 
 struct world_event {
@@ -238,8 +240,8 @@ static inline const char *world_state_name(enum marathon_task_state state)
     return "TASK_FAILED";
 }
 
-/* The app as an answer lists it now; NULL for a 404. The caller frees. */
-static inline char *world_app_json(const struct world *world, size_t app)
+/* The app as an answer lists it now, without some of its tasks when it lies; NULL for a 404. The caller frees. */
+static inline char *world_app_json(struct world *world, size_t app, bool lies)
 {
     struct buf json = BUF_INIT;
     const char *comma = "";
@@ -249,7 +251,7 @@ static inline char *world_app_json(const struct world *world, size_t app)
     buf_printf(&json, "{\"id\":\"/a%zu\",\"version\":\"%u\",\"tasks\":[", app, world->version[app]);
     for (size_t i = 0; i < world->n_tasks; i++) {
         const struct world_task *task = &world->tasks[i];
-        if (world_lists(task, app)) {
+        if (world_lists(task, app) && !(lies && world_chance(world, 40))) {
             buf_printf(&json, "%s{\"id\":\"%s\",\"state\":\"%s\"", comma, task->id, world_state_name(task->state));
             if (task->state == MARATHON_TASK_TERMINAL) {
                 buf_puts(&json, ",\"ports\":[]}");

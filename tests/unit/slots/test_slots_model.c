@@ -88,10 +88,8 @@ static void world_change(struct world *world)
     if (!world->present[i] || endpoint->gone) {
         /* Another life: another key and port, as a new task has. */
         snprintf(world->keys[i], sizeof(world->keys[i]), "%02zu.%u", i, world->life[i]++ % 1000);
-        *endpoint = (struct slot_endpoint){.key = world->keys[i],
-                                           .address = "10.0.0.1",
-                                           .port = pick_port(world, i),
-                                           .weight = pick_weight(world)};
+        *endpoint = (struct slot_endpoint){
+            .key = world->keys[i], .address = "10.0.0.1", .port = pick_port(world, i), .weight = pick_weight(world)};
         world->present[i] = true;
     } else if (pick(4) == 0) {
         world->present[i] = false;

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* What others may see of the slots: states, counts, who sits where. */
+#include "slots_private.h"
+
+const char *slot_state_text(enum slot_state state)
+{
+    switch (state) {
+    case SLOT_FREE:
+        return "free";
+    case SLOT_ASSIGNING:
+        return "assigning";
+    case SLOT_READY:
+        return "ready";
+    case SLOT_DRAINING:
+        return "draining";
+    case SLOT_LEAVING:
+        return "leaving";
+    case SLOT_ORPHAN:
+        return "unclaimed";
+    case SLOT_UNKNOWN:
+        return "unknown";
+    }
+    return "unknown";
+}
+
+static enum slot_state slot_get_state(const struct slots *slots, const struct slot *slot)
+{
+    if (!slots->observed || slot->unknown || slot->role == ROLE_ASIDE) {
+        return SLOT_UNKNOWN;
+    }
+    switch (slot->role) {
+    case ROLE_FREE:
+        return SLOT_FREE;
+    case ROLE_LEAVING:
+        return SLOT_LEAVING;
+    case ROLE_ORPHAN:
+        return SLOT_ORPHAN;
+    case ROLE_OWNED:
+    case ROLE_ASIDE:
+        break;
+    }
+    if (slot_is_really_ready(slot)) {
+        return SLOT_READY;
+    }
+    return slot_is_draining(slot) && slot_has_address_of(slot, slot->owner) ? SLOT_DRAINING : SLOT_ASSIGNING;
+}
+
+size_t slots_count(const struct slots *slots)
+{
+    return slots->count;
+}
+
+struct slot_view slots_view(const struct slots *slots, size_t place)
+{
+    const struct slot *slot = &slots->slots[place];
+    bool named = slot->role == ROLE_OWNED || slot->role == ROLE_LEAVING;
+    return (struct slot_view){&slot->observed, slot_get_state(slots, slot), named ? slot->key : NULL};
+}
+
+long slots_find_endpoint(const struct slots *slots, const char *key)
+{
+    const struct wanted *wanted = table_get(&slots->wanted, key);
+    return wanted && wanted->slot != SLOTS_NONE ? (long)wanted->slot : -1;
+}
+
+struct slots_counts slots_count_states(const struct slots *slots)
+{
+    struct slots_counts counts = {.slots = slots->count};
+    size_t *by_state[] = {
+        [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
+        [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
+        [SLOT_UNKNOWN] = &counts.unknown,
+    };
+    for (size_t i = 0; i < slots->count; i++) {
+        (*by_state[slot_get_state(slots, &slots->slots[i])])++;
+    }
+    for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
+        counts.waiting += wanted_needs_slot(wanted);
+        counts.unresolved += wanted->address[0] == '\0';
+    }
+    return counts;
+}
