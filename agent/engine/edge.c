@@ -366,9 +366,10 @@ bool edge_judge_orphans(struct edge *edge, bool force)
         if (counts.orphans == 0) {
             continue;
         }
-        /* An endpoint whose address is not known yet may be the very one that sits in the orphan. */
+        /* An endpoint whose address is not known yet may be the very one that sits in the orphan; another answer would
+         * not tell. */
         if (!confirmed || (counts.unresolved > 0 && !force)) {
-            some_wait = true;
+            some_wait = some_wait || !confirmed;
         } else if (guarded && counts.waiting == 0 && backend_shrinks_by(&counts, &unused) > 0) {
             edge->orphans_held += counts.orphans;
         } else {
