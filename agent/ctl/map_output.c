@@ -80,27 +80,25 @@ struct json_object *map_output_problem(const char *app, const char *task, const 
     return object;
 }
 
-struct json_object *map_output_document(const struct services *services, const struct map_output_places *places)
+struct json_object *map_output_problems(const struct services *services)
 {
-    size_t n_services = 0;
-    size_t n_problems = 0;
-    const struct service **list = services_list(services, &n_services);
-    const struct problem **problems = services_list_problems(services, &n_problems);
+    size_t count = 0;
+    const struct problem **problems = services_list_problems(services, &count);
     struct json_object *rendered = json_object_new_array();
-    struct json_object *rendered_problems = json_object_new_array();
-    for (size_t i = 0; i < n_services; i++) {
-        json_object_array_add(rendered, map_output_service(list[i], places));
-    }
-    for (size_t i = 0; i < n_problems; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct problem *problem = problems[i];
-        json_object_array_add(rendered_problems, map_output_problem(problem->app, problem->task, problem->segment,
-                                                                    problem->code, problem->message));
+        json_object_array_add(rendered, map_output_problem(problem->app, problem->task, problem->segment, problem->code,
+                                                           problem->message));
     }
-    free(list);
     free(problems);
+    return rendered;
+}
+
+struct json_object *map_output_document(struct json_object *services, struct json_object *problems)
+{
     struct json_object *document = json_object_new_object();
-    json_object_object_add(document, "services", rendered);
-    json_object_object_add(document, "problems", rendered_problems);
+    json_object_object_add(document, "services", services);
+    json_object_object_add(document, "problems", problems);
     return document;
 }
 
@@ -157,13 +155,19 @@ static struct json_object *offline_render(const struct offline *offline)
 {
     static const struct map_output_places nowhere = {
         .backend = offline_backend, .address = offline_address, .slot = offline_slot};
-    struct json_object *document = map_output_document(offline->services, &nowhere);
-    struct json_object *problems = json_object_object_get(document, "problems");
+    size_t count = 0;
+    const struct service **list = services_list(offline->services, &count);
+    struct json_object *services = json_object_new_array();
+    struct json_object *problems = map_output_problems(offline->services);
+    for (size_t i = 0; i < count; i++) {
+        json_object_array_add(services, map_output_service(list[i], &nowhere));
+    }
+    free(list);
     for (size_t i = 0; i < offline->malformed.count; i++) {
         const struct problem *problem = &offline->malformed.items[i];
         json_object_array_add(problems, map_output_problem(problem->app, NULL, "", problem->code, problem->message));
     }
-    return document;
+    return map_output_document(services, problems);
 }
 
 /* An answer for one app, {"app": {...}}. One that can be named but not read is a problem of that app. */

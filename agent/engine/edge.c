@@ -12,12 +12,8 @@
 struct sent {
     struct edge_backend *backend;
     struct slot_command command;
-    struct change *change; /* borrowed from the backend's open changes, or NULL */
     unsigned epoch;
-    struct sent *next;
 };
-
-static void edge_adopt(struct edge *edge);
 
 static void edge_set_error(struct edge *edge, const char *error)
 {
@@ -25,7 +21,7 @@ static void edge_set_error(struct edge *edge, const char *error)
     edge->error = mem_strdup(error);
 }
 
-static void edge_mark_dirty(struct edge_backend *backend)
+void edge_mark_dirty(struct edge_backend *backend)
 {
     struct edge *edge = backend->edge;
     if (!backend->received_ns) {
@@ -61,41 +57,6 @@ static void backend_free(struct edge_backend *backend)
 
 /* ---- the server-state file ---- */
 
-static const struct haproxy_server *backend_find_row(const struct edge_backend *backend, size_t slot,
-                                                     const char *server)
-{
-    if (slot < backend->n_rows && strcmp(backend->rows[slot]->name, server) == 0) {
-        return backend->rows[slot];
-    }
-    for (size_t i = 0; i < backend->n_rows; i++) {
-        if (strcmp(backend->rows[i]->name, server) == 0) {
-            return backend->rows[i];
-        }
-    }
-    return NULL;
-}
-
-static void edge_render_state(void *arg, struct buf *content)
-{
-    struct edge *edge = arg;
-    if (!edge->state) {
-        return;
-    }
-    haproxy_state_write(edge->state, content);
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&edge->backends, &position))) {
-        const struct edge_backend *backend = entry->value;
-        for (size_t i = 0; i < slots_count(backend->slots); i++) {
-            struct slot_view view = slots_view(backend->slots, i);
-            const struct haproxy_server *row = backend_find_row(backend, i, view.observed->server);
-            if (row) {
-                haproxy_state_write_row(edge->state, row, view.observed, content);
-            }
-        }
-    }
-}
-
 static void edge_touch_state_file(struct edge *edge)
 {
     if (edge->state_file) {
@@ -105,10 +66,10 @@ static void edge_touch_state_file(struct edge *edge)
 
 /* ---- changes: from the first command of a slot to its last reply ---- */
 
-static struct change *change_open(struct edge_backend *backend, const struct slot_command *command)
+static void change_open(struct edge_backend *backend, const struct slot_command *command)
 {
     if (command->slot >= backend->n_open) {
-        return NULL;
+        return;
     }
     struct change **open = &backend->open[command->slot];
     if (!*open) {
@@ -128,7 +89,6 @@ static struct change *change_open(struct edge_backend *backend, const struct slo
     } else if (!change->action) {
         change->action = "weight";
     }
-    return change;
 }
 
 /* Whether nothing more will be sent for the slot's present target. */
@@ -160,7 +120,7 @@ static void change_close_if_done(struct edge_backend *backend, size_t slot, bool
 
 /* ---- replies ---- */
 
-static void edge_take_rows(struct edge_backend *backend, const struct haproxy_state *state, bool complete)
+static void edge_take_rows(struct edge_backend *backend, const struct haproxy_state *state)
 {
     struct slot_observed *rows = mem_alloc_array(state->count, sizeof(*rows));
     size_t count = 0;
@@ -170,7 +130,7 @@ static void edge_take_rows(struct edge_backend *backend, const struct haproxy_st
             rows[count++] = server->observed;
         }
     }
-    slots_observe(backend->slots, rows, count, complete);
+    slots_observe(backend->slots, rows, count, false);
     free(rows);
 }
 
@@ -187,7 +147,7 @@ static void edge_read_done(struct edge_backend *backend, const struct slot_comma
         haproxy_connection_restart(backend->edge->connection, "a backend's servers cannot be read: all is read anew");
         return;
     }
-    edge_take_rows(backend, state, false);
+    edge_take_rows(backend, state);
     haproxy_state_free(state);
 }
 
@@ -254,7 +214,7 @@ static void edge_send(struct edge_backend *backend, const struct slot_command *c
     *sent = (struct sent){.backend = backend, .command = *command, .epoch = edge->epoch};
     if (command->kind != SLOT_COMMAND_READ) {
         edge->commands++;
-        sent->change = change_open(backend, command);
+        change_open(backend, command);
     }
     backend->in_flight++;
     log_debug("haproxy", "%s: %s", edge->config->name, buf_text(line));
@@ -317,69 +277,6 @@ void edge_refresh_all(struct edge *edge)
     while ((entry = table_next(&edge->backends, &position))) {
         edge_refresh_backend(edge, entry->key);
     }
-}
-
-/* ---- orphans ---- */
-
-/* By how many ready endpoints the backend would shrink when its orphans go. */
-static size_t backend_shrinks_by(const struct slots_counts *counts, size_t *ret_ready)
-{
-    size_t arriving = counts->assigning + counts->waiting;
-    *ret_ready += counts->ready + counts->orphans;
-    return counts->orphans > arriving ? counts->orphans - arriving : 0;
-}
-
-static bool edge_orphans_are_guarded(const struct edge *edge)
-{
-    size_t shrinks = 0;
-    size_t ready = 0;
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&edge->backends, &position))) {
-        struct slots_counts counts = slots_count_states(((struct edge_backend *)entry->value)->slots);
-        shrinks += backend_shrinks_by(&counts, &ready);
-    }
-    if (shrinks > 0 && cluster_count(edge->engine->feed.cluster).running == 0) {
-        return true;
-    }
-    return ready >= 8 && shrinks * 100 > ready * (size_t)edge->engine->config->slots.max_removal_percent;
-}
-
-bool edge_judge_orphans(struct edge *edge, bool force)
-{
-    if (!edge->adopted) {
-        return false;
-    }
-    force = force || edge->confirmed;
-    edge->confirmed = false;
-    edge->orphan_confirmations++;
-    bool confirmed = force || edge->orphan_confirmations >= (unsigned)edge->engine->config->slots.missing_confirmations;
-    bool guarded = !force && edge_orphans_are_guarded(edge);
-    edge->orphans_held = 0;
-    bool some_wait = false;
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&edge->backends, &position))) {
-        struct edge_backend *backend = entry->value;
-        struct slots_counts counts = slots_count_states(backend->slots);
-        size_t unused = 0;
-        if (counts.orphans == 0) {
-            continue;
-        }
-        /* An endpoint whose address is not known yet may be the very one that sits in the orphan; another answer would
-         * not tell. */
-        if (!confirmed || (counts.unresolved > 0 && !force)) {
-            some_wait = some_wait || !confirmed;
-        } else if (guarded && counts.waiting == 0 && backend_shrinks_by(&counts, &unused) > 0) {
-            edge->orphans_held += counts.orphans;
-        } else {
-            size_t released = slots_release_orphans(backend->slots);
-            log_notice("haproxy", "%s: backend %s: %zu slots are claimed by no task and leave", edge->config->name,
-                       backend->name, released);
-            edge_mark_dirty(backend);
-        }
-    }
-    return some_wait;
 }
 
 /* ---- adoption ---- */

@@ -96,6 +96,8 @@ void edge_close(struct edge *edge);
 /* The service of that backend changed: what should be in its slots is computed again. */
 void edge_refresh_backend(struct edge *edge, const char *backend);
 void edge_refresh_all(struct edge *edge);
+/* The backend's slots are to be planned in this turn of the loop. */
+void edge_mark_dirty(struct edge_backend *backend);
 /* Plans what is dirty and sends it in one write. */
 void edge_run(struct edge *edge);
 /* A complete answer has been applied: judges orphans. force: an operator has confirmed. Returns whether some still
@@ -103,6 +105,8 @@ void edge_run(struct edge *edge);
 bool edge_judge_orphans(struct edge *edge, bool force);
 bool edge_is_settled(const struct edge *edge);
 struct slots_counts edge_count(const struct edge *edge);
+/* The content of the server-state file: what is applied to the slots; arg is the edge. */
+void edge_render_state(void *arg, struct buf *content);
 const struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);

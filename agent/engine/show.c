@@ -433,8 +433,7 @@ static bool service_is_wanted(const struct service *service, const char *const *
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names)
 {
     const struct map_output_places places = {engine, place_backend, place_address, place_slot};
-    struct json_object *document = map_output_document(engine->services, &places);
-    struct json_object *problems = json_object_object_get(document, "problems");
+    struct json_object *problems = map_output_problems(engine->services);
     struct json_object *shown = json_object_new_array();
     size_t count = 0;
     const struct service **list = services_list(engine->services, &count);
@@ -445,6 +444,5 @@ struct json_object *engine_show_services(struct engine *engine, const char *cons
         }
     }
     free(list);
-    json_object_object_add(document, "services", shown);
-    return document;
+    return map_output_document(shown, problems);
 }

@@ -57,7 +57,6 @@ struct client {
     uv_timer_t *timer; /* the next connect, or the end of a wait */
     uv_timer_t *watch; /* notices silence */
     unsigned failures; /* in a row */
-    uint64_t opened_ms;
     uint64_t last_byte_ms;
     uint64_t random; /* state of the jitter */
 

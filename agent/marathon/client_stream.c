@@ -172,7 +172,6 @@ static void stream_header(void *arg, struct http_transfer *transfer, long status
         stream_lose(client, buf_text(&why));
     } else {
         client->phase = STREAM_OPEN;
-        client->opened_ms = uv_now(client->loop);
         uv_timer_start(client->timer, stream_waited, CLIENT_LIVE_WAIT_MS, 0);
     }
 }

@@ -9,7 +9,6 @@
 /* What the whole backend allows at this moment; computed once for a plan. */
 struct outlook {
     const struct slots *slots;
-    const struct slots_options *options;
     size_t ready;     /* slots that serve an endpoint which is to stay, with a weight above 0 */
     size_t arriving;  /* slots on the way to that */
     size_t waiting;   /* endpoints without a slot */
@@ -37,9 +36,9 @@ static void plan_add(struct slot_plan *plan, const struct slots *slots, size_t p
 
 /* ---- the backend as a whole ---- */
 
-static struct outlook outlook_of(const struct slots *slots, const struct slots_options *options)
+static struct outlook outlook_of(const struct slots *slots)
 {
-    struct outlook outlook = {.slots = slots, .options = options};
+    struct outlook outlook = {.slots = slots};
     size_t soft_leavers = 0;
     size_t leaving_now = 0;
     size_t serving = 0;
@@ -190,7 +189,7 @@ static void plan_build(const struct slots *slots, const struct slots_options *op
     if (!slots->observed || slots->broken) {
         return;
     }
-    struct outlook outlook = outlook_of(slots, options);
+    struct outlook outlook = outlook_of(slots);
     plan_leavers(&outlook, true, plan);
     plan_owners(&outlook, false, plan);
     plan_owners(&outlook, true, plan);

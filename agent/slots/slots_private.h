@@ -82,7 +82,7 @@ void slots_own(struct slots *slots, size_t place, struct wanted *wanted);
 void slots_leave(struct slots *slots, size_t place, bool hard);
 /* Frees what has left, gives free slots to those that wait. */
 void slots_settle(struct slots *slots);
-/* The same after one slot changed; costs nothing when it has not just left. */
+/* The same after one slot changed; costs nothing unless it has just left or somebody waits. */
 void slots_settle_slot(struct slots *slots, size_t place);
 void wanted_free(struct wanted *wanted);
 /* A task that is on its way out gets no new slot. */

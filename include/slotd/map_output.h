@@ -22,8 +22,10 @@ struct map_output_places {
 struct json_object *map_output_service(const struct service *service, const struct map_output_places *places);
 struct json_object *map_output_problem(const char *app, const char *task, const char *segment, const char *code,
                                        const char *message);
-/* The document {"services": [...], "problems": [...]} of all services. */
-struct json_object *map_output_document(const struct services *services, const struct map_output_places *places);
+/* The problems of every app, as a list; the caller owns it. */
+struct json_object *map_output_problems(const struct services *services);
+/* The document {"services": [...], "problems": [...]}; takes ownership of both lists. */
+struct json_object *map_output_document(struct json_object *services, struct json_object *problems);
 /* Maps a saved answer of /v2/apps (or of one app) with no daemon. Returns 0 and the document, or a negative error with
  * why: the answer is not readable, or the configuration has a constraint that is not understood. */
 int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,

@@ -286,12 +286,11 @@ void model_reconcile(struct app *app)
 }
 
 /* Whether only the number of instances differs. */
-static bool is_scaling(const struct app *app, struct json_object *definition)
+static bool is_scaling(struct json_object *definition)
 {
     struct json_object *labels = NULL;
     json_object_object_get_ex(definition, "labels", &labels);
     return !labels && json_object_object_length(definition) <= 2;
-    (void)app;
 }
 
 static void definition_merge(struct json_object *into, struct json_object *from)
@@ -321,7 +320,7 @@ static struct app *app_new(struct sim *sim, const char *id)
 struct app *model_put_app(struct sim *sim, const char *id, struct json_object *definition)
 {
     struct app *app = model_find_app(sim, id);
-    bool scaling = app && is_scaling(app, definition);
+    bool scaling = app && is_scaling(definition);
     struct json_object *instances = NULL;
     if (!app) {
         app = app_new(sim, id);
