@@ -55,15 +55,6 @@ static void backend_free(struct edge_backend *backend)
     free(backend);
 }
 
-/* ---- the server-state file ---- */
-
-static void edge_touch_state_file(struct edge *edge)
-{
-    if (edge->state_file) {
-        haproxy_state_file_touch(edge->state_file);
-    }
-}
-
 /* ---- changes: from the first command of a slot to its last reply ---- */
 
 static void change_open(struct edge_backend *backend, const struct slot_command *command)
@@ -170,7 +161,7 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
     }
     slots_acknowledge(backend->slots, command, ok);
     change_close_if_done(backend, command->slot, ok);
-    edge_touch_state_file(edge);
+    edge_touch_state(backend);
 }
 
 static void edge_replied(void *arg, int err, const char *reply, size_t len)
@@ -397,7 +388,7 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
     } else if (counts.orphans > 0 && edge->engine->feed.answered) {
         feed_confirm_soon(edge->engine);
     }
-    edge_touch_state_file(edge);
+    edge_touch_all_states(edge);
 }
 
 static void edge_adopt(struct edge *edge)
@@ -444,7 +435,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     table_init(&edge->backends, engine->seed);
     edge_set_error(edge, "not connected yet");
     if (config->state_file[0]) {
-        edge->state_file = haproxy_state_file_new(engine->loop, config->state_file, edge_render_state, edge);
+        edge->state_file = haproxy_state_file_new(engine->loop, config->state_file, edge_collect_state, edge);
     }
     edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
     return edge;

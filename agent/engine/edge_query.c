@@ -65,38 +65,3 @@ struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_co
     *ret_count = count;
     return list;
 }
-
-static const struct haproxy_server *backend_find_row(const struct edge_backend *backend, size_t slot,
-                                                     const char *server)
-{
-    if (slot < backend->n_rows && strcmp(backend->rows[slot]->name, server) == 0) {
-        return backend->rows[slot];
-    }
-    for (size_t i = 0; i < backend->n_rows; i++) {
-        if (strcmp(backend->rows[i]->name, server) == 0) {
-            return backend->rows[i];
-        }
-    }
-    return NULL;
-}
-
-void edge_render_state(void *arg, struct buf *content)
-{
-    struct edge *edge = arg;
-    if (!edge->state) {
-        return;
-    }
-    haproxy_state_write(edge->state, content);
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&edge->backends, &position))) {
-        const struct edge_backend *backend = entry->value;
-        for (size_t i = 0; i < slots_count(backend->slots); i++) {
-            struct slot_view view = slots_view(backend->slots, i);
-            const struct haproxy_server *row = backend_find_row(backend, i, view.observed->server);
-            if (row) {
-                haproxy_state_write_row(edge->state, row, view.observed, content);
-            }
-        }
-    }
-}

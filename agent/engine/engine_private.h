@@ -71,6 +71,9 @@ struct edge_backend {
     int64_t received_ms;
     struct edge_backend *next_dirty;
     bool dirty;
+    size_t section; /* of the server-state file */
+    struct edge_backend *next_unsaved;
+    bool unsaved; /* that section is older than what is applied */
 };
 
 struct edge {
@@ -83,7 +86,9 @@ struct edge {
     struct haproxy_capabilities capabilities;
     struct table backends; /* name to struct edge_backend */
     struct edge_backend *first_dirty, **last_dirty;
-    unsigned epoch; /* counts connections: replies of an older one are not ours any more */
+    struct edge_backend *first_unsaved;
+    bool unsaved_all; /* servers were read anew since the server-state file was collected */
+    unsigned epoch;   /* counts connections: replies of an older one are not ours any more */
     bool adopted;
     bool confirmed;                /* `--confirm`: its orphans go with the first answer */
     char *error;                   /* why it is not in use, or NULL */
@@ -105,8 +110,11 @@ void edge_run(struct edge *edge);
 bool edge_judge_orphans(struct edge *edge, bool force);
 bool edge_is_settled(const struct edge *edge);
 struct slots_counts edge_count(const struct edge *edge);
-/* The content of the server-state file: what is applied to the slots; arg is the edge. */
-void edge_render_state(void *arg, struct buf *content);
+/* What is applied to the backend has changed, or everything has been read anew: the server-state file is to follow. */
+void edge_touch_state(struct edge_backend *backend);
+void edge_touch_all_states(struct edge *edge);
+/* What is applied to the slots since the last call, for the server-state file; arg is the edge. */
+void edge_collect_state(void *arg, struct haproxy_state_file *file);
 const struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);

@@ -253,7 +253,7 @@ void haproxy_state_free(struct haproxy_state *state)
 
 /* ---- writing ---- */
 
-void haproxy_state_write(const struct haproxy_state *state, struct buf *content)
+void haproxy_state_write_header(const struct haproxy_state *state, struct buf *content)
 {
     buf_puts(content, "1\n#");
     for (size_t i = 0; i < state->n_columns; i++) {

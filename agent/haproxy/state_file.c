@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The server-state file on disk: atomic, coalesced, written off the loop. */
+/* When the server-state file is written: coalesced, off the loop, and with what changed alone passing through it. */
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "slotd/error.h"
 #include "slotd/haproxy.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "state_document.h"
 
 #define STATE_FILE_MIN_PAUSE_MS 100
 #define STATE_FILE_PAUSE_FACTOR 20 /* the next write waits this many times the last one's duration */
-#define STATE_FILE_MODE 0640
+
+/* What the loop has handed over and the document does not have yet. */
+struct state_change {
+    bool resets;
+    size_t section;
+    struct buf text; /* the header, when it resets */
+};
+struct state_changes {
+    struct state_change *items;
+    size_t count;
+    size_t capacity;
+};
 
 struct haproxy_state_file {
     uv_loop_t *loop;
     char *path;
-    haproxy_state_render *render;
+    haproxy_state_collect *collect;
     void *arg;
     uv_timer_t timer;
     uv_work_t work;
@@ -28,63 +35,13 @@ struct haproxy_state_file {
     bool writing;
     bool touched; /* changed since the last write began */
     bool closing;
-    struct buf content; /* of the write in flight: the worker thread's alone meanwhile */
+    struct state_changes collected;
+    struct state_changes handed; /* with the document: the worker thread's alone while it writes */
+    struct state_document document;
     int result;
     uint64_t began_ns;
     char *error;
 };
-
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, data, len);
-        if (written < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (written > 0) {
-            data += written;
-            len -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
-/* The folder's entry has to be on disk too, or the rename is not. */
-static int sync_folder(const char *path)
-{
-    cleanup_free char *copy = mem_strdup(path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    int err = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
-    return err;
-}
-
-static int write_atomically(const char *path, const char *data, size_t len)
-{
-    cleanup_free char *temporary = mem_printf("%s.tmp", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, STATE_FILE_MODE);
-    if (fd < 0) {
-        return -errno;
-    }
-    int err = write_all(fd, data, len);
-    if (!err && fsync(fd) < 0) {
-        err = -errno;
-    }
-    if (close(fd) < 0 && !err) {
-        err = -errno;
-    }
-    if (!err && rename(temporary, path) < 0) {
-        err = -errno;
-    }
-    if (err) {
-        (void)unlink(temporary);
-        return err;
-    }
-    return sync_folder(path);
-}
 
 static void state_file_note(struct haproxy_state_file *file, int err)
 {
@@ -98,10 +55,89 @@ static void state_file_note(struct haproxy_state_file *file, int err)
     file->error = mem_strdup(text);
 }
 
+/* ---- changes ---- */
+
+static struct state_change *changes_add(struct state_changes *changes)
+{
+    MEM_GROW(changes->items, changes->capacity, changes->count + 1);
+    struct state_change *change = &changes->items[changes->count++];
+    *change = (struct state_change){0};
+    return change;
+}
+
+static void changes_clear(struct state_changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        buf_free(&changes->items[i].text);
+    }
+    changes->count = 0;
+}
+
+static void changes_free(struct state_changes *changes)
+{
+    changes_clear(changes);
+    free(changes->items);
+}
+
+static void changes_apply(struct state_changes *changes, struct state_document *document)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        struct state_change *change = &changes->items[i];
+        if (change->resets) {
+            state_document_reset(document, &change->text);
+        } else {
+            state_document_put(document, change->section, &change->text);
+        }
+    }
+    changes_clear(changes);
+}
+
+void haproxy_state_file_reset(struct haproxy_state_file *file, struct buf *header)
+{
+    /* Sections of the former document are of no use any more. */
+    changes_clear(&file->collected);
+    struct state_change *change = changes_add(&file->collected);
+    change->resets = true;
+    change->text = *header;
+    *header = BUF_INIT;
+}
+
+void haproxy_state_file_put(struct haproxy_state_file *file, size_t section, struct buf *rows)
+{
+    struct state_change *change = changes_add(&file->collected);
+    change->section = section;
+    change->text = *rows;
+    *rows = BUF_INIT;
+}
+
+/* ---- writing ---- */
+
+static int state_file_write(struct haproxy_state_file *file)
+{
+    changes_apply(&file->handed, &file->document);
+    return state_document_write(&file->document, file->path);
+}
+
+/* The owner's part of it: what has changed since the last time. Cheap, and on the loop. */
+static void state_file_collect(struct haproxy_state_file *file)
+{
+    file->touched = false;
+    file->collect(file->arg, file);
+}
+
+static void state_file_hand_over(struct haproxy_state_file *file)
+{
+    struct state_changes empty = file->handed;
+    file->handed = file->collected;
+    file->collected = empty;
+}
+
 static void state_file_free(struct haproxy_state_file *file)
 {
     uv_sem_destroy(&file->written);
-    buf_free(&file->content);
+    changes_free(&file->collected);
+    changes_free(&file->handed);
+    state_document_free(&file->document);
     free(file->error);
     free(file->path);
     free(file);
@@ -120,7 +156,7 @@ static void state_file_closed(uv_handle_t *handle)
 static void state_file_work(uv_work_t *work)
 {
     struct haproxy_state_file *file = work->data;
-    file->result = write_atomically(file->path, buf_text(&file->content), file->content.len);
+    file->result = state_file_write(file);
     uv_sem_post(&file->written);
 }
 
@@ -165,23 +201,19 @@ static void state_file_begin(uv_timer_t *timer)
 {
     struct haproxy_state_file *file = timer->data;
     file->began_ns = uv_hrtime();
-    file->touched = false;
-    buf_clear(&file->content);
-    file->render(file->arg, &file->content);
-    if (file->content.len == 0) {
-        return;
-    }
+    state_file_collect(file);
+    state_file_hand_over(file);
     file->work.data = file;
     file->writing = uv_queue_work(file->loop, &file->work, state_file_work, state_file_written) == 0;
 }
 
-struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_render *render,
+struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_collect *collect,
                                                   void *arg)
 {
     struct haproxy_state_file *file = MEM_NEW(struct haproxy_state_file);
     file->loop = loop;
     file->path = mem_strdup(path);
-    file->render = render;
+    file->collect = collect;
     file->arg = arg;
     uv_timer_init(loop, &file->timer);
     file->timer.data = file;
@@ -202,20 +234,16 @@ void haproxy_state_file_touch(struct haproxy_state_file *file)
 
 int haproxy_state_file_flush(struct haproxy_state_file *file)
 {
-    cleanup_buf struct buf content = BUF_INIT;
     if (!file->touched && !file->writing && !file->error) {
         return 0;
     }
-    file->render(file->arg, &content);
-    if (content.len == 0) {
-        return 0;
-    }
     if (file->writing) {
-        /* The worker writes the same temporary file, and older content: let it end first. */
+        /* The worker has the document, and the temporary file: let it end first. */
         uv_sem_wait(&file->written);
     }
-    file->touched = false;
-    return write_atomically(file->path, buf_text(&content), content.len);
+    state_file_collect(file);
+    state_file_hand_over(file);
+    return state_file_write(file);
 }
 
 void haproxy_state_file_close(struct haproxy_state_file *file)

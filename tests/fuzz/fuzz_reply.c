@@ -19,7 +19,7 @@ static void judge_all(void *arg, const char *reply, size_t len)
     (void)haproxy_info_parse(reply, len, &info, NULL);
     if (haproxy_state_parse(reply, len, &state, NULL) == 0) {
         struct buf content = BUF_INIT;
-        haproxy_state_write(state, &content);
+        haproxy_state_write_header(state, &content);
         for (size_t i = 0; i < state->count; i++) {
             haproxy_state_write_row(state, &state->servers[i], &state->servers[i].observed, &content);
         }

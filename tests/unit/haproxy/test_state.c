@@ -51,7 +51,7 @@ START_TEST(test_write)
     ck_assert_int_eq(haproxy_state_parse(answer, strlen(answer), &state, NULL), 0);
     const struct haproxy_server *slot = &state->servers[2];
     struct slot_observed applied = slot->observed;
-    haproxy_state_write(state, &content);
+    haproxy_state_write_header(state, &content);
     haproxy_state_write_row(state, slot, &applied, &content);
     strcpy(applied.address, "10.1.2.3");
     applied.port = 8080;
