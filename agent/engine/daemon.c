@@ -9,12 +9,17 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "notify.h"
 #include "slotd/config.h"
 #include "slotd/control.h"
 #include "slotd/engine.h"
 #include "slotd/error.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
+
+#define DAEMON_STATUS_MS 5000 /* how often the service manager's status line is looked after */
+#define DAEMON_MAX_STATUS 400
 
 static const char usage[] = "usage: slotd [-c FILE] [-t] [-d] [--confirm] [--log-format text|json] [-V] [-h]\n"
                             "\n"
@@ -41,6 +46,8 @@ struct daemon {
     struct engine *engine;
     struct control *control;
     uv_signal_t terminate, interrupt, hangup;
+    uv_timer_t watchdog, status;
+    char *shown_status; /* what the service manager was told last */
     bool stopping;
 };
 
@@ -94,6 +101,44 @@ static bool options_parse(int argc, char **argv, struct options *options, int *r
     return true;
 }
 
+/* ---- the service manager ---- */
+
+static void daemon_show_alive(uv_timer_t *timer)
+{
+    (void)timer;
+    notify_alive();
+}
+
+/* Said when it changes. Foreign text may be in it: a line end would be read as another word to the manager. */
+static void daemon_show_status(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    cleanup_buf struct buf text = BUF_INIT;
+    cleanup_buf struct buf safe = BUF_INIT;
+    engine_describe(daemon->engine, &text);
+    text_append_safe(&safe, buf_text(&text), text.len, DAEMON_MAX_STATUS);
+    if (!daemon->shown_status || strcmp(daemon->shown_status, buf_text(&safe)) != 0) {
+        notify_status(buf_text(&safe));
+        free(daemon->shown_status);
+        daemon->shown_status = buf_steal(&safe);
+    }
+}
+
+static void daemon_tell_manager(struct daemon *daemon)
+{
+    uint64_t patience = notify_watchdog_ms();
+    uv_timer_init(&daemon->loop, &daemon->watchdog);
+    uv_timer_init(&daemon->loop, &daemon->status);
+    daemon->watchdog.data = daemon->status.data = daemon;
+    if (!notify_is_wanted()) {
+        return;
+    }
+    uv_timer_start(&daemon->status, daemon_show_status, DAEMON_STATUS_MS / 10, DAEMON_STATUS_MS);
+    if (patience > 0) {
+        uv_timer_start(&daemon->watchdog, daemon_show_alive, 0, patience / 2 > 0 ? patience / 2 : 1);
+    }
+}
+
 /* ---- signals ---- */
 
 static void daemon_stop(struct daemon *daemon)
@@ -103,6 +148,7 @@ static void daemon_stop(struct daemon *daemon)
     }
     daemon->stopping = true;
     log_notice("slotd", "stops; HAProxy stays as it is");
+    notify_stopping();
     if (daemon->control) {
         control_close(daemon->control);
     }
@@ -110,6 +156,8 @@ static void daemon_stop(struct daemon *daemon)
     uv_close((uv_handle_t *)&daemon->terminate, NULL);
     uv_close((uv_handle_t *)&daemon->interrupt, NULL);
     uv_close((uv_handle_t *)&daemon->hangup, NULL);
+    uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+    uv_close((uv_handle_t *)&daemon->status, NULL);
 }
 
 static void daemon_terminated(uv_signal_t *signal, int number)
@@ -119,26 +167,35 @@ static void daemon_terminated(uv_signal_t *signal, int number)
 }
 
 /* A bad configuration is refused, the old one stays. */
-static void daemon_reload(uv_signal_t *signal, int number)
+static int daemon_reload(struct daemon *daemon, struct buf *why)
 {
-    struct daemon *daemon = signal->data;
     struct config *fresh = NULL;
-    cleanup_buf struct buf why = BUF_INIT;
-    (void)number;
-    int err = config_load(daemon->options.file, &fresh, &why);
+    int err = config_load(daemon->options.file, &fresh, why);
     if (!err && (strcmp(fresh->control.socket, daemon->config->control.socket) != 0 ||
                  strcmp(fresh->control.group, daemon->config->control.group) != 0)) {
         log_warning("config", "control.socket and control.group change at a restart, not at a reload");
     }
-    err = err ? err : engine_reload(daemon->engine, fresh, &why);
+    err = err ? err : engine_reload(daemon->engine, fresh, why);
     if (err) {
-        log_error("config", "the new configuration is refused, the old one stays: %s",
-                  why.len ? buf_text(&why) : error_text(err));
         config_free(fresh);
-        return;
+        return err;
     }
     config_free(daemon->config);
     daemon->config = fresh;
+    return 0;
+}
+
+static void daemon_hung_up(uv_signal_t *signal, int number)
+{
+    cleanup_buf struct buf why = BUF_INIT;
+    (void)number;
+    notify_reloading();
+    int err = daemon_reload(signal->data, &why);
+    if (err) {
+        log_error("config", "the new configuration is refused, the old one stays: %s",
+                  why.len ? buf_text(&why) : error_text(err));
+    }
+    notify_ready();
 }
 
 static void daemon_watch_signals(struct daemon *daemon)
@@ -150,7 +207,7 @@ static void daemon_watch_signals(struct daemon *daemon)
     daemon->terminate.data = daemon->interrupt.data = daemon->hangup.data = daemon;
     uv_signal_start(&daemon->terminate, daemon_terminated, SIGTERM);
     uv_signal_start(&daemon->interrupt, daemon_terminated, SIGINT);
-    uv_signal_start(&daemon->hangup, daemon_reload, SIGHUP);
+    uv_signal_start(&daemon->hangup, daemon_hung_up, SIGHUP);
 }
 
 /* ---- life ---- */
@@ -168,6 +225,7 @@ static int daemon_start(struct daemon *daemon)
         return err;
     }
     daemon_watch_signals(daemon);
+    daemon_tell_manager(daemon);
     err = control_new(&daemon->loop, &daemon->config->control, daemon->engine, &daemon->control, &why);
     if (err) {
         log_error("control", "%s", why.len ? buf_text(&why) : error_text(err));
@@ -175,6 +233,7 @@ static int daemon_start(struct daemon *daemon)
         return err;
     }
     engine_start(daemon->engine);
+    notify_ready();
     return 0;
 }
 
@@ -186,6 +245,7 @@ static int daemon_run(struct daemon *daemon)
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
     config_free(daemon->config);
+    free(daemon->shown_status);
     return err ? DAEMON_EXIT_FAILED : DAEMON_EXIT_GOOD;
 }
 
