@@ -105,6 +105,32 @@ static void print_haproxy(const struct ctl *ctl, struct json_object *haproxy)
            number_of(haproxy, "commands_refused"));
 }
 
+static void print_capabilities(struct json_object *haproxy)
+{
+    struct json_object *capabilities = member(haproxy, "capabilities");
+    const char *separator = "          can ";
+    if (!is_true(haproxy, "connected") || !capabilities) {
+        return;
+    }
+    json_object_object_foreach(capabilities, name, able)
+    {
+        if (json_object_get_boolean(able)) {
+            printf("%s%s", separator, name);
+            separator = ", ";
+        }
+    }
+    fputs(separator[0] == ',' ? "\n" : "", stdout);
+}
+
+static void print_guard(const struct ctl *ctl, struct json_object *guard)
+{
+    bool holding = is_true(guard, "holding");
+    cleanup_free char *held = mem_printf("%" PRId64 " endpoints", number_of(guard, "held"));
+    print_line(ctl, holding ? YELLOW : PLAIN, "guard     holds %s (max_removal_percent %" PRId64 ")%s",
+               holding ? held : "nothing", number_of(guard, "max_removal_percent"),
+               holding ? "; if they may go: slotctl confirm" : "");
+}
+
 void text_print_status(const struct ctl *ctl, struct json_object *status)
 {
     struct json_object *reasons = member(status, "reasons");
@@ -119,7 +145,9 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
     print_marathon(ctl, member(status, "marathon"));
     for (size_t i = 0; i < length_of(haproxies); i++) {
         print_haproxy(ctl, json_object_array_get_idx(haproxies, i));
+        print_capabilities(json_object_array_get_idx(haproxies, i));
     }
+    print_guard(ctl, member(status, "guard"));
     printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n",
            number_of(counts, "apps"), number_of(counts, "tasks_running"), number_of(counts, "services"),
            number_of(counts, "problems"));
@@ -236,7 +264,7 @@ void text_print_events(const struct ctl *ctl, struct json_object *document)
                    text_of(event, "received"), text_of(event, "haproxy"), action, text_of(event, "backend"),
                    text_of(event, "slot"), text_of(event, "address"), number_of(event, "port"),
                    number_of(event, "weight"), json_object_get_double(member(event, "acknowledged_after_ms")),
-                   text_of(event, "endpoint"));
+                   text_of(event, "task"));
     }
 }
 

@@ -10,6 +10,14 @@ char *endpoint_key(const struct service_part *part, const struct endpoint *endpo
     return mem_printf("%s %s", endpoint->task, part->segment);
 }
 
+void endpoint_key_show(struct json_object *object, const char *key)
+{
+    const char *blank = key ? strchr(key, ' ') : NULL;
+    struct json_object *task = blank ? json_object_new_string_len(key, (int)(blank - key)) : NULL;
+    json_object_object_add(object, "task", task);
+    json_object_object_add(object, "segment", blank ? json_object_new_string(blank + 1) : NULL);
+}
+
 static int compare_endpoints(const void *a, const void *b)
 {
     return strcmp(((const struct slot_endpoint *)a)->key, ((const struct slot_endpoint *)b)->key);

@@ -112,9 +112,11 @@ static void engine_turn(uv_prepare_t *prepare)
 void engine_record(struct engine *engine, struct change *change)
 {
     double after_ms = (double)(change->acknowledged_ns - change->received_ns) / 1e6;
-    log_info("slots", "%s: %s: %s %s in slot %s at %s:%u, weight %u (%.2f ms after its cause)", change->haproxy,
-             change->backend, change->endpoint ? change->endpoint : "unclaimed", change->action, change->server,
-             change->address, (unsigned)change->port, (unsigned)change->weight, after_ms);
+    int task_len = change->endpoint ? (int)strcspn(change->endpoint, " ") : 0;
+    log_info("slots", "%s: %s: %s%.*s on %s:%u: %s in slot %s, weight %u (%.2f ms after its cause)", change->haproxy,
+             change->backend, task_len ? "task " : "no task", task_len, change->endpoint ? change->endpoint : "",
+             change->address, (unsigned)change->port, change->action, change->server, (unsigned)change->weight,
+             after_ms);
     journal_add(&engine->journal, change);
     engine->changed = true;
 }

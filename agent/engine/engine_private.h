@@ -121,6 +121,8 @@ struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_co
 
 /* The key of an endpoint among the slots of its backend. The caller frees it. */
 char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);
+/* Adds that key's "task" and "segment"; null for both without a key. */
+void endpoint_key_show(struct json_object *object, const char *key);
 /* What should be in the backend's slots, sorted by key; the caller frees with desired_free(). */
 struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, size_t *ret_count);
 void desired_free(struct slot_endpoint *endpoints, size_t count);

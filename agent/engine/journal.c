@@ -45,7 +45,7 @@ static struct json_object *change_show(const struct change *change)
     json_object_object_add(object, "haproxy", json_object_new_string(change->haproxy));
     json_object_object_add(object, "backend", json_object_new_string(change->backend));
     json_object_object_add(object, "slot", json_object_new_string(change->server));
-    json_object_object_add(object, "endpoint", change->endpoint ? json_object_new_string(change->endpoint) : NULL);
+    endpoint_key_show(object, change->endpoint);
     json_object_object_add(object, "action", json_object_new_string(change->action));
     json_object_object_add(object, "address", json_object_new_string(change->address));
     json_object_object_add(object, "port", json_object_new_int(change->port));

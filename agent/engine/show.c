@@ -237,14 +237,6 @@ void engine_describe(const struct engine *engine, struct buf *text)
 
 /* ---- slots ---- */
 
-static void add_task_of_key(struct json_object *object, const char *key)
-{
-    const char *blank = key ? strchr(key, ' ') : NULL;
-    struct json_object *task = blank ? json_object_new_string_len(key, (int)(blank - key)) : NULL;
-    json_object_object_add(object, "task", task);
-    add_text(object, "segment", blank ? blank + 1 : NULL);
-}
-
 static struct json_object *show_slot(const struct edge_backend *backend, size_t slot)
 {
     struct slot_view view = slots_view(backend->slots, slot);
@@ -260,7 +252,7 @@ static struct json_object *show_slot(const struct edge_backend *backend, size_t 
     json_object_object_add(object, "sessions", NULL);
     add_bool(object, "maint", (observed->admin & SLOT_ADMIN_MAINT) != 0);
     add_bool(object, "up", observed->op_state >= 1 && observed->op_state <= 2);
-    add_task_of_key(object, view.endpoint);
+    endpoint_key_show(object, view.endpoint);
     return object;
 }
 
