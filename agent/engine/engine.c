@@ -84,10 +84,9 @@ static void engine_map_dirty(struct engine *engine)
 
 static void engine_tell_listeners(struct engine *engine)
 {
-    struct engine_listener *next = NULL;
     engine->changed = false;
-    for (struct engine_listener *listener = engine->listeners; listener; listener = next) {
-        next = listener->next;
+    for (struct engine_listener *listener = engine->listeners; listener; listener = engine->next_listener) {
+        engine->next_listener = listener->next;
         listener->changed(listener->arg);
     }
 }
@@ -337,6 +336,9 @@ void engine_waiter_cancel(struct engine_waiter *waiter)
         link = &(*link)->next;
     }
     *link = waiter->next;
+    if (waiter->engine->next_waiter == waiter) {
+        waiter->engine->next_waiter = waiter->next;
+    }
     free(waiter);
 }
 
@@ -384,9 +386,8 @@ static bool engine_is_settled(const struct engine *engine)
 
 static void engine_serve_waiters(struct engine *engine)
 {
-    struct engine_waiter *next = NULL;
-    for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = next) {
-        next = waiter->next;
+    for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = engine->next_waiter) {
+        engine->next_waiter = waiter->next;
         const char *obstacle = engine_sync_obstacle(engine, waiter);
         if (obstacle || (waiter->fetched && engine_is_settled(engine))) {
             engine_finish_waiter(engine, waiter, obstacle);
@@ -422,5 +423,8 @@ void engine_unlisten(struct engine_listener *listener)
         link = &(*link)->next;
     }
     *link = listener->next;
+    if (listener->engine->next_listener == listener) {
+        listener->engine->next_listener = listener->next;
+    }
     free(listener);
 }

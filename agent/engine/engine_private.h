@@ -13,7 +13,6 @@
 #include "slotd/table.h"
 
 #define ENGINE_MAX_CHANGES 4096 /* recorded changes kept for `slotctl events` */
-#define ENGINE_MAX_LISTENERS 256
 #define ENGINE_MAX_LOOKUPS 2    /* libuv's threads are few, and file work needs them too */
 #define ENGINE_MAX_HOSTS 100000 /* host names remembered by the resolver */
 #define ENGINE_MAX_ABSENT 1024  /* apps whose 404 is remembered */
@@ -183,6 +182,9 @@ struct engine {
     int64_t turn_received_ms;
     struct engine_waiter *waiters;
     struct engine_listener *listeners;
+    /* The next to be called: a callback may end others than its own. */
+    struct engine_waiter *next_waiter;
+    struct engine_listener *next_listener;
     int64_t started_ms;
     uint64_t seed;
     char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */

@@ -14,11 +14,13 @@
 /* Protocol: the client sends one line {"slotd":1,"command":"services","arguments":{...}}, the daemon answers with lines
  * {"slotd":1,"ok":true,"result":{...}} or {"slotd":1,"ok":false,"error":"..."}. `events` with "follow" answers with a
  * line for each batch of changes; every other command with exactly one. Several requests may follow one another on one
- * connection. */
+ * connection: they are answered in their order, each after the answer before it has left. A client may shut its sending
+ * side and still gets its answers. */
 #define CONTROL_PROTOCOL 1
 #define CONTROL_MAX_REQUEST (64U << 10) /* a longer line is refused and the connection closed */
-#define CONTROL_MAX_BACKLOG (64U << 20) /* answer bytes waiting for one client; a client over it is dropped */
-#define CONTROL_MAX_CLIENTS 256
+#define CONTROL_MAX_BACKLOG                                                                                            \
+    (64U << 20)                 /* answer bytes waiting for clients; above it those who do not read are dropped */
+#define CONTROL_MAX_CLIENTS 256 /* above it the one that has asked nothing for the longest time makes room */
 
 struct control;
 /* Creates the socket with mode 0660 (group config->group when set) and answers from engine. An old socket that nobody

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* What a client of the control socket may ask. */
+#include <string.h>
+
+#include "control_private.h"
+#include "slotd/log.h"
+
+void command_send_events(struct client_session *session)
+{
+    session->events_due = false;
+    session_answer(session, true, "result",
+                   engine_show_events(session->control->engine, session->next_event, &session->next_event));
+}
+
+/* A client that is slow to read gets what came meanwhile at once, out of the journal, so that nothing piles up for it.
+ */
+static void command_note_change(void *arg)
+{
+    struct client_session *session = arg;
+    if (session->waiting > 0) {
+        session->events_due = true;
+    } else {
+        command_send_events(session);
+    }
+}
+
+static void command_events(struct client_session *session, const struct control_request *request)
+{
+    session->next_event = request->from;
+    command_send_events(session);
+    if (request->follow && !session->listener && !session->closing) {
+        session->listener = engine_listen(session->control->engine, command_note_change, session);
+    }
+}
+
+static void command_synced(void *arg, bool ok, struct json_object *result)
+{
+    struct client_session *session = arg;
+    session->waiter = NULL;
+    if (ok) {
+        session_answer(session, true, "result", result);
+        return;
+    }
+    struct json_object *error = NULL;
+    json_object_object_get_ex(result, "error", &error);
+    session_refuse(session, error ? json_object_get_string(error) : "the synchronisation failed");
+    json_object_put(result);
+}
+
+static void command_sync(struct client_session *session, const struct control_request *request)
+{
+    (void)request;
+    session->waiter = engine_sync(session->control->engine, command_synced, session);
+}
+
+static void command_status(struct client_session *session, const struct control_request *request)
+{
+    (void)request;
+    session_answer(session, true, "result", engine_show_status(session->control->engine));
+}
+
+static void command_services(struct client_session *session, const struct control_request *request)
+{
+    session_answer(
+        session, true, "result",
+        engine_show_services(session->control->engine, (const char *const *)request->names, request->n_names));
+}
+
+static void command_slots(struct client_session *session, const struct control_request *request)
+{
+    session_answer(session, true, "result",
+                   engine_show_slots(session->control->engine, (const char *const *)request->names, request->n_names));
+}
+
+static void command_plan(struct client_session *session, const struct control_request *request)
+{
+    (void)request;
+    session_answer(session, true, "result", engine_show_plan(session->control->engine));
+}
+
+static void command_confirm(struct client_session *session, const struct control_request *request)
+{
+    struct json_object *result = json_object_new_object();
+    (void)request;
+    size_t removed = engine_confirm(session->control->engine);
+    log_notice("control", "an operator confirmed: %zu endpoints that the guard held leave", removed);
+    json_object_object_add(result, "removed", json_object_new_int64((int64_t)removed));
+    session_answer(session, true, "result", result);
+}
+
+static const struct control_command {
+    const char *name;
+    void (*run)(struct client_session *session, const struct control_request *request);
+} commands[] = {
+    {"status", command_status}, {"services", command_services}, {"slots", command_slots},     {"plan", command_plan},
+    {"sync", command_sync},     {"events", command_events},     {"confirm", command_confirm},
+};
+
+void command_run(struct client_session *session, const char *line, size_t len)
+{
+    struct control_request *request = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    if (control_request_parse(line, len, &request, &why)) {
+        session_refuse(session, buf_text(&why));
+        return;
+    }
+    size_t i = 0;
+    while (i < sizeof(commands) / sizeof(commands[0]) && strcmp(commands[i].name, request->command) != 0) {
+        i++;
+    }
+    if (i < sizeof(commands) / sizeof(commands[0])) {
+        commands[i].run(session, request);
+    } else {
+        session_refuse(session,
+                       "this slotd does not know that command; slotctl and slotd may be of different versions");
+    }
+    control_request_free(request);
+}
