@@ -319,6 +319,28 @@ static char *app_read_id(struct json_object *document)
     return id;
 }
 
+/* The id of an app that is refused for a NUL in a member's name: a mark takes the place of each NUL, so that no name is
+ * cut to another one. */
+static char *app_read_id_masked(const char *json, size_t len)
+{
+    static const char nul[] = "\\u0000";
+    static const char mark[] = "\\ufffd";
+    struct json_object *document = NULL;
+    cleanup_free char *masked = mem_strndup(json, len);
+    for (char *at = strchr(masked, '\\'); at; at = strchr(at, '\\')) {
+        if (strncmp(at, nul, sizeof(nul) - 1) == 0) {
+            memcpy(at, mark, sizeof(mark) - 1);
+        }
+        at += at[1] ? 2 : 1;
+    }
+    if (json_document_parse(masked, len, &document, NULL)) {
+        return NULL;
+    }
+    char *id = app_read_id(document);
+    json_object_put(document);
+    return id;
+}
+
 static int app_from_document(struct json_object *document, struct marathon_app **ret_app, struct buf *why)
 {
     struct json_reading reading = {.why = why};
@@ -338,15 +360,19 @@ static int app_from_document(struct json_object *document, struct marathon_app *
 int marathon_app_parse(const char *json, size_t len, struct marathon_app **ret_app, char **ret_id, struct buf *why)
 {
     struct json_object *document = NULL;
+    char *id = NULL;
     int err = json_document_parse(json, len, &document, why);
-    if (err) {
-        return err;
+    if (ret_id && !err) {
+        id = app_read_id(document);
+    } else if (ret_id && err == SLOTD_E_TYPE) {
+        id = app_read_id_masked(json, len);
     }
-    char *id = ret_id ? app_read_id(document) : NULL;
     if (id) {
         *ret_id = id;
     }
-    err = app_from_document(document, ret_app, why);
-    json_object_put(document);
+    if (!err) {
+        err = app_from_document(document, ret_app, why);
+        json_object_put(document);
+    }
     return err;
 }
