@@ -51,14 +51,20 @@ static bool engine_admit_task(void *arg, const struct marathon_task *task)
 static void engine_map_app(struct engine *engine, const struct cluster_view *view)
 {
     struct app_mapping *mapping = NULL;
-    if (view->removed || !view->has_definition) {
+    if (view->removed || (!view->has_definition && !view->problem)) {
         services_remove_app(engine->services, view->app->id);
         return;
     }
-    mapper_map_app(engine->mapper, view->app, MAPPER_LIVE, engine_now_ms(), engine_admit_task, engine, &mapping);
+    if (view->has_definition) {
+        mapper_map_app(engine->mapper, view->app, MAPPER_LIVE, engine_now_ms(), engine_admit_task, engine, &mapping);
+    } else {
+        mapping = MEM_NEW(struct app_mapping);
+        mapping->app = mem_strdup(view->app->id);
+    }
     if (view->problem) {
-        problem_list_add(&mapping->problems, view->app->id, NULL, "", "app-malformed",
-                         "its definition cannot be read, the last good one stays in use: %s", view->problem);
+        problem_list_add(
+            &mapping->problems, view->app->id, NULL, "", "app-malformed", "its definition cannot be read, %s: %s",
+            view->has_definition ? "the last good one stays in use" : "and there is no earlier one", view->problem);
     }
     services_set_app(engine->services, mapping);
 }

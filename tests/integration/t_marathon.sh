@@ -65,5 +65,17 @@ done
 await "the cluster settles" 10 sim_settled
 check "sync" ctl sync
 check "a problem is reported for that app" sh -c "$BUILD/slotctl -s $work/slotd.sock -o json services | grep -q /hostile"
+
+# Apps that cannot be read, seen for the first time: each is named, the others are in step.
+curl -sf "$marathon/v2/apps?embed=apps.tasks&embed=apps.deployments" >"$work/apps"
+for part in '"a\u0000b":"x"' '"a":"b\u0000"' '"a":5'; do
+    sed 's|\]}$|,{"id":"/unread","labels":{'"$(echo "$part" | sed 's/\\/&&/g')"'},"tasks":[]}]}|' "$work/apps" |
+        curl -sf -X POST --data-binary @- "$marathon/sim/apps" >/dev/null
+    check "an answer with labels {$part} is usable" ctl sync
+    check "labels {$part} are that app's problem" sh -c "$BUILD/slotctl -s $work/slotd.sock services | grep -q '/unread: .*app-malformed'"
+    check "and nobody else's" status_is_good
+    curl -sf -X POST -d '' "$marathon/sim/apps" >/dev/null
+    await "it is gone" 15 sh -c "$BUILD/slotctl -s $work/slotd.sock sync && ! $BUILD/slotctl -s $work/slotd.sock services | grep -q /unread"
+done
 check "HAProxy is alive" cli "show info"
 await "no refused command" 5 sh -c "$BUILD/slotctl -s $work/slotd.sock -o json status | grep -q '\"commands_refused\": 0'"
