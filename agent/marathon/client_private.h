@@ -10,6 +10,7 @@
 
 #define CLIENT_SILENCE_MS 25000  /* Marathon's keep-alive comes every 10 s */
 #define CLIENT_LIVE_WAIT_MS 2000 /* without any event by then the stream counts as live */
+#define CLIENT_STEADY_MS 10000   /* a stream that was live that long ends a row of failures */
 #define CLIENT_BACKOFF_MIN_MS 100
 #define CLIENT_BACKOFF_MAX_MS 30000
 #define CLIENT_MAX_APP_FETCHES 8
@@ -57,6 +58,7 @@ struct client {
     uv_timer_t *timer; /* the next connect, or the end of a wait */
     uv_timer_t *watch; /* notices silence */
     unsigned failures; /* in a row */
+    uint64_t live_since_ms;
     uint64_t last_byte_ms;
     uint64_t random; /* state of the jitter */
 

@@ -47,17 +47,16 @@ static void stream_schedule(struct client *client, uint64_t after_ms)
     uv_timer_start(client->timer, stream_retry, after_ms, 0);
 }
 
-/* Ends this try; the next one goes to the next endpoint. */
+/* Ends this try; the next one goes to the next endpoint. Each stream costs a complete answer: one that is cut again and
+ * again must not be asked for at the pace of the first retry. */
 static void stream_lose(struct client *client, const char *why)
 {
     bool was_live = client->phase == STREAM_LIVE;
+    bool was_steady = was_live && uv_now(client->loop) - client->live_since_ms >= CLIENT_STEADY_MS;
     cleanup_free char *reason = mem_strdup(why);
     bool news = !client->error || strcmp(client->error, reason) != 0;
     stream_drop(client);
-    if (was_live) {
-        client->failures = 0;
-    }
-    client->failures++;
+    client->failures = was_steady ? 1 : client->failures + 1;
     client->reconnects++;
     if (!was_live && news) {
         log_warning("marathon", "no event stream: %s", reason);
@@ -78,6 +77,7 @@ static void stream_become_live(struct client *client)
 {
     uv_timer_stop(client->timer);
     client->phase = STREAM_LIVE;
+    client->live_since_ms = uv_now(client->loop);
     client->renewed = false;
     client_set_error(client, NULL);
     client->events->on_live(client->arg, client->config->endpoints.items[client->endpoint]);
