@@ -85,6 +85,16 @@ bool credentials_read(struct credentials *credentials, const struct config_marat
     return changed;
 }
 
+bool client_renew_secrets(struct client *client)
+{
+    cleanup_buf struct buf why = BUF_INIT;
+    bool changed = credentials_read(&client->credentials, client->config, &why);
+    if (why.len) {
+        log_warning("marathon", "%s", buf_text(&why));
+    }
+    return changed;
+}
+
 /* ---- one transfer's options ---- */
 
 static void easy_set_protocols(CURL *easy)

@@ -89,7 +89,7 @@ static bool fetch_try_again(struct client_fetch *fetch, CURL *easy, int err, str
     }
     if (!err && fetch->status == 401 && !fetch->renewed) {
         fetch->renewed = true;
-        if (credentials_read(&client->credentials, client->config, NULL)) {
+        if (client_renew_secrets(client)) {
             return true;
         }
     }

@@ -54,7 +54,6 @@ struct client {
     struct http_transfer *stream;
     struct sse_parser *parser;
     char *redirect;    /* the leader's URL that the stream goes to, or NULL */
-    bool renewed;      /* secrets were read again since the last success */
     uv_timer_t *timer; /* the next connect, or the end of a wait */
     uv_timer_t *watch; /* notices silence */
     unsigned failures; /* in a row */
@@ -74,6 +73,8 @@ struct client {
  * why. */
 bool credentials_read(struct credentials *credentials, const struct config_marathon *config, struct buf *why);
 void credentials_free(struct credentials *credentials);
+/* The same after a 401: whether another try with them is worth it. */
+bool client_renew_secrets(struct client *client);
 
 /* A transfer of method GET for path at the endpoint, or at redirect when it is not NULL. Headers are taken over. */
 CURL *client_new_easy(struct client *client, size_t endpoint, const char *path, const char *redirect,

@@ -78,7 +78,6 @@ static void stream_become_live(struct client *client)
     uv_timer_stop(client->timer);
     client->phase = STREAM_LIVE;
     client->live_since_ms = uv_now(client->loop);
-    client->renewed = false;
     client_set_error(client, NULL);
     client->events->on_live(client->arg, client->config->endpoints.items[client->endpoint]);
 }
@@ -139,16 +138,6 @@ static void stream_redirected(struct client *client, CURL *easy)
     stream_connect(client);
 }
 
-/* Secrets may have been renewed on disk: they are read again once, and tried at once when they differ. */
-static bool stream_renew_secrets(struct client *client)
-{
-    if (client->renewed) {
-        return false;
-    }
-    client->renewed = true;
-    return credentials_read(&client->credentials, client->config, NULL);
-}
-
 static void stream_header(void *arg, struct http_transfer *transfer, long status)
 {
     struct client *client = arg;
@@ -160,11 +149,10 @@ static void stream_header(void *arg, struct http_transfer *transfer, long status
     curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
     if (client_is_redirect(status)) {
         stream_redirected(client, easy);
-    } else if (status == 401 && stream_renew_secrets(client)) {
+    } else if (status == 401 && client_renew_secrets(client)) {
         stream_drop(client);
         stream_connect(client);
     } else if (status != 200) {
-        client->renewed = client->renewed && status == 401;
         client_describe_status(status, url, &why);
         stream_lose(client, buf_text(&why));
     } else if (!stream_is_events(easy)) {

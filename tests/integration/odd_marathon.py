@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""slotd against Marathons that answer oddly, each a few lines of Python. No HAProxy is needed: what counts is what slotd
+asks for and what it believes. Use: odd_marathon.py BUILD"""
+import base64, collections, http.server, json, os, queue, socketserver, subprocess, sys, tempfile, threading, time
+
+build = sys.argv[1]
+results = {"passed": 0, "failed": 0}
+
+
+def check(text, good):
+    results["passed" if good else "failed"] += 1
+    if not good:
+        print("FAILED:", text)
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        pass  # slotd hung up
+
+
+class Request(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        marathon, path = self.server.marathon, self.path.split("?")[0]
+        marathon.asked[path].append(time.monotonic())
+        if path == "/v2/events":
+            marathon.events(self)
+        elif path == "/v2/apps":
+            marathon.all(self)
+        else:
+            marathon.one(self, path[len("/v2/apps"):])
+
+    def answer(self, status, body="", headers=(), content_type="application/json"):
+        body = body if isinstance(body, bytes) else body.encode()
+        self.send_response(status)
+        for name, value in (("Content-Type", content_type), ("Content-Length", len(body)), *headers):
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def attach(self, after=0.0):
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        time.sleep(after)
+        self.tell("event_stream_attached", {"remoteAddress": "127.0.0.1"})
+
+    def tell(self, name, event):
+        text = json.dumps(dict(event, eventType=name))
+        self.wfile.write(f"event: {name}\r\ndata: {text}\r\n\r\n".encode())
+
+
+class Marathon:
+    """Listens, counts, and answers as a healthy one that has no apps."""
+
+    def __init__(self):
+        self.asked = collections.defaultdict(list)
+        self.queue = queue.Queue()
+        self.apps = {}
+        server = Server(("127.0.0.1", 0), Request)
+        server.marathon = self
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def events(self, request):
+        request.attach()
+        while True:
+            request.tell(*self.queue.get())
+
+    def all(self, request):
+        request.answer(200, json.dumps({"apps": list(self.apps.values())}))
+
+    def one(self, request, app):
+        known = self.apps.get(app)
+        request.answer(*((200, json.dumps({"app": known})) if known else (404, "{}")))
+
+    def put(self, app, tasks, version="1"):
+        self.apps[app] = {"id": app, "version": version, "tasks": [
+            {"id": task, "host": "127.0.0.1", "ports": [1000], "version": version, "state": "TASK_RUNNING"} for task in tasks]}
+
+    def tell_running(self, app, task, version="1"):
+        self.queue.put(("status_update_event", {"appId": app, "taskId": task, "taskStatus": "TASK_RUNNING", "version": version,
+                                                "host": "127.0.0.1", "ports": [1000]}))
+
+    def count(self, path, since=0.0):
+        return sum(moment >= since for moment in self.asked[path])
+
+
+class Slotd:
+    def __init__(self, *marathons, extra="", resync="60s"):
+        self.folder = tempfile.mkdtemp(prefix="slotd-odd.")
+        endpoints = ", ".join(f'"{marathon.url}"' for marathon in marathons)
+        with open(self.path("slotd.conf"), "w") as conf:
+            conf.write(f"""marathon = {{ endpoints = [ {endpoints} ]; resync_interval = "{resync}"; {extra.replace("@", self.folder)} }};
+haproxy = ( {{ name = "edge"; socket = "{self.path("none.sock")}"; }} );
+control = {{ socket = "{self.path("slotd.sock")}"; state_dir = "{self.folder}"; }};
+""")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def __enter__(self):
+        self.process = subprocess.Popen([f"{build}/slotd", "-c", self.path("slotd.conf")], stderr=open(self.path("log"), "w"))
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        check("slotd ends well", self.process.wait(10) == 0)
+        subprocess.run(["rm", "-rf", self.folder], check=True)
+
+    def ctl(self, *arguments):
+        done = subprocess.run([f"{build}/slotctl", "-s", self.path("slotd.sock"), "-o", "json", *arguments], capture_output=True)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return {}
+
+    def tasks(self):
+        return sorted(e["task"] for s in self.ctl("services").get("services", []) for e in s["endpoints"])
+
+    def is_live(self):
+        return self.ctl("status").get("marathon", {}).get("live", False)
+
+    def peak_kb(self):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+def within(seconds, condition):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+# ---- secrets ----
+
+def events_alone_want_a_password():
+    """The answers are for everybody, so that only the stream ever sees a 401."""
+    class Guarded(Marathon):
+        def events(self, request):
+            if request.headers.get("Authorization") == "Basic " + base64.b64encode(b"ops:two").decode():
+                super().events(request)
+            else:
+                request.answer(401)
+
+    marathon = Guarded()
+    slotd = Slotd(marathon, extra='user = "ops"; password_file = "@/password";')
+    with open(slotd.path("password"), "w") as password:
+        password.write("one\n")
+    with slotd:
+        check("it tries more than once", within(10, lambda: marathon.count("/v2/events") >= 3))
+        with open(slotd.path("password"), "w") as password:
+            password.write("two\n")
+        check("the new password is read by the stream itself", within(10, slotd.is_live))
+
+
+for test in (events_alone_want_a_password,):
+    test()
+print("{passed} passed, {failed} failed".format(**results))
+sys.exit(results["failed"] > 0)
