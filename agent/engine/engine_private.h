@@ -128,7 +128,6 @@ void desired_free(struct slot_endpoint *endpoints, size_t count);
 
 /* ---- feed: Marathon's side ---- */
 
-struct feed_app; /* a fetch of one app */
 struct engine_waiter {
     struct engine *engine;
     engine_synced *done;
@@ -150,11 +149,13 @@ struct feed {
     struct cluster *cluster;
     struct client_fetch *fetch; /* the complete one in flight, or NULL */
     struct apps_reader *reader;
-    uint64_t stamp;                      /* of that fetch */
-    bool again;                          /* another complete fetch was asked for meanwhile */
-    uv_timer_t *timer;                   /* the next complete fetch */
-    struct table single;                 /* app id to struct feed_app, in flight */
-    struct table absent;                 /* app id to struct feed_absent */
+    uint64_t stamp;      /* of that fetch */
+    bool again;          /* another complete fetch was asked for meanwhile */
+    uv_timer_t *timer;   /* the next complete fetch */
+    struct table single; /* app id to struct feed_app, in flight */
+    struct table absent; /* app id to struct feed_absent */
+    struct feed_absent *first_absent, **last_absent;
+    uv_timer_t *absent_timer;            /* forgets them */
     bool answered;                       /* a complete answer has come since start */
     size_t unreadable;                   /* apps in this answer without a readable id */
     unsigned failures;                   /* complete fetches that failed in a row */
@@ -202,6 +203,13 @@ void feed_close(struct engine *engine);
 void feed_fetch_all(struct engine *engine);
 /* Something waits for another complete answer: asks for it well within the 2 s that contract.md allows. */
 void feed_confirm_soon(struct engine *engine);
+/* Asks for one app alone: one request in flight for an app, and none shortly after it was not there. What is asked for
+ * meanwhile is asked once more afterwards. */
+void feed_fetch_app(struct engine *engine, const char *id);
+void feed_apps_init(struct engine *engine);
+/* Drops the fetches of single apps. */
+void feed_apps_stop(struct feed *feed);
+void feed_apps_close(struct feed *feed);
 /* A cause arrived in this turn of the loop. */
 void engine_note_receipt(struct engine *engine);
 /* Notes that HAProxy has acknowledged a change to its end; takes ownership. */

@@ -11,22 +11,6 @@
 #define FEED_RETRY_MIN_MS 250
 #define FEED_RETRY_MAX_MS 30000
 #define FEED_LIVE_PATIENCE_MS 3000 /* without a stream by then, answers alone have to do */
-#define FEED_ABSENT_MS 2000        /* how long an app's 404 is remembered */
-
-/* A fetch of one app. */
-struct feed_app {
-    struct engine *engine;
-    char *id;
-    uint64_t stamp;
-    struct client_fetch *fetch;
-    struct buf body;
-    bool again; /* asked for while in flight */
-};
-
-struct feed_absent {
-    char *id;
-    uint64_t until_ms;
-};
 
 static void feed_set_error(struct feed *feed, const char *error)
 {
@@ -188,112 +172,6 @@ void feed_fetch_all(struct engine *engine)
     feed->fetch = client_fetch_start(feed->client, CLIENT_FETCH_ALL, NULL, &events, engine);
 }
 
-/* ---- one app alone ---- */
-
-static void feed_app_free(struct feed_app *single)
-{
-    buf_free(&single->body);
-    free(single->id);
-    free(single);
-}
-
-static int feed_app_data(void *arg, const char *data, size_t len)
-{
-    struct feed_app *single = arg;
-    if (single->body.len + len > MARATHON_MAX_APP_BYTES) {
-        return SLOTD_E_LIMIT;
-    }
-    buf_append(&single->body, data, len);
-    return 0;
-}
-
-static void feed_remember_absent(struct engine *engine, const char *id)
-{
-    struct feed *feed = &engine->feed;
-    uint64_t now = uv_now(engine->loop);
-    size_t position = 0;
-    struct table_entry *entry;
-    struct feed_absent *stale = NULL;
-    if (feed->absent.count >= ENGINE_MAX_ABSENT) {
-        return;
-    }
-    while (!stale && (entry = table_next(&feed->absent, &position))) {
-        stale = ((struct feed_absent *)entry->value)->until_ms <= now ? entry->value : NULL;
-    }
-    struct feed_absent *absent = MEM_NEW(struct feed_absent);
-    *absent = (struct feed_absent){.id = mem_strdup(id), .until_ms = now + FEED_ABSENT_MS};
-    if (stale) {
-        table_remove(&feed->absent, stale->id);
-        free(stale->id);
-        free(stale);
-    }
-    struct feed_absent *old = table_put(&feed->absent, absent->id, absent);
-    if (old) {
-        free(old->id);
-        free(old);
-    }
-}
-
-static void feed_app_parsed(struct engine *engine, struct feed_app *single)
-{
-    struct marathon_app *app = NULL;
-    cleanup_buf struct buf why = BUF_INIT;
-    int err = marathon_app_parse(buf_text(&single->body), single->body.len, &app, NULL, &why);
-    if (err) {
-        log_warning("marathon", "the answer for app %s is not usable: %s", single->id, buf_text(&why));
-    } else if (strcmp(app->id, single->id) != 0) {
-        log_warning("marathon", "asked for app %s and got %s: left aside", single->id, app->id);
-        marathon_app_free(app);
-    } else {
-        cluster_put_single_app(engine->feed.cluster, single->stamp, app);
-    }
-}
-
-static void feed_fetch_app(struct engine *engine, const char *id);
-
-static void feed_app_done(void *arg, int err, long status, const char *why)
-{
-    struct feed_app *single = arg;
-    struct engine *engine = single->engine;
-    engine_note_receipt(engine);
-    table_remove(&engine->feed.single, single->id);
-    if (!err) {
-        feed_app_parsed(engine, single);
-    } else if (status == 404) {
-        cluster_put_single_missing(engine->feed.cluster, single->stamp, single->id);
-        feed_remember_absent(engine, single->id);
-    } else {
-        log_warning("marathon", "app %s could not be fetched: %s", single->id, why[0] ? why : error_text(err));
-        /* What it would have told comes with the next complete answer, which follows soon. */
-        feed_schedule(engine, FEED_CONFIRM_MS);
-    }
-    if (single->again) {
-        feed_fetch_app(engine, single->id);
-    }
-    feed_app_free(single);
-}
-
-static void feed_fetch_app(struct engine *engine, const char *id)
-{
-    static const struct client_fetch_events events = {.on_data = feed_app_data, .on_done = feed_app_done};
-    struct feed *feed = &engine->feed;
-    struct feed_app *running = table_get(&feed->single, id);
-    const struct feed_absent *absent = table_get(&feed->absent, id);
-    if (running) {
-        running->again = true;
-        return;
-    }
-    if (absent && absent->until_ms > uv_now(engine->loop)) {
-        return;
-    }
-    struct feed_app *single = MEM_NEW(struct feed_app);
-    single->engine = engine;
-    single->id = mem_strdup(id);
-    single->stamp = cluster_begin_single(feed->cluster);
-    table_put(&feed->single, single->id, single);
-    single->fetch = client_fetch_start(feed->client, CLIENT_FETCH_APP, single->id, &events, single);
-}
-
 /* ---- the stream ---- */
 
 static void feed_live(void *arg, const char *endpoint)
@@ -352,8 +230,7 @@ void feed_init(struct engine *engine)
         .max_removal_percent = (unsigned)engine->config->slots.max_removal_percent,
     };
     feed->cluster = cluster_new(&config);
-    table_init(&feed->single, engine->seed);
-    table_init(&feed->absent, engine->seed);
+    feed_apps_init(engine);
     feed->timer = MEM_NEW(uv_timer_t);
     uv_timer_init(engine->loop, feed->timer);
     feed->timer->data = engine;
@@ -374,14 +251,7 @@ int feed_start(struct engine *engine, struct buf *why)
 
 static void feed_stop_fetches(struct feed *feed)
 {
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&feed->single, &position))) {
-        struct feed_app *single = entry->value;
-        client_fetch_cancel(single->fetch);
-        feed_app_free(single);
-    }
-    table_free(&feed->single);
+    feed_apps_stop(feed);
     if (feed->fetch) {
         client_fetch_cancel(feed->fetch);
         apps_reader_free(feed->reader);
@@ -403,14 +273,7 @@ void feed_close(struct engine *engine)
 {
     struct feed *feed = &engine->feed;
     feed_stop_client(engine);
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&feed->absent, &position))) {
-        struct feed_absent *absent = entry->value;
-        free(absent->id);
-        free(absent);
-    }
-    table_free(&feed->absent);
+    feed_apps_close(feed);
     engine_close_handle((uv_handle_t *)feed->timer);
     cluster_free(feed->cluster);
     free(feed->error);

@@ -163,7 +163,35 @@ def events_alone_want_a_password():
         check("the new password is read by the stream itself", within(10, slotd.is_live))
 
 
-for test in (events_alone_want_a_password,):
+# ---- one app alone ----
+
+def an_app_comes_to_be_shortly_after_its_404():
+    """Its task runs while the 404 is still remembered: it is asked for once more, without another event."""
+    marathon = Marathon()
+    with Slotd(marathon) as slotd:
+        check("live", within(10, slotd.is_live))
+        marathon.tell_running("/n", "n0", "0")
+        check("it is asked for", within(5, lambda: marathon.count("/v2/apps/n") == 1))
+        marathon.put("/n", ["n1"])
+        for task in range(20):
+            marathon.tell_running("/n", "n1")
+        check("its task serves", within(5, lambda: slotd.tasks() == ["n1"]))
+        check("and it was asked for twice in all", marathon.count("/v2/apps/n") == 2)
+
+
+def an_app_that_is_not_there_is_asked_for_rarely():
+    marathon = Marathon()
+    with Slotd(marathon) as slotd:
+        check("live", within(10, slotd.is_live))
+        for task in range(30):
+            marathon.tell_running("/pod", f"p{task}")
+            time.sleep(0.1)
+        asked = marathon.count("/v2/apps/pod")
+        check(f"30 events in 3 s, and it was asked for {asked} times", 1 <= asked <= 3)
+
+
+for test in (events_alone_want_a_password, an_app_comes_to_be_shortly_after_its_404,
+             an_app_that_is_not_there_is_asked_for_rarely):
     test()
 print("{passed} passed, {failed} failed".format(**results))
 sys.exit(results["failed"] > 0)
