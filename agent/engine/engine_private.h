@@ -151,7 +151,9 @@ struct feed {
     struct apps_reader *reader;
     uint64_t stamp;      /* of that fetch */
     bool again;          /* another complete fetch was asked for meanwhile */
+    bool wanted_soon;    /* or shall follow it soon */
     uv_timer_t *timer;   /* the next complete fetch */
+    uint64_t due_ms;     /* loop time of it */
     struct table single; /* app id to struct feed_app, in flight */
     struct table absent; /* app id to struct feed_absent */
     struct feed_absent *first_absent, **last_absent;

@@ -27,6 +27,7 @@ static void feed_timer(uv_timer_t *timer)
 
 static void feed_schedule(struct engine *engine, uint64_t after_ms)
 {
+    engine->feed.due_ms = uv_now(engine->loop) + after_ms;
     uv_timer_start(engine->feed.timer, feed_timer, after_ms, 0);
 }
 
@@ -38,13 +39,15 @@ static uint64_t feed_resync_ms(const struct engine *engine)
     return interval - interval / 20 + jitter;
 }
 
-/* What is not confirmed or held wants another answer soon: the first good one ends it. */
+/* What is not confirmed or held, or could not be fetched alone, wants another answer soon: the first good one ends it.
+ */
 static uint64_t feed_next_ms(const struct engine *engine)
 {
     const struct feed *feed = &engine->feed;
     uint64_t resync = feed_resync_ms(engine);
     uint64_t soon = FEED_CONFIRM_MS << (feed->held_answers < 5 ? feed->held_answers : 5);
-    return feed->last.verdict == CLUSTER_GOOD || soon > resync ? resync : soon;
+    bool wanted = feed->last.verdict != CLUSTER_GOOD || feed->wanted_soon;
+    return !wanted || soon > resync ? resync : soon;
 }
 
 static uint64_t feed_retry_ms(const struct engine *engine)
@@ -58,9 +61,16 @@ static uint64_t feed_retry_ms(const struct engine *engine)
     return delay - delay / 4 + jitter;
 }
 
+/* Never later than planned, or a steady row of wishes would put it off for ever; nor sooner than the back-off allows.
+ */
 void feed_confirm_soon(struct engine *engine)
 {
-    feed_schedule(engine, FEED_CONFIRM_MS);
+    struct feed *feed = &engine->feed;
+    if (feed->fetch) {
+        feed->wanted_soon = true;
+    } else if (feed->failures == 0 && feed->due_ms > uv_now(engine->loop) + FEED_CONFIRM_MS) {
+        feed_schedule(engine, FEED_CONFIRM_MS);
+    }
 }
 
 static int feed_listed_app(void *arg, const char *json, size_t len)
@@ -164,7 +174,7 @@ void feed_fetch_all(struct engine *engine)
         feed->again = true;
         return;
     }
-    feed->again = false;
+    feed->again = feed->wanted_soon = false;
     feed->unreadable = 0;
     uv_timer_stop(feed->timer);
     feed->reader = apps_reader_new("apps", MARATHON_MAX_APP_BYTES, feed_listed_app, engine);

@@ -190,8 +190,44 @@ def an_app_that_is_not_there_is_asked_for_rarely():
         check(f"30 events in 3 s, and it was asked for {asked} times", 1 <= asked <= 3)
 
 
+def single_answers_fail(all_answers_fail_too):
+    class Broken(Marathon):
+        broken = False
+
+        def all(self, request):
+            if self.broken and all_answers_fail_too:
+                request.answer(500)
+            else:
+                super().all(request)
+
+        def one(self, request, app):
+            request.answer(500)
+
+    marathon = Broken()
+    with Slotd(marathon, resync="2s") as slotd:
+        check("live", within(10, slotd.is_live))
+        check("answered", within(10, lambda: marathon.count("/v2/apps") >= 1))
+        marathon.broken = True
+        since = time.monotonic()
+        for task in range(40):
+            marathon.tell_running("/u", f"u{task}", f"v{task}")
+            time.sleep(0.2)
+        return marathon.count("/v2/apps", since)
+
+
+def failing_apps_do_not_put_off_complete_answers():
+    count = single_answers_fail(False)
+    check(f"a complete answer every 2 s at least, in 8 s: {count}", count >= 4)
+
+
+def failing_apps_do_not_undo_the_back_off():
+    count = single_answers_fail(True)
+    check(f"the pauses between complete answers grow, in 8 s: {count}", 2 <= count <= 8)
+
+
 for test in (events_alone_want_a_password, an_app_comes_to_be_shortly_after_its_404,
-             an_app_that_is_not_there_is_asked_for_rarely):
+             an_app_that_is_not_there_is_asked_for_rarely, failing_apps_do_not_put_off_complete_answers,
+             failing_apps_do_not_undo_the_back_off):
     test()
 print("{passed} passed, {failed} failed".format(**results))
 sys.exit(results["failed"] > 0)
