@@ -104,6 +104,7 @@ static int feed_answer_data(void *arg, const char *data, size_t len)
 static void feed_answer_failed(struct engine *engine, const char *why)
 {
     struct feed *feed = &engine->feed;
+    cluster_abandon_fetch(feed->cluster, feed->stamp);
     feed->failures++;
     if (!feed->error || strcmp(feed->error, why) != 0) {
         log_warning("marathon", "the answer of /v2/apps is not usable, what runs stays as it is: %s", why);
@@ -263,6 +264,7 @@ static void feed_stop_fetches(struct feed *feed)
 {
     feed_apps_stop(feed);
     if (feed->fetch) {
+        cluster_abandon_fetch(feed->cluster, feed->stamp);
         client_fetch_cancel(feed->fetch);
         apps_reader_free(feed->reader);
         feed->fetch = NULL;

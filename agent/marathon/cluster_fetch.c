@@ -329,10 +329,26 @@ static void app_judge_absence(struct cluster *cluster, struct known_app *app, co
     }
 }
 
-static void absence_apply(struct cluster *cluster, struct absence *absence)
+/* Apps cannot go while the table is being walked. */
+static void cluster_remove_over(struct cluster *cluster)
 {
     struct known_app **over = mem_alloc_array(cluster->apps.count, sizeof(struct known_app *));
     size_t n_over = 0;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&cluster->apps, &position))) {
+        if (cluster_app_is_over(cluster, entry->value)) {
+            over[n_over++] = entry->value;
+        }
+    }
+    for (size_t i = 0; i < n_over; i++) {
+        cluster_remove_app(cluster, over[i]);
+    }
+    free(over);
+}
+
+static void absence_apply(struct cluster *cluster, struct absence *absence)
+{
     size_t position = 0;
     struct table_entry *entry;
     while ((entry = table_next(&cluster->apps, &position))) {
@@ -342,14 +358,8 @@ static void absence_apply(struct cluster *cluster, struct absence *absence)
             app_drop_tombstones(cluster, app, absence->stamp);
         }
         app_judge_absence(cluster, app, absence);
-        if (cluster_app_is_over(cluster, app)) {
-            over[n_over++] = app;
-        }
     }
-    for (size_t i = 0; i < n_over; i++) {
-        cluster_remove_app(cluster, over[i]);
-    }
-    free(over);
+    cluster_remove_over(cluster);
 }
 
 static bool apps_are_unconfirmed(const struct cluster *cluster, uint64_t stamp)
@@ -382,6 +392,15 @@ struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t 
     }
     return (struct cluster_fetch_result){
         .verdict = verdict, .n_apps = absence.n_listed, .n_missing = absence.missing, .n_removed = absence.removed};
+}
+
+void cluster_abandon_fetch(struct cluster *cluster, uint64_t stamp)
+{
+    if (stamp < cluster->open_fetch) {
+        return;
+    }
+    cluster->open_fetch = 0;
+    cluster_remove_over(cluster);
 }
 
 size_t cluster_confirm(struct cluster *cluster)

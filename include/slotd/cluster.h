@@ -43,9 +43,11 @@ struct cluster_fetch_result {
     size_t n_missing; /* tasks that are known, not gone, and absent */
     size_t n_removed; /* tasks that went by this answer */
 };
-/* The answer to the request with that stamp is complete: judges absence. A cut or broken answer is simply never ended.
- */
+/* The answer to the request with that stamp is complete: judges absence. */
 struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t stamp);
+/* The request with that stamp failed, or its answer was cut or broken: nothing more will be listed by it. What it has
+ * listed stays. */
+void cluster_abandon_fetch(struct cluster *cluster, uint64_t stamp);
 /* The answer to a request for one app alone: listed, or 404. Absence of a task in it is no statement. A 404 removes the
  * app only after its app_terminated_event; otherwise it is a doubt that complete answers decide. */
 void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);

@@ -237,6 +237,7 @@ static void step_complete(struct fetch *fetch)
     } else if (!fetch->is_computed) {
         fetch_compute(fetch);
     } else if (!is_calm && world_chance(world, 5)) {
+        cluster_abandon_fetch(cluster, fetch->stamp);
         fetch_close(fetch);
     } else {
         deliver_events_made_by(fetch->sent);

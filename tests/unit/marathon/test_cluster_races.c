@@ -103,6 +103,36 @@ START_TEST(a_deleted_app_outlives_an_older_answer_under_way)
 }
 END_TEST
 
+START_TEST(a_deleted_app_does_not_wait_for_an_answer_that_failed)
+{
+    answer("/a", "1", "x");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    terminate("/a");
+    single_404("/a");
+    status("/a", "x", "1", "KILLED");
+    ck_assert_str_eq(believed("/a"), "x:terminal");
+    cluster_abandon_fetch(cluster, stamp);
+    ck_assert_str_eq(believed("/a"), "gone");
+    /* Nor do the ends of unknown apps' tasks need to be remembered. */
+    ck_assert_int_eq(status("/b", "y", "1", "KILLED"), CLUSTER_NO_EFFECT);
+    ck_assert_uint_eq(cluster_count(cluster).apps, 0);
+}
+END_TEST
+
+START_TEST(an_older_answer_that_failed_does_not_end_a_newer_one)
+{
+    answer("/a", "1", "x");
+    uint64_t older = cluster_begin_fetch(cluster);
+    uint64_t newer = cluster_begin_fetch(cluster);
+    terminate("/a");
+    single_404("/a");
+    status("/a", "x", "1", "KILLED");
+    cluster_abandon_fetch(cluster, older);
+    list_app(newer, "/a", "1", "x");
+    ck_assert_str_eq(believed("/a"), "x:terminal");
+}
+END_TEST
+
 START_TEST(a_404_older_than_the_end_is_a_doubt)
 {
     answer("/a", "1", "x");
@@ -374,6 +404,8 @@ static Suite *make_suite(void)
         an_event_newer_than_the_answer_is_not_missing_in_it,
         a_deleted_app_goes_at_once_when_no_complete_answer_is_under_way,
         a_deleted_app_outlives_an_older_answer_under_way,
+        a_deleted_app_does_not_wait_for_an_answer_that_failed,
+        an_older_answer_that_failed_does_not_end_a_newer_one,
         a_404_older_than_the_end_is_a_doubt,
         a_listing_older_than_the_end_lists_its_tasks_all_the_same,
         a_post_after_the_end_keeps_the_app,
