@@ -91,10 +91,22 @@ static void command_confirm(struct client_session *session, const struct control
 static const struct control_command {
     const char *name;
     void (*run)(struct client_session *session, const struct control_request *request);
+    bool changes; /* not for those who may only look */
 } commands[] = {
-    {"status", command_status}, {"services", command_services}, {"slots", command_slots},     {"plan", command_plan},
-    {"sync", command_sync},     {"events", command_events},     {"confirm", command_confirm},
+    {"status", command_status, false},  {"services", command_services, false}, {"slots", command_slots, false},
+    {"plan", command_plan, false},      {"events", command_events, false},     {"sync", command_sync, true},
+    {"confirm", command_confirm, true},
 };
+
+static const struct control_command *command_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
 
 void command_run(struct client_session *session, const char *line, size_t len)
 {
@@ -104,15 +116,15 @@ void command_run(struct client_session *session, const char *line, size_t len)
         session_refuse(session, buf_text(&why));
         return;
     }
-    size_t i = 0;
-    while (i < sizeof(commands) / sizeof(commands[0]) && strcmp(commands[i].name, request->command) != 0) {
-        i++;
-    }
-    if (i < sizeof(commands) / sizeof(commands[0])) {
-        commands[i].run(session, request);
-    } else {
+    const struct control_command *command = command_find(request->command);
+    if (!command) {
         session_refuse(session,
                        "this slotd does not know that command; slotctl and slotd may be of different versions");
+    } else if (command->changes && !session->may_change) {
+        session_refuse(session, "you may look, but not change anything: that takes root, slotd's own user, or a member "
+                                "of the group that slotd.conf names as control.group");
+    } else {
+        command->run(session, request);
     }
     control_request_free(request);
 }

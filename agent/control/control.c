@@ -47,23 +47,26 @@ static int socket_clear_path(const char *path, struct buf *why)
     return unlink(path) < 0 ? -errno : 0;
 }
 
-static int socket_set_owner(const char *path, const char *group, struct buf *why)
+static int socket_set_owner(struct control *control, const struct config_control *config, struct buf *why)
 {
+    const char *path = config->socket;
     if (chmod(path, CONTROL_MODE) < 0) {
         buf_printf(why, "%s: mode cannot be set: %s", path, strerror(errno));
         return -errno;
     }
-    if (!group[0]) {
+    if (!config->group[0]) {
         return 0;
     }
-    const struct group *entry = getgrnam(group);
+    const struct group *entry = getgrnam(config->group);
     if (!entry) {
-        buf_printf(why, "control.group: there is no group %s on this machine", group);
+        buf_printf(why, "control.group: there is no group %s on this machine", config->group);
         return SLOTD_E_CONFIG;
     }
+    control->has_group = true;
+    control->group = entry->gr_gid;
     if (chown(path, (uid_t)-1, entry->gr_gid) < 0) {
         int err = -errno;
-        buf_printf(why, "%s: group %s cannot be set: %s", path, group, strerror(-err));
+        buf_printf(why, "%s: group %s cannot be set: %s", path, config->group, strerror(-err));
         return err;
     }
     return 0;
@@ -98,7 +101,7 @@ static int control_listen(struct control *control, const struct config_control *
     mode_t mask = umask(0177);
     err = uv_pipe_bind(control->pipe, config->socket);
     umask(mask);
-    err = err ? err : socket_set_owner(config->socket, config->group, why);
+    err = err ? err : socket_set_owner(control, config, why);
     err = err ? err : uv_listen((uv_stream_t *)control->pipe, CONTROL_BACKLOG, session_accept);
     return err;
 }

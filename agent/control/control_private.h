@@ -4,6 +4,7 @@
 #define CONTROL_PRIVATE_H
 
 #include <json-c/json.h>
+#include <sys/types.h>
 
 #include "slotd/control.h"
 
@@ -19,6 +20,7 @@ struct client_session {
     uint64_t next_event;
     uint64_t active; /* when it asked last, counted in requests */
     size_t waiting;  /* bytes of answers that are on their way to it */
+    bool may_change; /* not only look */
     bool events_due; /* something changed while an answer was on its way */
     bool ended;      /* it asks nothing more: it has shut its side, or is not listened to any more */
     bool closing;
@@ -31,6 +33,8 @@ struct control {
     char *path;
     uv_pipe_t *pipe;
     uv_idle_t *idle; /* runs while a request waits */
+    bool has_group;  /* control.group is set: its members may change things */
+    gid_t group;
     struct client_session *sessions;
     size_t n_sessions;
     size_t waiting; /* the sessions' sum */
@@ -48,6 +52,10 @@ void session_refuse(struct client_session *session, const char *why);
 void session_go_on(struct client_session *session);
 /* Runs the request that is next. */
 void session_serve(uv_idle_t *idle);
+
+/* peer.c */
+/* Whether who has connected may change things: root, slotd's own user, and control.group's members (contract.md). */
+bool peer_may_change(int fd, const struct control *control);
 
 /* commands.c */
 void command_run(struct client_session *session, const char *line, size_t len);

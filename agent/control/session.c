@@ -268,5 +268,7 @@ void session_accept(uv_stream_t *server, int status)
         session_close(session);
         return;
     }
+    uv_os_fd_t fd = -1;
+    session->may_change = uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0 && peer_may_change(fd, control);
     session_pace(session);
 }

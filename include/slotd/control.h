@@ -23,7 +23,8 @@
 #define CONTROL_MAX_CLIENTS 256 /* above it the one that has asked nothing for the longest time makes room */
 
 struct control;
-/* Creates the socket with mode 0660 (group config->group when set) and answers from engine. An old socket that nobody
+/* Creates the socket with mode 0660 (group config->group when set) and answers from engine. Whoever can connect may
+ * look; root, slotd's own user and members of config->group may change things. An old socket that nobody
  * listens on is replaced; one that a living slotd answers is -EADDRINUSE with why. */
 int control_new(uv_loop_t *loop, const struct config_control *config, struct engine *engine,
                 struct control **ret_control, struct buf *why);
