@@ -24,7 +24,7 @@ static void command_note_change(void *arg)
     }
 }
 
-static void command_events(struct client_session *session, const struct control_request *request)
+static void command_events(struct client_session *session, struct control_request *request)
 {
     session->next_event = request->from;
     command_send_events(session);
@@ -47,38 +47,50 @@ static void command_synced(void *arg, bool ok, struct json_object *result)
     json_object_put(result);
 }
 
-static void command_sync(struct client_session *session, const struct control_request *request)
+static void command_sync(struct client_session *session, struct control_request *request)
 {
     (void)request;
     session->waiter = engine_sync(session->control->engine, command_synced, session);
 }
 
-static void command_status(struct client_session *session, const struct control_request *request)
+static void command_status(struct client_session *session, struct control_request *request)
 {
     (void)request;
     session_answer(session, true, "result", engine_show_status(session->control->engine));
 }
 
-static void command_services(struct client_session *session, const struct control_request *request)
+static void command_services(struct client_session *session, struct control_request *request)
 {
     session_answer(
         session, true, "result",
         engine_show_services(session->control->engine, (const char *const *)request->names, request->n_names));
 }
 
-static void command_slots(struct client_session *session, const struct control_request *request)
+static void command_surveyed(void *arg)
 {
+    struct client_session *session = arg;
+    struct control_request *request = session->request;
+    session->survey = NULL;
+    session->request = NULL;
     session_answer(session, true, "result",
                    engine_show_slots(session->control->engine, (const char *const *)request->names, request->n_names));
+    control_request_free(request);
 }
 
-static void command_plan(struct client_session *session, const struct control_request *request)
+static void command_slots(struct client_session *session, struct control_request *request)
+{
+    session->request = request;
+    session->survey = engine_survey(session->control->engine, (const char *const *)request->names, request->n_names,
+                                    command_surveyed, session);
+}
+
+static void command_plan(struct client_session *session, struct control_request *request)
 {
     (void)request;
     session_answer(session, true, "result", engine_show_plan(session->control->engine));
 }
 
-static void command_confirm(struct client_session *session, const struct control_request *request)
+static void command_confirm(struct client_session *session, struct control_request *request)
 {
     struct json_object *result = json_object_new_object();
     (void)request;
@@ -90,7 +102,7 @@ static void command_confirm(struct client_session *session, const struct control
 
 static const struct control_command {
     const char *name;
-    void (*run)(struct client_session *session, const struct control_request *request);
+    void (*run)(struct client_session *session, struct control_request *request);
     bool changes; /* not for those who may only look */
 } commands[] = {
     {"status", command_status, false},  {"services", command_services, false}, {"slots", command_slots, false},
@@ -126,5 +138,8 @@ void command_run(struct client_session *session, const char *line, size_t len)
     } else {
         command->run(session, request);
     }
-    control_request_free(request);
+    /* A command that goes on keeps it. */
+    if (session->request != request) {
+        control_request_free(request);
+    }
 }

@@ -17,6 +17,8 @@ struct client_session {
     struct buf input;
     struct engine_listener *listener; /* `events -f` */
     struct engine_waiter *waiter;     /* `sync` */
+    struct engine_survey *survey;     /* `slots` */
+    struct control_request *request;  /* of that survey */
     uint64_t next_event;
     uint64_t active; /* when it asked last, counted in requests */
     size_t waiting;  /* bytes of answers that are on their way to it */

@@ -43,13 +43,17 @@ void session_close(struct client_session *session)
     if (session->waiter) {
         engine_waiter_cancel(session->waiter);
     }
+    if (session->survey) {
+        engine_survey_cancel(session->survey);
+    }
+    control_request_free(session->request);
     session_unlink(session);
     uv_close((uv_handle_t *)&session->pipe, session_closed);
 }
 
 static bool session_is_busy(const struct client_session *session)
 {
-    return session->waiting > 0 || session->waiter;
+    return session->waiting > 0 || session->waiter || session->survey;
 }
 
 /* The one that has asked nothing for the longest time; one that waits for something only when there is no other. */

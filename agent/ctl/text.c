@@ -219,7 +219,8 @@ void text_print_services(const struct ctl *ctl, struct json_object *document)
 
 void text_print_slots(const struct ctl *ctl, struct json_object *document)
 {
-    static const char *const headings[] = {"HAPROXY", "BACKEND", "SLOT", "STATE", "ADDRESS", "PORT", "WEIGHT", "TASK"};
+    static const char *const headings[] = {"HAPROXY", "BACKEND", "SLOT",     "STATE", "ADDRESS",
+                                           "PORT",    "WEIGHT",  "SESSIONS", "TASK"};
     struct json_object *slots = member(document, "slots");
     struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
     for (size_t i = 0; i < length_of(slots); i++) {
@@ -231,6 +232,7 @@ void text_print_slots(const struct ctl *ctl, struct json_object *document)
         text_table_add(table, text_of(slot, "address"), PLAIN);
         add_number(table, slot, "port");
         add_number(table, slot, "weight");
+        text_table_add(table, text_of(slot, "sessions"), PLAIN);
         text_table_add(table, text_of(slot, "task"), PLAIN);
     }
     text_table_print(table, ctl->colour);

@@ -42,7 +42,7 @@ struct slots_counts edge_count(const struct edge *edge)
     return sum;
 }
 
-const struct edge_backend *edge_find_backend(const struct edge *edge, const char *name)
+struct edge_backend *edge_find_backend(const struct edge *edge, const char *name)
 {
     return table_get(&edge->backends, name);
 }

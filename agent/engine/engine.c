@@ -107,6 +107,7 @@ static void engine_turn(uv_prepare_t *prepare)
     }
     engine->turn_received_ns = 0;
     engine_serve_waiters(engine);
+    engine_run_surveys(engine);
     if (engine->changed) {
         engine_tell_listeners(engine);
     }

@@ -107,6 +107,8 @@ void edge_run(struct edge *edge);
 /* A complete answer has been applied: judges orphans. force: an operator has confirmed. Returns whether some still
  * wait. */
 bool edge_judge_orphans(struct edge *edge, bool force);
+/* Reads how many sessions the backend's slots have; done is called once. */
+void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, void *arg);
 bool edge_is_settled(const struct edge *edge);
 struct slots_counts edge_count(const struct edge *edge);
 /* What is applied to the backend has changed, or everything has been read anew: the server-state file is to follow. */
@@ -114,7 +116,9 @@ void edge_touch_state(struct edge_backend *backend);
 void edge_touch_all_states(struct edge *edge);
 /* What is applied to the slots since the last call, for the server-state file; arg is the edge. */
 void edge_collect_state(void *arg, struct haproxy_state_file *file);
-const struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
+struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
+/* Whether name is among the names, or there are none. */
+bool name_is_wanted(const char *name, const char *const *names, size_t n_names);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
 
@@ -185,6 +189,7 @@ struct engine {
     int64_t turn_received_ms;
     struct engine_waiter *waiters;
     struct engine_listener *listeners;
+    struct engine_survey *surveys;
     /* The next to be called: a callback may end others than its own. */
     struct engine_waiter *next_waiter;
     struct engine_listener *next_listener;
@@ -196,6 +201,8 @@ struct engine {
     bool closing;
 };
 
+/* Asks on, and ends the surveys that are complete. */
+void engine_run_surveys(struct engine *engine);
 void feed_init(struct engine *engine);
 int feed_start(struct engine *engine, struct buf *why);
 /* Drops stream and fetches (another configuration follows with feed_start()); the cluster stays. */

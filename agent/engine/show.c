@@ -249,14 +249,14 @@ static struct json_object *show_slot(const struct edge_backend *backend, size_t 
     add_text(object, "address", observed->address);
     add_number(object, "port", observed->port);
     add_number(object, "weight", observed->weight);
-    json_object_object_add(object, "sessions", NULL);
+    json_object_object_add(object, "sessions", view.sessions < 0 ? NULL : json_object_new_int64(view.sessions));
     add_bool(object, "maint", (observed->admin & SLOT_ADMIN_MAINT) != 0);
     add_bool(object, "up", observed->op_state >= 1 && observed->op_state <= 2);
     endpoint_key_show(object, view.endpoint);
     return object;
 }
 
-static bool is_wanted(const char *name, const char *const *names, size_t n_names)
+bool name_is_wanted(const char *name, const char *const *names, size_t n_names)
 {
     for (size_t i = 0; i < n_names; i++) {
         if (strcmp(names[i], name) == 0) {
@@ -273,7 +273,7 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
         size_t count = 0;
         struct edge_backend **backends = edge_list_backends(engine->edges[i], &count);
         for (size_t b = 0; b < count; b++) {
-            for (size_t s = 0; is_wanted(backends[b]->name, names, n_names) && s < slots_count(backends[b]->slots);
+            for (size_t s = 0; name_is_wanted(backends[b]->name, names, n_names) && s < slots_count(backends[b]->slots);
                  s++) {
                 json_object_array_add(slots, show_slot(backends[b], s));
             }
@@ -415,9 +415,9 @@ static void problems_of_service(const struct engine *engine, const struct servic
 
 static bool service_is_wanted(const struct service *service, const char *const *names, size_t n_names)
 {
-    bool wanted = is_wanted(service->name, names, n_names) || is_wanted(service->backend, names, n_names);
+    bool wanted = name_is_wanted(service->name, names, n_names) || name_is_wanted(service->backend, names, n_names);
     for (size_t i = 0; i < service->n_parts && !wanted; i++) {
-        wanted = is_wanted(service->parts[i]->app, names, n_names);
+        wanted = name_is_wanted(service->parts[i]->app, names, n_names);
     }
     return wanted;
 }

@@ -110,6 +110,7 @@ static void slots_add_row(struct slots *slots, const struct slot_observed *row, 
     size_t place = slots->count++;
     struct slot *slot = &slots->slots[place];
     slot->server = mem_strdup(row->server);
+    slot->sessions = -1;
     slot_take_row(slot, row);
     slot->role = ROLE_ORPHAN;
     if (former) {
@@ -225,6 +226,20 @@ void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t
     } else {
         slots_observe_read(slots, rows, count);
     }
+}
+
+void slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count)
+{
+    struct table by_name;
+    table_init(&by_name, 0);
+    for (size_t i = 0; i < count; i++) {
+        table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
+    }
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot_sessions *row = table_get(&by_name, slots->slots[i].server);
+        slots->slots[i].sessions = row ? row->sessions : -1;
+    }
+    table_free(&by_name);
 }
 
 /* ---- replies ---- */

@@ -30,6 +30,7 @@ struct slot {
     bool unknown;         /* observed may be wrong: read before use */
     bool reading;         /* waits for a READ that shows its address */
     unsigned in_flight, failures, reads;
+    int64_t sessions;                     /* as last read; -1: never since the observation that made the slot */
     char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
     uint16_t sent_port;
     bool unsure; /* that address may still be applied late (2.9+): no row is believed before it shows it */

@@ -54,7 +54,7 @@ struct slot_view slots_view(const struct slots *slots, size_t place)
 {
     const struct slot *slot = &slots->slots[place];
     bool named = slot->role == ROLE_OWNED || slot->role == ROLE_LEAVING;
-    return (struct slot_view){&slot->observed, slot_get_state(slots, slot), named ? slot->key : NULL};
+    return (struct slot_view){&slot->observed, slot_get_state(slots, slot), named ? slot->key : NULL, slot->sessions};
 }
 
 long slots_find_endpoint(const struct slots *slots, const char *key)

@@ -35,6 +35,7 @@ void engine_close(struct engine *engine);
 
 struct json_object *engine_show_status(const struct engine *engine);
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names);
+/* Sessions are those that engine_survey() has read last. */
 struct json_object *engine_show_slots(const struct engine *engine, const char *const *backends, size_t n_backends);
 struct json_object *engine_show_plan(const struct engine *engine);
 /* The recorded changes, oldest first, from sequence number `from` on; *ret_next is the number after the last. */
@@ -50,6 +51,14 @@ typedef void engine_synced(void *arg, bool ok, struct json_object *result);
 struct engine_waiter;
 struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg);
 void engine_waiter_cancel(struct engine_waiter *waiter);
+/* Asks each HAProxy how many sessions the slots of these backends have (of all, when n_backends is 0), a few backends
+ * at a time so that events do not wait behind. done is called once, from the loop, also when a HAProxy cannot be asked.
+ */
+typedef void engine_surveyed(void *arg);
+struct engine_survey;
+struct engine_survey *engine_survey(struct engine *engine, const char *const *backends, size_t n_backends,
+                                    engine_surveyed *done, void *arg);
+void engine_survey_cancel(struct engine_survey *survey);
 /* Lets removals through that the guard holds; returns how many tasks go. */
 size_t engine_confirm(struct engine *engine);
 /* Called after each change is recorded; for `events -f`. */

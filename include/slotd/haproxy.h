@@ -36,6 +36,12 @@ struct haproxy_state {
 int haproxy_state_parse(const char *text, size_t len, struct haproxy_state **ret_state, struct buf *why);
 void haproxy_state_free(struct haproxy_state *state);
 
+/* Parses the answer to `show servers conn BACKEND` (3.4 has other columns than 2.6): a row a server. Returns 0,
+ * SLOTD_E_PARSE or SLOTD_E_REFUSED with why. The caller frees the rows with haproxy_sessions_free(). */
+int haproxy_sessions_parse(const char *text, size_t len, struct slot_sessions **ret_rows, size_t *ret_count,
+                           struct buf *why);
+void haproxy_sessions_free(struct slot_sessions *rows, size_t count);
+
 struct haproxy_version {
     int major, minor, patch;
     char text[64];

@@ -34,6 +34,12 @@ struct slot_observed {
     uint16_t check_port; /* 0: follows the port */
 };
 
+/* How many sessions a server has at the moment. */
+struct slot_sessions {
+    const char *server;
+    int64_t sessions;
+};
+
 /* What should be served. Sorted by key, keys unique. */
 struct slot_endpoint {
     const char *key;     /* borrowed for the call only */
@@ -86,6 +92,8 @@ const char *slots_backend(const struct slots *slots);
  * address of an endpoint is adopted. Not complete: the answer to a READ; only slots that wait for it, or are unknown,
  * take their row over. */
 void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t count, bool complete);
+/* Takes over how many sessions the slots have; servers that are no slots are passed over. */
+void slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count);
 /* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first; what
  * does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
@@ -111,6 +119,7 @@ struct slot_view {
     const struct slot_observed *observed; /* as last read or acknowledged */
     enum slot_state state;
     const char *endpoint; /* key, or NULL */
+    int64_t sessions;     /* as last read; -1: never */
 };
 size_t slots_count(const struct slots *slots);
 struct slot_view slots_view(const struct slots *slots, size_t slot);

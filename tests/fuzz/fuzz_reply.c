@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz target: what HAProxy's socket may send: replies and their borders, `show info`, `show servers state`. */
+/* Fuzz target: what HAProxy's socket may send: replies and their borders, `show info`, `show servers state`,
+ * `show servers conn`. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -17,6 +18,11 @@ static void judge_all(void *arg, const char *reply, size_t len)
         (void)haproxy_reply_judge(&command, reply, len);
     }
     (void)haproxy_info_parse(reply, len, &info, NULL);
+    struct slot_sessions *rows = NULL;
+    size_t count = 0;
+    if (haproxy_sessions_parse(reply, len, &rows, &count, NULL) == 0) {
+        haproxy_sessions_free(rows, count);
+    }
     if (haproxy_state_parse(reply, len, &state, NULL) == 0) {
         struct buf content = BUF_INIT;
         haproxy_state_write_header(state, &content);

@@ -22,6 +22,20 @@ put_app /web 2
 await "scaled down" 10 slots_are backend-web ready 2
 await "the others are free" 10 slots_are backend-web free 8
 
+# Sessions are HAProxy's own count at the moment of the question.
+sessions_are() {
+    [ "$(ctl -o json slots "$1" | python3 -c 'import json,sys; print(sum(slot["sessions"] for slot in json.load(sys.stdin)["slots"]))')" = "$2" ]
+}
+await "no session is open" 10 sessions_are backend-web 0
+curl -s -o /dev/null -H 'Host: backend-web' "http://127.0.0.1:$edge_port/?ms=1000" &
+curl_pid=$!
+await "one session is shown" 10 sessions_are backend-web 1
+equal "not with another backend" "" "$(sessions_are backend-api 0 || echo sessions)"
+wait "$curl_pid"
+await "and gone when it ended" 10 sessions_are backend-web 0
+equal "slots of all backends" 15 "$(ctl -o json slots | python3 -c 'import json,sys; print(len(json.load(sys.stdin)["slots"]))')"
+equal "slots of a backend that is not there" '{"slots":[]}' "$(ctl -o json slots nowhere | tr -d ' \n')"
+
 equal "nothing is planned in step" "edge: nothing to do" "$(ctl plan)"
 check "sync" ctl sync
 ctl -o json services backend-web >"$work/services.json"

@@ -74,11 +74,13 @@ for text in (b"\x00\xff\n", b"{}\n", b"[1]\n", b'{"slotd":2,"command":"status"}\
 s = connect()
 try:
     s.sendall(b"a" * 200000)
+    assert '"ok":false' in s.makefile().readline()
     assert s.recv(10) == b""
 except (BrokenPipeError, ConnectionResetError):
     pass
 slow = connect()
-slow.sendall(b'{"slotd":1,"command":"slots"}\n' * 20000)
+slow.setblocking(False)
+slow.send(b'{"slotd":1,"command":"slots"}\n' * 20000)
 PY
 equal "mad clients get errors" 0 $?
 check "slotd lives" ctl status

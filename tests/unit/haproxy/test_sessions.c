@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* `show servers conn BACKEND` as HAProxy 2.4 to 3.4 print it. */
+#include <string.h>
+
+#include "slotd/error.h"
+#include "slotd/haproxy.h"
+#include "suite.h"
+
+#define HEADER_2                                                                                                       \
+    "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim "         \
+    "idle_cur idle_per_thr[2]\n"
+#define HEADER_3_4                                                                                                     \
+    "# bkname/svname bkid/svid addr port - purge_delay served used_cur used_max need_est idle_sess unsafe_nb "         \
+    "safe_nb idle_lim idle_cur idle_per_thr[2]\n"
+
+static void assert_sessions(const char *answer, int64_t first, int64_t second)
+{
+    struct slot_sessions *rows = NULL;
+    size_t count = 0;
+    ck_assert_int_eq(haproxy_sessions_parse(answer, strlen(answer), &rows, &count, NULL), 0);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(rows[0].server, "s1");
+    ck_assert_int_eq(rows[0].sessions, first);
+    ck_assert_str_eq(rows[1].server, "s2");
+    ck_assert_int_eq(rows[1].sessions, second);
+    haproxy_sessions_free(rows, count);
+}
+
+START_TEST(test_versions)
+{
+    assert_sessions(HEADER_2 "web/s1 3/1 127.0.0.1 31000 - 5000 7 9 0 0 0 -1 0 0 0\n"
+                             "web/s2 3/2 0.0.0.0 1 - 5000 0 0 0 0 0 -1 0 0 0\n\n",
+                    7, 0);
+    /* A request that waits in the server's queue is served, and uses no connection yet. */
+    assert_sessions(HEADER_3_4 "web/s1 3/1 127.0.0.1 31000 - 5000 5 4 0 0 0 0 0 -1 0 0 0\n"
+                               "web/s2 3/2 0.0.0.0 1 - 5000 0 2 0 0 0 0 0 -1 0 0 0\n",
+                    5, 2);
+}
+END_TEST
+
+START_TEST(test_nonsense)
+{
+    static const struct {
+        const char *answer;
+        int err;
+        const char *why;
+    } cases[] = {
+        {"", SLOTD_E_PARSE, "`show servers conn` has no header"},
+        {"Can't find backend.\n", SLOTD_E_REFUSED, "`show servers conn` answered: Can't find backend."},
+        {"# bkname/svname addr\n", SLOTD_E_PARSE, "`show servers conn` has no columns bkname/svname and used_cur"},
+        {"# addr used_cur\n", SLOTD_E_PARSE, "`show servers conn` has no columns bkname/svname and used_cur"},
+        {HEADER_2 "web\n", SLOTD_E_PARSE, "`show servers conn` has a row without the name of a server"},
+        {HEADER_2 "web/s1 3/1 127.0.0.1\n", SLOTD_E_PARSE,
+         "`show servers conn` has a row without a number of sessions"},
+        {HEADER_2 "web/s1 3/1 127.0.0.1 1 - 5000 -7 9 0 0 0 -1 0 0 0\n", SLOTD_E_PARSE,
+         "`show servers conn` has a row without a number of sessions"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct slot_sessions *rows = NULL;
+        size_t count = 0;
+        cleanup_buf struct buf why = BUF_INIT;
+        const char *answer = cases[i].answer;
+        ck_assert_int_eq(haproxy_sessions_parse(answer, strlen(answer), &rows, &count, &why), cases[i].err);
+        ck_assert_str_eq(buf_text(&why), cases[i].why);
+        ck_assert_ptr_null(rows);
+    }
+}
+END_TEST
+
+static Suite *sessions_suite(void)
+{
+    Suite *suite = suite_create("sessions");
+    TCase *tests = tcase_create("sessions");
+    tcase_add_test(tests, test_versions);
+    tcase_add_test(tests, test_nonsense);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
+
+SUITE_MAIN(sessions_suite)
