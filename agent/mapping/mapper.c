@@ -70,6 +70,23 @@ static const char *find_protocol(const struct segment_view *view)
     return protocols[0];
 }
 
+/* Marathon's ids are plain; another one could be taken for a second task's, since it also names what slotd keeps. */
+static bool task_has_plain_id(const struct segment_view *view, const struct marathon_task *task)
+{
+    for (const char *c = task->id; *c; c++) {
+        bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                        (unsigned char)*c >= 0x80 || strchr("._-:@+~", *c);
+        if (!is_plain) {
+            cleanup_free char *shown = label_to_shown(task->id);
+            view_add_problem(view, task, "task-id-invalid",
+                             "its id `%s` has other than letters, digits and . _ - : @ + ~ in it; it is left out",
+                             shown);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Whether the task makes an endpoint, and in which phase. */
 static bool task_phase(const struct segment_view *view, const struct marathon_task *task, enum mapper_view mode,
                        int64_t now_ms, enum endpoint_phase *ret_phase)
@@ -178,7 +195,7 @@ static void map_tasks(const struct segment_view *view, struct mapping_run *run, 
     for (size_t i = 0; i < app->n_tasks; i++) {
         enum endpoint_phase phase;
         if (!task_phase(view, app->tasks[i], run->mode, run->now_ms, &phase) ||
-            (run->admit && !run->admit(run->admit_arg, app->tasks[i]))) {
+            (run->admit && !run->admit(run->admit_arg, app->tasks[i])) || !task_has_plain_id(view, app->tasks[i])) {
             continue;
         }
         if (part->n_endpoints == room) {

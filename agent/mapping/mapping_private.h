@@ -3,8 +3,8 @@
  * domain-invalid, enable-invalid, host-invalid, host-missing, ip-address-ambiguous, ip-address-index,
  * ip-address-missing, mode-conflict, no-port, port-and-index, port-index-invalid, port-index-out-of-range,
  * port-invalid, port-name-not-published, port-name-unknown, priority-invalid, protocol-unknown, rule-invalid,
- * segment-clash, segment-name-too-long, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid,
- * weight-negative, weight-zero. app-malformed comes from those who read the app. */
+ * segment-clash, segment-name-too-long, task-id-invalid, too-many-endpoints, too-many-problems, too-many-segments,
+ * weight-invalid, weight-negative, weight-zero. app-malformed comes from those who read the app. */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
 

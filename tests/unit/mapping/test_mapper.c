@@ -56,6 +56,24 @@ START_TEST(states_without_a_place_make_no_problem)
 }
 END_TEST
 
+#define BAD_ID(raw, shown)                                                                                             \
+    HEAD SERVER("1", "ready") "! task-id-invalid " raw " -: its id `" shown                                            \
+                              "` has other than letters, digits and . _ - : @ + ~ in it; it is left out\n"
+
+START_TEST(a_task_id_is_plain)
+{
+    static const struct mapped list[] = {
+        {ONE(TASK("a b", "") "," TASK("web.1", "")), BAD_ID("a b", "a b")},
+        {ONE(TASK("a;b", "") "," TASK("web.1", "")), BAD_ID("a;b", "a;b")},
+        {ONE(TASK("a\\nb", "") "," TASK("web.1", "")), BAD_ID("a\nb", "a\\x0ab")},
+        {ONE(TASK("a/b", "") "," TASK("web.1", "")), BAD_ID("a/b", "a/b")},
+        {ONE(TASK("gr\xc3\xbcn_web.instance-4c5e._app.1", "")),
+         HEAD "  server-web-gr\xc3\xbcn-web-instance-4c5e-app-1 node1:31000 http 1 ready\n"},
+    };
+    check_all_mapped(list, COUNT(list));
+}
+END_TEST
+
 START_TEST(endpoints_stand_in_the_order_of_task_ids)
 {
     check_mapping("{'id':'/web','tasks':[" TASK("web.3", "") "," TASK("web.1", "") "," TASK("web.2", "") "]}",
@@ -322,6 +340,7 @@ static Suite *mapper_suite(void)
     tcase_add_test(tasks, offline_only_running_tasks_count);
     tcase_add_test(tasks, live_every_state_has_its_phase);
     tcase_add_test(tasks, states_without_a_place_make_no_problem);
+    tcase_add_test(tasks, a_task_id_is_plain);
     tcase_add_test(tasks, endpoints_stand_in_the_order_of_task_ids);
     tcase_add_test(tasks, a_task_that_is_not_admitted_makes_nothing);
     tcase_add_test(tasks, tasks_that_are_not_ready);
