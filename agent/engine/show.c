@@ -362,16 +362,15 @@ static const char *place_slot(void *arg, const struct service *service, const st
     return slot >= 0 ? slots_view(backend->slots, (size_t)slot).observed->server : NULL;
 }
 
-static void add_service_problem(struct json_object *problems, const struct service *service, const char *task,
-                                const char *code, const char *message)
+static void add_part_problem(struct json_object *problems, const struct service_part *part, const char *task,
+                             const char *code, const char *message)
 {
-    json_object_array_add(problems,
-                          map_output_problem(service->parts[0]->app, task, service->parts[0]->segment, code, message));
+    json_object_array_add(problems, map_output_problem(part->app, task, part->segment, code, message));
 }
 
 static void problems_of_endpoint(const struct engine *engine, const struct edge_backend *backend,
-                                 const struct service *service, const struct service_part *part,
-                                 const struct endpoint *endpoint, struct json_object *problems)
+                                 const struct service_part *part, const struct endpoint *endpoint,
+                                 struct json_object *problems)
 {
     char canonical[SLOTS_MAX_ADDRESS];
     cleanup_free char *key = endpoint_key(part, endpoint);
@@ -379,12 +378,12 @@ static void problems_of_endpoint(const struct engine *engine, const struct edge_
         return;
     }
     if (!resolver_peek(engine->resolver, endpoint->host, canonical)) {
-        add_service_problem(problems, service, endpoint->task, "host-unresolved",
-                            "its host name has no address yet: it waits");
+        add_part_problem(problems, part, endpoint->task, "host-unresolved",
+                         "its host name has no address yet: it waits");
     } else if (slots_count_states(backend->slots).waiting > 0) {
-        add_service_problem(problems, service, endpoint->task, "backend-full",
-                            "every slot of the backend is taken: it waits for the next free one; give the "
-                            "server-template line more slots");
+        add_part_problem(problems, part, endpoint->task, "backend-full",
+                         "every slot of the backend is taken: it waits for the next free one; give the "
+                         "server-template line more slots");
     }
 }
 
@@ -400,15 +399,14 @@ static void problems_of_service(const struct engine *engine, const struct servic
     if (!backend) {
         cleanup_free char *message =
             mem_printf("no HAProxy has a backend `%s` with slots: it takes no traffic", service->backend);
-        if (adopted) {
-            add_service_problem(problems, service, NULL, "backend-missing", message);
+        for (size_t p = 0; adopted && p < service->n_parts; p++) {
+            add_part_problem(problems, service->parts[p], NULL, "backend-missing", message);
         }
         return;
     }
     for (size_t p = 0; p < service->n_parts; p++) {
         for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
-            problems_of_endpoint(engine, backend, service, service->parts[p], &service->parts[p]->endpoints[e],
-                                 problems);
+            problems_of_endpoint(engine, backend, service->parts[p], &service->parts[p]->endpoints[e], problems);
         }
     }
 }

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What slotctl shows of services that apps share, of backends that are full or missing, and of changes.
+BUILD=$1
+. "$(dirname "$0")/lib.sh"
+
+backends="backendshared 2
+backend-web 3"
+start_sim --starting-ms 10 --running-ms 10
+start_haproxy
+put_app /blue 2 '{"traefik.backend":"shared"}'
+put_app /green 2 '{"traefik.backend":"shared","traefik.weight":"x"}'
+put_app /nowhere1 1 '{"traefik.backend":"nowhere"}'
+put_app /nowhere2 1 '{"traefik.backend":"nowhere"}'
+put_app /web 2
+start_slotd
+await "two slots serve" 10 slots_are backendshared ready 2
+await "and two more" 10 slots_are backend-web ready 2
+check "sync" ctl sync
+
+# problems NAME...: lines "APP CODE TASK-OF-THAT-APP" of what `services NAME...` reports
+problems() {
+    ctl -o json services "$@" | python3 -c '
+import json, sys
+for problem in json.load(sys.stdin)["problems"]:
+    task = problem["task"]
+    print(problem["app"], problem["code"], task is None or task.startswith(problem["app"][1:] + "."))'
+}
+equal "a problem is that of its own app" "/green weight-invalid True
+/nowhere1 backend-missing True
+/nowhere2 backend-missing True
+/green backend-full True
+/green backend-full True" "$(problems)"
