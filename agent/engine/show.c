@@ -420,10 +420,36 @@ static bool service_is_wanted(const struct service *service, const char *const *
     return wanted;
 }
 
+/* Whether the app itself is asked for, or a service that it has a part in. */
+static bool app_is_wanted(const struct engine *engine, const char *app, const char *const *names, size_t n_names)
+{
+    const struct app_mapping *mapping = services_get_app(engine->services, app);
+    bool wanted = is_wanted(app, names, n_names);
+    for (size_t i = 0; mapping && i < mapping->n_parts && !wanted; i++) {
+        wanted = service_is_wanted(services_get(engine->services, mapping->parts[i].name), names, n_names);
+    }
+    return wanted;
+}
+
+static struct json_object *problems_of_apps(const struct engine *engine, const char *const *names, size_t n_names)
+{
+    size_t count = 0;
+    const struct problem **list = services_list_problems(engine->services, &count);
+    struct json_object *problems = json_object_new_array();
+    for (size_t i = 0; i < count; i++) {
+        if (app_is_wanted(engine, list[i]->app, names, n_names)) {
+            json_object_array_add(problems, map_output_problem(list[i]->app, list[i]->task, list[i]->segment,
+                                                               list[i]->code, list[i]->message));
+        }
+    }
+    free(list);
+    return problems;
+}
+
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names)
 {
     const struct map_output_places places = {engine, place_backend, place_address, place_slot};
-    struct json_object *problems = map_output_problems(engine->services);
+    struct json_object *problems = problems_of_apps(engine, names, n_names);
     struct json_object *shown = json_object_new_array();
     size_t count = 0;
     const struct service **list = services_list(engine->services, &count);

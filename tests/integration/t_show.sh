@@ -31,3 +31,9 @@ equal "a problem is that of its own app" "/green weight-invalid True
 /nowhere2 backend-missing True
 /green backend-full True
 /green backend-full True" "$(problems)"
+equal "with names, the problems of their apps" "/green weight-invalid True
+/green backend-full True
+/green backend-full True" "$(problems /blue)"
+equal "a backend is a name too" "/nowhere1 backend-missing True
+/nowhere2 backend-missing True" "$(problems backendnowhere)"
+equal "nobody's problems for a name that nobody has" "" "$(problems nobody)"
