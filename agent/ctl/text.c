@@ -105,30 +105,26 @@ static void print_haproxy(const struct ctl *ctl, struct json_object *haproxy)
            number_of(haproxy, "commands_refused"));
 }
 
-static void print_capabilities(struct json_object *haproxy)
+static void print_capabilities(struct json_object *capabilities)
 {
-    struct json_object *capabilities = member(haproxy, "capabilities");
-    const char *separator = "          can ";
-    if (!is_true(haproxy, "connected") || !capabilities) {
-        return;
-    }
-    json_object_object_foreach(capabilities, name, able)
+    cleanup_buf struct buf names = BUF_INIT;
+    json_object_object_foreach(capabilities, key, value)
     {
-        if (json_object_get_boolean(able)) {
-            printf("%s%s", separator, name);
-            separator = ", ";
+        if (json_object_get_boolean(value)) {
+            buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", key);
         }
     }
-    fputs(separator[0] == ',' ? "\n" : "", stdout);
+    printf("          capabilities: ");
+    print_safe(names.len > 0 ? buf_text(&names) : "none beyond those of HAProxy 2.4");
+    putchar('\n');
 }
 
 static void print_guard(const struct ctl *ctl, struct json_object *guard)
 {
-    bool holding = is_true(guard, "holding");
-    cleanup_free char *held = mem_printf("%" PRId64 " endpoints", number_of(guard, "held"));
-    print_line(ctl, holding ? YELLOW : PLAIN, "guard     holds %s (max_removal_percent %" PRId64 ")%s",
-               holding ? held : "nothing", number_of(guard, "max_removal_percent"),
-               holding ? "; if they may go: slotctl confirm" : "");
+    bool holds = is_true(guard, "holding");
+    print_line(ctl, holds ? YELLOW : PLAIN,
+               "guard     holds %" PRId64 " endpoints, at most %" PRId64 " %% may go at once", number_of(guard, "held"),
+               number_of(guard, "max_removal_percent"));
 }
 
 void text_print_status(const struct ctl *ctl, struct json_object *status)
@@ -144,13 +140,16 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
     }
     print_marathon(ctl, member(status, "marathon"));
     for (size_t i = 0; i < length_of(haproxies); i++) {
-        print_haproxy(ctl, json_object_array_get_idx(haproxies, i));
-        print_capabilities(json_object_array_get_idx(haproxies, i));
+        struct json_object *haproxy = json_object_array_get_idx(haproxies, i);
+        print_haproxy(ctl, haproxy);
+        if (is_true(haproxy, "connected") && member(haproxy, "capabilities")) {
+            print_capabilities(member(haproxy, "capabilities"));
+        }
     }
-    print_guard(ctl, member(status, "guard"));
     printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n",
            number_of(counts, "apps"), number_of(counts, "tasks_running"), number_of(counts, "services"),
            number_of(counts, "problems"));
+    print_guard(ctl, member(status, "guard"));
 }
 
 /* ---- services ---- */
@@ -261,12 +260,13 @@ void text_print_events(const struct ctl *ctl, struct json_object *document)
         struct json_object *event = json_object_array_get_idx(events, i);
         const char *action = text_of(event, "action");
         bool failed = strcmp(action, "failed") == 0;
+        const char *segment = member(event, "segment") ? text_of(event, "segment") : "";
         print_line(ctl, failed ? RED : PLAIN,
-                   "%s  %s  %-7s %s  slot %s  %s:%" PRId64 "  weight %" PRId64 "  acknowledged after %.2f ms  %s",
+                   "%s  %s  %-7s %s  slot %s  %s:%" PRId64 "  weight %" PRId64 "  acknowledged after %.2f ms  %s%s%s",
                    text_of(event, "received"), text_of(event, "haproxy"), action, text_of(event, "backend"),
                    text_of(event, "slot"), text_of(event, "address"), number_of(event, "port"),
                    number_of(event, "weight"), json_object_get_double(member(event, "acknowledged_after_ms")),
-                   text_of(event, "task"));
+                   text_of(event, "task"), segment[0] ? " segment " : "", segment);
     }
 }
 

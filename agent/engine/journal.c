@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The last changes: what was received when, and when HAProxy acknowledged it. */
 #include <json-c/json.h>
+#include <stdio.h>
 
 #include "engine_private.h"
 #include "slotd/mem.h"
@@ -36,12 +37,14 @@ void journal_free(struct journal *journal)
 static struct json_object *change_show(const struct change *change)
 {
     char time[32];
+    char after[32];
+    double after_ms = (double)(change->acknowledged_ns - change->received_ns) / 1e6;
+    (void)snprintf(after, sizeof(after), "%.3f", after_ms);
     text_format_time(change->time_ms, time);
     struct json_object *object = json_object_new_object();
     json_object_object_add(object, "sequence", json_object_new_int64((int64_t)change->sequence));
     json_object_object_add(object, "received", json_object_new_string(time));
-    json_object_object_add(object, "acknowledged_after_ms",
-                           json_object_new_double((double)(change->acknowledged_ns - change->received_ns) / 1e6));
+    json_object_object_add(object, "acknowledged_after_ms", json_object_new_double_s(after_ms, after));
     json_object_object_add(object, "haproxy", json_object_new_string(change->haproxy));
     json_object_object_add(object, "backend", json_object_new_string(change->backend));
     json_object_object_add(object, "slot", json_object_new_string(change->server));

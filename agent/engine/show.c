@@ -424,7 +424,7 @@ static bool service_is_wanted(const struct service *service, const char *const *
 static bool app_is_wanted(const struct engine *engine, const char *app, const char *const *names, size_t n_names)
 {
     const struct app_mapping *mapping = services_get_app(engine->services, app);
-    bool wanted = is_wanted(app, names, n_names);
+    bool wanted = name_is_wanted(app, names, n_names);
     for (size_t i = 0; mapping && i < mapping->n_parts && !wanted; i++) {
         wanted = service_is_wanted(services_get(engine->services, mapping->parts[i].name), names, n_names);
     }

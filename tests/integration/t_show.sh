@@ -12,7 +12,7 @@ put_app /blue 2 '{"traefik.backend":"shared"}'
 put_app /green 2 '{"traefik.backend":"shared","traefik.weight":"x"}'
 put_app /nowhere1 1 '{"traefik.backend":"nowhere"}'
 put_app /nowhere2 1 '{"traefik.backend":"nowhere"}'
-put_app /web 2
+put_app /web 2 '{"traefik.api.portIndex":"0","traefik.api.backend":"-web"}'
 start_slotd
 await "two slots serve" 10 slots_are backendshared ready 2
 await "and two more" 10 slots_are backend-web ready 2
@@ -37,3 +37,14 @@ equal "with names, the problems of their apps" "/green weight-invalid True
 equal "a backend is a name too" "/nowhere1 backend-missing True
 /nowhere2 backend-missing True" "$(problems backendnowhere)"
 equal "nobody's problems for a name that nobody has" "" "$(problems nobody)"
+
+# Changes name the task and its segment, as slots do.
+check "events name tasks and segments" sh -c "$BUILD/slotctl -s $work/slotd.sock -o json events | python3 -c '
+import json, sys
+events = json.load(sys.stdin)[\"events\"]
+assert len(events) >= 4 and all(event[\"task\"].strip() == event[\"task\"] for event in events), events
+assert {(event[\"task\"].split(\".\")[0], event[\"segment\"]) for event in events} == {(\"blue\", \"\"), (\"web\", \"api\")}, events'"
+check "in text too" sh -c "$BUILD/slotctl -s $work/slotd.sock events | grep -q 'ms  web[.][^ ]* segment api$'"
+
+check "status names the capabilities" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^ *capabilities: '"
+check "status shows the guard" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^guard     holds 0 endpoints, at most 50 %'"
