@@ -188,25 +188,41 @@ static bool take_output(struct ctl *ctl, const char *form)
     return true;
 }
 
+/* Whether word is that option, in any of the forms `-o`, `-oVALUE`, `--output` and `--output=VALUE`; *ret_value is NULL
+ * when the value is the next word. */
+static bool is_option(const char *word, char letter, const char *name, const char **ret_value)
+{
+    size_t len = strlen(name);
+    if (word[0] == '-' && word[1] == letter) {
+        *ret_value = word[2] ? word + 2 : NULL;
+        return true;
+    }
+    if (strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, len) != 0 || !strchr("=", word[len + 2])) {
+        return false;
+    }
+    *ret_value = word[len + 2] ? word + len + 3 : NULL;
+    return true;
+}
+
 /* -o and -s may stand behind the command too: takes them out of its arguments. Returns how many are left, or -1. */
 static int take_trailing_options(struct ctl *ctl, int argc, char **argv)
 {
     int left = 0;
     for (int i = 0; i < argc; i++) {
-        bool is_output = strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0;
-        bool is_socket = strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "--socket") == 0;
-        if (!is_output && !is_socket) {
+        const char *value = NULL;
+        bool is_output = is_option(argv[i], 'o', "output", &value);
+        if (!is_output && !is_option(argv[i], 's', "socket", &value)) {
             argv[left++] = argv[i];
             continue;
         }
-        if (i + 1 == argc) {
+        if (!value && i + 1 == argc) {
             fprintf(stderr, "slotctl: %s needs a value\n", argv[i]);
             return -1;
         }
-        i++;
-        if (is_socket) {
-            ctl->socket = argv[i];
-        } else if (!take_output(ctl, argv[i])) {
+        value = value ? value : argv[++i];
+        if (!is_output) {
+            ctl->socket = value;
+        } else if (!take_output(ctl, value)) {
             return -1;
         }
     }

@@ -58,7 +58,19 @@ check "sync after the restart" ctl sync
 commands=$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])')
 equal "commands after a restart" 0 "$commands"
 
-check "-o may stand behind the command" sh -c "$BUILD/slotctl -s $work/slotd.sock status -o json | python3 -m json.tool >/dev/null"
+for form in "-o json" -ojson "--output json" --output=json; do
+    # shellcheck disable=SC2086
+    for call in "status $form" "$form status"; do
+        "$BUILD/slotctl" -s "$work/slotd.sock" $call >"$work/status.json"
+        check "slotctl $call" python3 -m json.tool "$work/status.json" "$work/pretty"
+    done
+done
+check "-s may stand behind the command" "$BUILD/slotctl" plan "-s$work/slotd.sock"
+check "--socket too" "$BUILD/slotctl" plan "--socket=$work/slotd.sock"
+ctl status -o 2>"$work/err"
+equal "exit code of a value that is missing" 2 $?
+ctl status --outputs=json 2>"$work/err"
+equal "exit code of an unknown option" 2 $?
 ctl status -o yaml 2>"$work/err"
 equal "exit code of an unknown form" 2 $?
 ctl plan extra 2>"$work/err"
