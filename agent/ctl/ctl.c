@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command table and what comes out of it: parsing, abbreviations, usage. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -229,6 +230,16 @@ static int take_trailing_options(struct ctl *ctl, int argc, char **argv)
     return left;
 }
 
+/* What could not be written is not done: the disk is full, or nobody reads any more. */
+static int ctl_finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return code;
+    }
+    fprintf(stderr, "slotctl: standard output: %s\n", strerror(errno));
+    return code == CTL_EXIT_DONE ? CTL_EXIT_FAILED : code;
+}
+
 int ctl_main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -245,10 +256,10 @@ int ctl_main(int argc, char **argv)
             ctl.socket = optarg;
         } else if (option == 'V') {
             puts("slotctl " PACKAGE_VERSION);
-            return CTL_EXIT_DONE;
+            return ctl_finish(CTL_EXIT_DONE);
         } else if (option == 'h') {
             print_usage(stdout);
-            return CTL_EXIT_DONE;
+            return ctl_finish(CTL_EXIT_DONE);
         } else if (option != 'o') {
             print_usage(stderr);
             return CTL_EXIT_USAGE;
@@ -262,5 +273,5 @@ int ctl_main(int argc, char **argv)
     }
     const struct command *command = find_command(argv[optind]);
     int left = command ? take_trailing_options(&ctl, argc - optind - 1, argv + optind + 1) : -1;
-    return left >= 0 ? command->run(&ctl, command, left, argv + optind + 1) : CTL_EXIT_USAGE;
+    return left >= 0 ? ctl_finish(command->run(&ctl, command, left, argv + optind + 1)) : CTL_EXIT_USAGE;
 }

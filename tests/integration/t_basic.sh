@@ -79,3 +79,11 @@ ctl nonsense 2>"$work/err"
 equal "exit code of an unknown command" 2 $?
 "$BUILD/slotctl" -s "$work/nowhere.sock" status 2>"$work/err"
 equal "exit code without slotd" 3 $?
+curl -sf "$marathon/v2/apps?embed=apps.tasks" >"$work/apps.json"
+for form in text json; do
+    "$BUILD/slotctl" -o "$form" map "$work/apps.json" >/dev/full 2>"$work/err"
+    equal "exit code when the answer as $form cannot be written" 1 $?
+    equal "and why" "slotctl: standard output: No space left on device" "$(cat "$work/err")"
+done
+ctl status >/dev/full 2>"$work/err"
+equal "exit code when slotd's answer cannot be written" 1 $?
