@@ -78,8 +78,9 @@ static const char *config_value_type_text(const config_setting_t *setting)
         return "a group";
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
-    case CONFIG_TYPE_FLOAT:
         return "a number";
+    case CONFIG_TYPE_FLOAT:
+        return "a number with a fraction";
     case CONFIG_TYPE_STRING:
         return "a string";
     case CONFIG_TYPE_BOOL:
@@ -218,21 +219,27 @@ static void config_value_read_bool(const struct config_key *key, struct config_s
     *field = config_setting_get_bool(setting) != 0;
 }
 
+/* `5` and `5L`: which of them libconfig makes of a number is its own affair. */
+static bool config_value_is_whole(const config_setting_t *setting)
+{
+    return config_setting_type(setting) == CONFIG_TYPE_INT || config_setting_type(setting) == CONFIG_TYPE_INT64;
+}
+
 static void config_value_read_int(const struct config_key *key, struct config_source *source, const char *name,
                                   const config_setting_t *setting, int *field)
 {
-    if (config_setting_type(setting) != CONFIG_TYPE_INT) {
+    if (!config_value_is_whole(setting)) {
         config_value_report_type(key, source, name, setting);
         return;
     }
-    int value = config_setting_get_int(setting);
+    long long value = config_setting_get_int64(setting);
     if (value < key->min || value > key->max) {
-        char shown[16];
-        (void)snprintf(shown, sizeof(shown), "%d", value);
+        char shown[24];
+        (void)snprintf(shown, sizeof(shown), "%lld", value);
         config_value_report_range(key, source, name, setting, shown);
         return;
     }
-    *field = value;
+    *field = (int)value;
 }
 
 /* Milliseconds of a string or a bare number of seconds; 0 (which no duration may be) for what is none. */
@@ -252,15 +259,15 @@ static int64_t config_value_get_duration(const config_setting_t *setting, struct
         buf_printf(shown, "%g", seconds);
         return seconds > 0 && seconds < max_seconds ? (int64_t)(seconds * 1000 + 0.5) : 0;
     }
-    buf_printf(shown, "%d", config_setting_get_int(setting));
-    return (int64_t)config_setting_get_int(setting) * 1000;
+    buf_printf(shown, "%lld", config_setting_get_int64(setting));
+    return (int64_t)config_setting_get_int64(setting) * 1000;
 }
 
 static void config_value_read_duration(const struct config_key *key, struct config_source *source, const char *name,
                                        const config_setting_t *setting, int64_t *field)
 {
     int type = config_setting_type(setting);
-    if (type != CONFIG_TYPE_STRING && type != CONFIG_TYPE_INT && type != CONFIG_TYPE_FLOAT) {
+    if (type != CONFIG_TYPE_STRING && type != CONFIG_TYPE_FLOAT && !config_value_is_whole(setting)) {
         config_value_report_type(key, source, name, setting);
         return;
     }

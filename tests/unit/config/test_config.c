@@ -360,6 +360,25 @@ START_TEST(good_endpoints)
 }
 END_TEST
 
+START_TEST(forms_of_a_duration)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } forms[] = {
+        {"\"500ms\"", 500}, {"\"5s\"", 5000}, {"\"1m\"", 60000}, {"\"5\"", 5000}, {"5", 5000},
+        {"5L", 5000},       {"5.0", 5000},    {"0.5", 500},      {"0x10", 16000},
+    };
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        cleanup_free char *text = mem_printf(HAPROXY "marathon = { connect_timeout = %s; };", forms[i].text);
+        write_text("F", text);
+        struct config *config = load_good("F", false);
+        ck_assert_msg(config->marathon.connect_timeout == forms[i].ms, "%s", forms[i].text);
+        config_free(config);
+    }
+}
+END_TEST
+
 static Suite *config_suite(void)
 {
     Suite *suite = suite_create("config");
@@ -379,6 +398,7 @@ static Suite *config_suite(void)
     tcase_add_test(tests, offline_needs_no_haproxy);
     tcase_add_test(tests, example_is_good);
     tcase_add_test(tests, good_endpoints);
+    tcase_add_test(tests, forms_of_a_duration);
     suite_add_tcase(suite, tests);
     return suite;
 }
