@@ -72,6 +72,17 @@ static int socket_set_owner(struct control *control, const struct config_control
     return 0;
 }
 
+/* libuv calls a folder that is missing a permission that is denied. */
+static void socket_explain(const char *path, int err, struct buf *why)
+{
+    cleanup_free char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+    if (folder[0] && access(folder, F_OK) < 0 && errno == ENOENT) {
+        buf_printf(why, "%s: there is no folder %s; create it, with write access for slotd", path, folder);
+    } else {
+        buf_printf(why, "%s: %s", path, error_text(err));
+    }
+}
+
 static void control_pipe_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -122,7 +133,7 @@ int control_new(uv_loop_t *loop, const struct config_control *config, struct eng
     int err = control_listen(control, config, why);
     if (err) {
         if (why && why->len == said) {
-            buf_printf(why, "%s: %s", config->socket, error_text(err));
+            socket_explain(config->socket, err, why);
         }
         control_free(control);
         return err;

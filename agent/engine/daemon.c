@@ -166,6 +166,17 @@ static void daemon_terminated(uv_signal_t *signal, int number)
     daemon_stop(signal->data);
 }
 
+/* Each finding is a line of its own, as `slotd -t` has it. */
+static void daemon_refuse(const char *why)
+{
+    log_error("config", "the new configuration is refused, the old one stays");
+    while (*why) {
+        size_t len = strcspn(why, "\n");
+        log_error("config", "%.*s", (int)len, why);
+        why += len + (why[len] == '\n');
+    }
+}
+
 /* A bad configuration is refused, the old one stays. */
 static int daemon_reload(struct daemon *daemon, struct buf *why)
 {
@@ -192,8 +203,7 @@ static void daemon_hung_up(uv_signal_t *signal, int number)
     notify_reloading();
     int err = daemon_reload(signal->data, &why);
     if (err) {
-        log_error("config", "the new configuration is refused, the old one stays: %s",
-                  why.len ? buf_text(&why) : error_text(err));
+        daemon_refuse(why.len ? buf_text(&why) : error_text(err));
     }
     notify_ready();
 }
