@@ -76,7 +76,7 @@ static void engine_refresh_backend(struct engine *engine, const char *backend)
     }
 }
 
-static void engine_map_dirty(struct engine *engine)
+void engine_map_dirty(struct engine *engine)
 {
     struct cluster_view view;
     const struct service *service;
@@ -305,16 +305,13 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     }
     bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
     bool same_haproxy = haproxy_equal(engine->config, config);
-    struct cluster_config bounds = {
-        .seed = engine->seed,
-        .missing_confirmations = (unsigned)config->slots.missing_confirmations,
-        .max_removal_percent = (unsigned)config->slots.max_removal_percent,
-    };
+    struct cluster_config bounds;
     /* The client has borrowed the old configuration: it is made anew even when only the interval differs. */
     feed_stop_client(engine);
     engine->config = config;
     mapper_free(engine->mapper);
     engine->mapper = mapper;
+    feed_configure_cluster(engine, &bounds);
     cluster_configure(engine->feed.cluster, &bounds);
     cluster_mark_all_dirty(engine->feed.cluster);
     engine_remake_edges(engine, same_haproxy);

@@ -204,6 +204,8 @@ struct engine {
 /* Asks on, and ends the surveys that are complete. */
 void engine_run_surveys(struct engine *engine);
 void feed_init(struct engine *engine);
+/* The cluster's bounds as the configuration has them. */
+void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_config);
 int feed_start(struct engine *engine, struct buf *why);
 /* Drops stream and fetches (another configuration follows with feed_start()); the cluster stays. */
 void feed_stop_client(struct engine *engine);
@@ -223,6 +225,8 @@ void feed_apps_close(struct feed *feed);
 void engine_note_receipt(struct engine *engine);
 /* Notes that HAProxy has acknowledged a change to its end; takes ownership. */
 void engine_record(struct engine *engine, struct change *change);
+/* Maps what has changed in the cluster; the backends that it concerns get what should be in their slots. */
+void engine_map_dirty(struct engine *engine);
 /* A complete answer is applied, or its fetch failed (error set in the feed). */
 void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok);
 /* Enough complete answers have been seen to know that an unclaimed slot belongs to nobody. */

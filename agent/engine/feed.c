@@ -127,6 +127,8 @@ static void feed_answer_complete(struct engine *engine)
     feed->failures = 0;
     feed_set_error(feed, NULL);
     feed->last_sync_ms = engine_now_ms();
+    /* The guard compares services: those that this answer has changed, too. */
+    engine_map_dirty(engine);
     feed->last = cluster_end_fetch(feed->cluster, feed->stamp);
     if (feed->confirm_next) {
         feed->confirm_next = false;
@@ -232,14 +234,39 @@ static void feed_lost(void *arg, const char *why)
 
 /* ---- life ---- */
 
-void feed_init(struct engine *engine)
+/* The guard counts what a HAProxy has a backend for. Of one that was never read everything is taken for granted. */
+static bool feed_next_service(void *arg, size_t haproxy, const char *app_id, size_t *position, const char **ret_name)
 {
-    struct feed *feed = &engine->feed;
-    struct cluster_config config = {
+    const struct engine *engine = arg;
+    const struct app_mapping *mapping = services_get_app(engine->services, app_id);
+    const struct edge *edge = haproxy < engine->n_edges ? engine->edges[haproxy] : NULL;
+    while (mapping && edge && *position < mapping->n_parts) {
+        const struct service *service = services_get(engine->services, mapping->parts[(*position)++].name);
+        if (service && (edge->adoptions == 0 || edge_find_backend(edge, service->backend))) {
+            *ret_name = service->name;
+            return true;
+        }
+    }
+    return false;
+}
+
+void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_config)
+{
+    *ret_config = (struct cluster_config){
         .seed = engine->seed,
         .missing_confirmations = (unsigned)engine->config->slots.missing_confirmations,
         .max_removal_percent = (unsigned)engine->config->slots.max_removal_percent,
+        .next_service = feed_next_service,
+        .arg = engine,
+        .n_haproxies = engine->config->n_haproxy,
     };
+}
+
+void feed_init(struct engine *engine)
+{
+    struct feed *feed = &engine->feed;
+    struct cluster_config config;
+    feed_configure_cluster(engine, &config);
     feed->cluster = cluster_new(&config);
     feed_apps_init(engine);
     feed->timer = MEM_NEW(uv_timer_t);

@@ -305,8 +305,9 @@ struct cluster *cluster_new(const struct cluster_config *config)
 
 void cluster_configure(struct cluster *cluster, const struct cluster_config *config)
 {
-    cluster->config.missing_confirmations = config->missing_confirmations;
-    cluster->config.max_removal_percent = config->max_removal_percent;
+    uint64_t seed = cluster->config.seed;
+    cluster->config = *config;
+    cluster->config.seed = seed;
 }
 
 void cluster_free(struct cluster *cluster)

@@ -215,19 +215,16 @@ void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const c
 
 /* ---- what is absent ---- */
 
-/* Sums over all apps at the end of a complete answer. */
+/* What a complete answer lacks. */
 struct absence {
     uint64_t stamp;
-    size_t before;    /* running tasks known before this answer */
-    size_t shrinks;   /* by how many running tasks the apps shrink together */
-    size_t missing;   /* tasks that it lacks */
-    size_t confirmed; /* of them: lacked often enough */
+    size_t missing; /* tasks that it lacks */
     size_t removed;
     size_t n_listed;
     bool guarded;
 };
 
-static bool task_is_lacked(const struct known_task *known, uint64_t stamp)
+bool task_is_lacked(const struct known_task *known, uint64_t stamp)
 {
     return known->task->state != MARATHON_TASK_TERMINAL && known->listed < stamp && known->event < stamp &&
            known->since < stamp && known->app->listed <= stamp;
@@ -242,68 +239,28 @@ static void count_lack(unsigned *missing, uint64_t *lacked_until, uint64_t stamp
     }
 }
 
-/* Confirming what an earlier answer lacked, before is what was before that one: what came with it is a replacement. */
-static uint64_t app_first_lack(const struct known_app *app, uint64_t stamp)
-{
-    uint64_t first = stamp;
-    for (size_t i = 0; i < app->n_tasks; i++) {
-        const struct known_task *known = app->tasks[i];
-        if (known->missing > 0 && known->lacked_since < first && task_is_lacked(known, stamp)) {
-            first = known->lacked_since;
-        }
-    }
-    return first;
-}
-
-static size_t app_count_shrinking(const struct known_app *app, struct absence *absence)
-{
-    size_t before = 0;
-    size_t after = 0;
-    if (!app->has_definition) {
-        /* Its tasks have no endpoints; a pod's are in no answer at all. */
-        return 0;
-    }
-    uint64_t first = app_first_lack(app, absence->stamp);
-    for (size_t i = 0; i < app->n_tasks; i++) {
-        const struct known_task *known = app->tasks[i];
-        bool running = known->task->state == MARATHON_TASK_RUNNING;
-        bool lacked = task_is_lacked(known, absence->stamp);
-        before += known->since < first && (running || known->task->state == MARATHON_TASK_UNREACHABLE);
-        after += running && !lacked;
-    }
-    absence->before += before;
-    return before > after ? before - after : 0;
-}
-
 static void absence_count(struct cluster *cluster, struct absence *absence)
 {
     size_t position = 0;
     struct table_entry *entry;
     while ((entry = table_next(&cluster->apps, &position))) {
         struct known_app *app = entry->value;
-        absence->shrinks += app_count_shrinking(app, absence);
         for (size_t i = 0; i < app->n_tasks; i++) {
             struct known_task *known = app->tasks[i];
             if (task_is_lacked(known, absence->stamp)) {
                 known->lacked_since = known->missing > 0 ? known->lacked_since : absence->stamp;
                 count_lack(&known->missing, &known->lacked_until, absence->stamp, cluster->receipts);
                 absence->missing++;
-                absence->confirmed += known->missing >= cluster->config.missing_confirmations;
             }
         }
     }
-    bool nothing_listed = absence->n_listed == 0 && absence->before > 0;
-    bool too_much =
-        absence->before >= 8 && absence->shrinks * 100 > absence->before * (size_t)cluster->config.max_removal_percent;
-    absence->guarded = absence->missing > 0 && (nothing_listed || too_much);
+    absence->guarded = absence->missing > 0 && cluster_guard_judge(cluster, absence->stamp, absence->n_listed == 0);
 }
 
 static void app_remove_lacked(struct cluster *cluster, struct known_app *app, struct absence *absence)
 {
-    struct absence own = {.stamp = absence->stamp};
     /* What the answer replaces is change, not shrinking: the guard lets it pass. */
-    bool held =
-        absence->guarded && app->has_definition && (app_count_shrinking(app, &own) > 0 || absence->n_listed == 0);
+    bool held = absence->guarded && app->has_definition && (app->guarded || absence->n_listed == 0);
     for (size_t i = app->n_tasks; i > 0; i--) {
         struct known_task *known = app->tasks[i - 1];
         if (!task_is_lacked(known, absence->stamp)) {

@@ -42,6 +42,7 @@ struct known_app {
     bool absent;         /* its absence is confirmed, or explicit */
     uint64_t terminated; /* receipt of app_terminated_event; 0: none that counts */
     char *problem;
+    bool guarded; /* one of its services shrinks by the answer that is judged, and the guard holds that */
     bool dirty, removed;
     struct known_app *next_dirty;
 };
@@ -86,6 +87,10 @@ void cluster_set_definition(struct cluster *cluster, struct known_app *app, stru
                             uint64_t receipt);
 /* The definition that tasks wait for has come: by its version, or by an answer newer than their last event. */
 void cluster_end_waiting(struct cluster *cluster, struct known_app *app, uint64_t stamp);
+/* Not terminal, and the complete answer with that stamp should have listed it. */
+bool task_is_lacked(const struct known_task *known, uint64_t stamp);
+/* Whether the guard holds what the complete answer with that stamp lacks, and for which apps (known_app.guarded). */
+bool cluster_guard_judge(struct cluster *cluster, uint64_t stamp, bool nothing_listed);
 bool task_place_equal(const struct marathon_task *a, const struct marathon_task *b);
 
 #endif

@@ -6,10 +6,19 @@
 
 #include "slotd/marathon.h"
 
+/* The next service that the app's ready tasks serve in the HAProxy of that number; *position starts at 0. False when
+ * there is none. The name is borrowed until the guard has judged. */
+typedef bool cluster_next_service(void *arg, size_t haproxy, const char *app_id, size_t *position,
+                                  const char **ret_name);
+
 struct cluster_config {
     uint64_t seed;                  /* for hash tables */
     unsigned missing_confirmations; /* complete answers in a row that must lack a task before it goes; >= 1 */
     unsigned max_removal_percent;   /* 0..100; the guard of contract.md */
+    /* What the guard counts, for each HAProxy by itself. NULL: there is one, and each app is a service of its own. */
+    cluster_next_service *next_service;
+    void *arg;
+    size_t n_haproxies;
 };
 
 struct cluster;
