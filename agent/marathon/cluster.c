@@ -195,8 +195,7 @@ void cluster_set_definition(struct cluster *cluster, struct known_app *app, stru
 
 /* ---- tasks ---- */
 
-/* The place of the task, or where it would go. */
-static size_t known_app_find_place(const struct known_app *app, const char *id)
+size_t known_app_find_place(const struct known_app *app, const char *id)
 {
     size_t low = 0;
     size_t high = app->n_tasks;
@@ -250,6 +249,7 @@ void cluster_set_state(struct cluster *cluster, struct known_task *known, enum m
         known->ended = cluster->receipts;
         known->waits = false;
     }
+    known->by_instance = false;
     cluster_mark_dirty(cluster, known->app);
 }
 
@@ -300,6 +300,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
     cluster->last_dirty = &cluster->first_dirty;
     table_init(&cluster->apps, config->seed);
     table_init(&cluster->tasks, config->seed);
+    table_init(&cluster->instances, config->seed);
     return cluster;
 }
 
@@ -328,6 +329,7 @@ void cluster_free(struct cluster *cluster)
         known_app_free(entry->value);
     }
     known_app_free(cluster->returned);
+    cluster_forget_instances(cluster, UINT64_MAX);
     table_free(&cluster->apps);
     table_free(&cluster->tasks);
     free(cluster);

@@ -117,11 +117,21 @@ static bool state_matters(enum marathon_task_state state)
            state == MARATHON_TASK_TERMINAL;
 }
 
+/* An end is final, unless it was told of the instance alone: then the task's own word counts. */
+static bool task_is_over(struct known_task *known, enum marathon_task_state told)
+{
+    if (known->task->state != MARATHON_TASK_TERMINAL) {
+        return false;
+    }
+    known->by_instance = known->by_instance && told != MARATHON_TASK_TERMINAL;
+    return !known->by_instance || told != MARATHON_TASK_RUNNING;
+}
+
 static enum cluster_effect apply_status_update(struct cluster *cluster, struct marathon_event *event)
 {
     struct known_task *known = table_get(&cluster->tasks, event->task->id);
     struct known_app *app = known ? known->app : cluster_find_app(cluster, event->app_id);
-    if (!state_matters(event->state) || (known && known->task->state == MARATHON_TASK_TERMINAL)) {
+    if (!state_matters(event->state) || (known && task_is_over(known, event->state))) {
         return CLUSTER_NO_EFFECT;
     }
     /* What ends in an app that is not known matters only while an older answer may still come and list it. */
@@ -139,25 +149,11 @@ static enum cluster_effect apply_status_update(struct cluster *cluster, struct m
     return effect_of_end(cluster, app);
 }
 
-/* Terminal and unreachable conditions count for every task of the instance: a wiped task gets no status update. */
 static enum cluster_effect apply_instance(struct cluster *cluster, const struct marathon_event *event)
 {
     struct known_app *app = cluster_find_app(cluster, event->app_id);
-    enum marathon_task_state state =
-        event->type == MARATHON_EVENT_INSTANCE_TERMINATED ? MARATHON_TASK_TERMINAL : event->state;
-    if (!app || (state != MARATHON_TASK_TERMINAL && state != MARATHON_TASK_UNREACHABLE)) {
-        return CLUSTER_NO_EFFECT;
-    }
-    for (size_t i = 0; i < app->n_tasks; i++) {
-        struct known_task *known = app->tasks[i];
-        if (known->task->state != MARATHON_TASK_TERMINAL &&
-            marathon_task_is_of_instance(known->task->id, event->instance_id)) {
-            cluster_set_state(cluster, known, state);
-            known->event = cluster->receipts;
-            cluster_task_found(cluster, known);
-        }
-    }
-    return effect_of_end(cluster, app);
+    cluster_apply_instance(cluster, app, event);
+    return app ? effect_of_end(cluster, app) : CLUSTER_NO_EFFECT;
 }
 
 static enum cluster_effect apply_post(struct cluster *cluster, struct marathon_event *event)

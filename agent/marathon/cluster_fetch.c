@@ -54,6 +54,21 @@ static void task_replace(struct cluster *cluster, struct known_task *known, stru
     cluster_set_state(cluster, known, state);
 }
 
+static void task_add_listed(struct cluster *cluster, struct known_app *app, uint64_t stamp,
+                            struct marathon_task *listed)
+{
+    const struct known_instance *instance = cluster_find_instance(cluster, listed->id, stamp);
+    if (instance) {
+        listed->state = instance->state;
+    }
+    struct known_task *known = cluster_add_task(cluster, app, listed);
+    if (known) {
+        known->since = known->listed = stamp;
+        known->event = instance ? instance->event : 0;
+        known->by_instance = instance != NULL;
+    }
+}
+
 static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t stamp, struct marathon_task *listed)
 {
     struct known_task *known = table_get(&cluster->tasks, listed->id);
@@ -62,15 +77,13 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
             marathon_task_free(listed);
             return;
         }
-        known = cluster_add_task(cluster, app, listed);
-        if (known) {
-            known->since = known->listed = stamp;
-        }
+        task_add_listed(cluster, app, stamp, listed);
         return;
     }
     known->listed = stamp;
     cluster_task_found(cluster, known);
-    if (known->task->state == MARATHON_TASK_TERMINAL || known->app != app) {
+    bool may_live = known->by_instance && known->ended < stamp && listed->state != MARATHON_TASK_TERMINAL;
+    if ((known->task->state == MARATHON_TASK_TERMINAL && !may_live) || known->app != app) {
         marathon_task_free(listed);
         return;
     }
@@ -341,6 +354,7 @@ struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t 
     cluster->complete = stamp > cluster->complete ? stamp : cluster->complete;
     absence_count(cluster, &absence);
     absence_apply(cluster, &absence);
+    cluster_forget_instances(cluster, stamp);
     enum cluster_verdict verdict = CLUSTER_GOOD;
     if (cluster->held > 0) {
         verdict = CLUSTER_HELD;

@@ -8,6 +8,7 @@
 
 #define CLUSTER_MAX_APPS 200000
 #define CLUSTER_MAX_TASKS 1000000
+#define CLUSTER_MAX_INSTANCES 100000
 #define CLUSTER_MAX_VERSIONS 16 /* remembered for each app */
 
 struct known_task {
@@ -22,6 +23,14 @@ struct known_task {
     unsigned missing;      /* complete answers in a row without it */
     bool held;             /* by the guard */
     bool waits;            /* for a definition of its version */
+    bool by_instance;      /* its end was told of its instance: perhaps that of an attempt before it */
+};
+
+/* What an event said of an instance none of whose tasks is known. */
+struct known_instance {
+    char *id;
+    enum marathon_task_state state;
+    uint64_t event;
 };
 
 struct known_app {
@@ -49,8 +58,9 @@ struct known_app {
 
 struct cluster {
     struct cluster_config config;
-    struct table apps;  /* id to struct known_app */
-    struct table tasks; /* id to struct known_task */
+    struct table apps;      /* id to struct known_app */
+    struct table tasks;     /* id to struct known_task */
+    struct table instances; /* id to struct known_instance */
     uint64_t receipts;
     uint64_t open_fetch;  /* stamp of the complete fetch begun last; 0 once it has ended */
     uint64_t complete;    /* the newest stamp of a complete answer: what is older says nothing any more */
@@ -78,6 +88,15 @@ void cluster_set_state(struct cluster *cluster, struct known_task *known, enum m
 void cluster_set_held(struct cluster *cluster, struct known_task *known, bool held);
 /* An event or an answer names the task: it is missing no more. */
 void cluster_task_found(struct cluster *cluster, struct known_task *known);
+/* The place of the task among the app's, or where it would go. */
+size_t known_app_find_place(const struct known_app *app, const char *id);
+/* What is told of an instance counts for each of its tasks. app may be NULL. */
+void cluster_apply_instance(struct cluster *cluster, struct known_app *app, const struct marathon_event *event);
+/* What was told after that receipt of the instance of a task that was not known then, or NULL. */
+const struct known_instance *cluster_find_instance(const struct cluster *cluster, const char *task_id,
+                                                   uint64_t receipt);
+/* Forgets what an answer to the request with that stamp has taken into account, or everything with UINT64_MAX. */
+void cluster_forget_instances(struct cluster *cluster, uint64_t stamp);
 /* Its absence is settled, no task of it lives, and no answer is under way that could list it as it was. */
 bool cluster_app_is_over(const struct cluster *cluster, const struct known_app *app);
 void known_app_remember_version(struct known_app *app, const char *version);
