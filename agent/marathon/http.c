@@ -9,6 +9,8 @@
 #include "slotd/mem.h"
 
 #define HTTP_MAX_LEADER 256
+/* Of a body, not handed on yet: one read can unpack to a thousand times its size. */
+#define HTTP_MAX_RECEIVED (1U << 20)
 
 struct http {
     uv_loop_t *loop;
@@ -30,7 +32,7 @@ struct http_transfer {
     char leader[HTTP_MAX_LEADER];
     char message[CURL_ERROR_SIZE];
     bool header_complete, header_told;
-    bool finished, busy, cancelled, ready;
+    bool finished, busy, cancelled, ready, paused;
     int err;
     struct http_transfer *next, **link;
     struct http_transfer *next_ready;
@@ -116,8 +118,12 @@ static void transfer_free(struct http_transfer *transfer)
 static size_t transfer_collect(char *data, size_t size, size_t count, void *arg)
 {
     struct http_transfer *transfer = arg;
-    buf_append(&transfer->received, data, size * count);
     transfer_mark_ready(transfer);
+    if (transfer->received.len > HTTP_MAX_RECEIVED) {
+        transfer->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    buf_append(&transfer->received, data, size * count);
     return size * count;
 }
 
@@ -245,6 +251,15 @@ static int http_set_timer(CURLM *multi, long after_ms, void *arg)
 
 /* ---- handing on ---- */
 
+/* libcurl gives again what it was not let to, perhaps at once: then the transfer is ready again. */
+static void transfer_go_on(struct http_transfer *transfer)
+{
+    if (transfer->paused && !transfer->finished && !transfer->cancelled) {
+        transfer->paused = false;
+        curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    }
+}
+
 static void transfer_hand_on(struct http_transfer *transfer)
 {
     if (transfer->header_complete && !transfer->header_told && !transfer->cancelled) {
@@ -282,6 +297,8 @@ static void http_pump(struct http *http)
         transfer->busy = false;
         if (transfer->finished || transfer->cancelled) {
             transfer_free(transfer);
+        } else {
+            transfer_go_on(transfer);
         }
     }
     http->pumping = false;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """slotd against Marathons that answer oddly, each a few lines of Python. No HAProxy is needed: what counts is what slotd
 asks for and what it believes. Use: odd_marathon.py BUILD"""
-import base64, collections, http.server, json, os, queue, socketserver, subprocess, sys, tempfile, threading, time
+import base64, collections, gzip, http.server, json, os, queue, socketserver, subprocess, sys, tempfile, threading, time
 
 build = sys.argv[1]
 results = {"passed": 0, "failed": 0}
@@ -124,8 +124,11 @@ control = {{ socket = "{self.path("slotd.sock")}"; state_dir = "{self.folder}"; 
     def tasks(self):
         return sorted(e["task"] for s in self.ctl("services").get("services", []) for e in s["endpoints"])
 
+    def marathon(self):
+        return self.ctl("status").get("marathon", {})
+
     def is_live(self):
-        return self.ctl("status").get("marathon", {}).get("live", False)
+        return self.marathon().get("live", False)
 
     def peak_kb(self):
         with open(f"/proc/{self.process.pid}/status") as status:
@@ -225,9 +228,44 @@ def failing_apps_do_not_undo_the_back_off():
     check(f"the pauses between complete answers grow, in 8 s: {count}", 2 <= count <= 8)
 
 
-for test in (events_alone_want_a_password, an_app_comes_to_be_shortly_after_its_404,
-             an_app_that_is_not_there_is_asked_for_rarely, failing_apps_do_not_put_off_complete_answers,
-             failing_apps_do_not_undo_the_back_off):
+# ---- sizes ----
+
+def an_answer_unpacks_to_a_thousand_times_its_size():
+    class Bomb(Marathon):
+        packed = gzip.compress(b'{"x":"' + b"a" * (300 << 20) + b'","apps":[]}', 1)
+
+        def all(self, request):
+            request.answer(200, self.packed, [("Content-Encoding", "gzip")])
+
+    marathon = Bomb()
+    with Slotd(marathon) as slotd:
+        check("it is read to its end", within(20, lambda: slotd.marathon().get("last_sync_age_ms") is not None))
+        peak = slotd.peak_kb()
+        check(f"memory does not grow with the answer, it had {peak} kB", peak < 100000)
+
+
+def an_event_of_64_mb():
+    class Loud(Marathon):
+        def events(self, request):
+            request.attach()
+            if self.count("/v2/events") == 1:
+                request.wfile.write(b"event: x\r\ndata: ")
+                for part in range(64):
+                    request.wfile.write(b"a" * (1 << 20))
+            self.queue.get()
+
+    marathon = Loud()
+    with Slotd(marathon) as slotd:
+        check("the stream is dropped and opened again", within(10, lambda: marathon.count("/v2/events") == 2))
+        check("and is live", within(10, slotd.is_live))
+        peak = slotd.peak_kb()
+        check(f"memory is bounded, it had {peak} kB", peak < 60000)
+
+
+tests = [events_alone_want_a_password, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
+         failing_apps_do_not_put_off_complete_answers, failing_apps_do_not_undo_the_back_off,
+         an_answer_unpacks_to_a_thousand_times_its_size, an_event_of_64_mb]
+for test in tests:
     test()
 print("{passed} passed, {failed} failed".format(**results))
 sys.exit(results["failed"] > 0)
