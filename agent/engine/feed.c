@@ -150,7 +150,6 @@ static void feed_answer_done(void *arg, int err, long status, const char *why)
     struct engine *engine = arg;
     struct feed *feed = &engine->feed;
     cleanup_buf struct buf reason = BUF_INIT;
-    (void)status;
     feed->fetch = NULL;
     if (!err) {
         err = apps_reader_finish(feed->reader, &reason);
@@ -160,6 +159,9 @@ static void feed_answer_done(void *arg, int err, long status, const char *why)
     apps_reader_free(feed->reader);
     feed->reader = NULL;
     if (err) {
+        if (feed->client && status == 200) {
+            client_fetch_elsewhere(feed->client);
+        }
         feed_answer_failed(engine, reason.len ? buf_text(&reason) : error_text(err));
     } else {
         feed_answer_complete(engine);

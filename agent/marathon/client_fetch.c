@@ -174,7 +174,7 @@ struct client_fetch *client_fetch_start(struct client *client, enum client_fetch
                       : app_path(app_id);
     fetch->events = events;
     fetch->arg = arg;
-    fetch->endpoint = client->endpoint;
+    fetch->endpoint = (client->endpoint + client->detour) % client->config->endpoints.count;
     struct client_fetch **last = &client->fetches;
     while (*last) {
         last = &(*last)->next;
@@ -184,6 +184,11 @@ struct client_fetch *client_fetch_start(struct client *client, enum client_fetch
         fetch_begin(fetch);
     }
     return fetch;
+}
+
+void client_fetch_elsewhere(struct client *client)
+{
+    client->detour++;
 }
 
 void client_fetch_cancel(struct client_fetch *fetch)

@@ -63,6 +63,7 @@ struct client {
 
     struct client_fetch *fetches; /* all */
     unsigned app_fetches;         /* single apps in flight */
+    size_t detour;                /* how many endpoints behind the stream's the next fetch begins */
 
     char leader[256];
     char *error;

@@ -216,6 +216,7 @@ static void stream_connect(struct client *client)
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     client->phase = STREAM_CONNECTING;
+    client->detour = 0;
     client->last_byte_ms = uv_now(client->loop);
     client->parser = sse_parser_new(MARATHON_MAX_EVENT_BYTES, stream_event, client);
     client->stream = http_transfer_start(client->http, easy, headers, &events, client);

@@ -48,6 +48,9 @@ struct client_fetch;
 struct client_fetch *client_fetch_start(struct client *client, enum client_fetch_kind kind, const char *app_id,
                                         const struct client_fetch_events *events, void *arg);
 void client_fetch_cancel(struct client_fetch *fetch);
+/* The last answer had status 200 and was not usable: the next request is sent to the next endpoint first, until the
+ * stream is opened anew. */
+void client_fetch_elsewhere(struct client *client);
 /* Drops the stream and connects again (for example when an event outgrew its bound). */
 void client_restart_stream(struct client *client, const char *why);
 

@@ -228,6 +228,41 @@ def failing_apps_do_not_undo_the_back_off():
     check(f"the pauses between complete answers grow, in 8 s: {count}", 2 <= count <= 8)
 
 
+# ---- several endpoints ----
+
+def answers_of_the_stream_s_endpoint_are_not_usable(answer):
+    class Broken(Marathon):
+        def all(self, request):
+            answer(request)
+
+    broken, good = Broken(), Marathon()
+    good.put("/a", ["a1"])
+    with Slotd(broken, good, extra='response_timeout = "1s";') as slotd:
+        check("the other endpoint's answer is taken", within(15, lambda: slotd.tasks() == ["a1"]))
+        check("the stream stays", broken.count("/v2/events") == 1)
+
+
+def stall(request):
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    request.wfile.write(b'{"apps":[')
+    time.sleep(60)
+
+
+def html_instead_of_json():
+    answers_of_the_stream_s_endpoint_are_not_usable(
+        lambda request: request.answer(200, "<html>please log in</html>", content_type="text/html"))
+
+
+def half_a_json():
+    answers_of_the_stream_s_endpoint_are_not_usable(lambda request: request.answer(200, '{"apps":['))
+
+
+def a_stalled_answer():
+    answers_of_the_stream_s_endpoint_are_not_usable(stall)
+
+
 # ---- sizes ----
 
 def an_answer_unpacks_to_a_thousand_times_its_size():
@@ -264,7 +299,7 @@ def an_event_of_64_mb():
 
 tests = [events_alone_want_a_password, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
          failing_apps_do_not_put_off_complete_answers, failing_apps_do_not_undo_the_back_off,
-         an_answer_unpacks_to_a_thousand_times_its_size, an_event_of_64_mb]
+         html_instead_of_json, half_a_json, a_stalled_answer, an_answer_unpacks_to_a_thousand_times_its_size, an_event_of_64_mb]
 for test in tests:
     test()
 print("{passed} passed, {failed} failed".format(**results))
