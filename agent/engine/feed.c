@@ -195,6 +195,7 @@ static void feed_live(void *arg, const char *endpoint)
     log_notice("marathon", "event stream of %s is live", endpoint);
     if (engine->feed.fetch) {
         /* Sent before the subscription: it may miss what happened in between. */
+        cluster_abandon_fetch(engine->feed.cluster, engine->feed.stamp);
         client_fetch_cancel(engine->feed.fetch);
         engine->feed.fetch = NULL;
         apps_reader_free(engine->feed.reader);

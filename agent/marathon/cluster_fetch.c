@@ -7,6 +7,7 @@
 
 uint64_t cluster_begin_fetch(struct cluster *cluster)
 {
+    cluster->older_fetch = cluster->open_fetch;
     cluster->open_fetch = ++cluster->receipts;
     return cluster->receipts;
 }
@@ -351,6 +352,7 @@ struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t 
     cluster->receipts++;
     cluster->complete_fetches++;
     cluster->open_fetch = stamp < cluster->open_fetch ? cluster->open_fetch : 0;
+    cluster->older_fetch = 0;
     cluster->complete = stamp > cluster->complete ? stamp : cluster->complete;
     absence_count(cluster, &absence);
     absence_apply(cluster, &absence);
@@ -367,10 +369,12 @@ struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t 
 
 void cluster_abandon_fetch(struct cluster *cluster, uint64_t stamp)
 {
-    if (stamp < cluster->open_fetch) {
+    if (stamp == cluster->open_fetch) {
+        cluster->open_fetch = cluster->older_fetch;
+    } else if (stamp != cluster->older_fetch) {
         return;
     }
-    cluster->open_fetch = 0;
+    cluster->older_fetch = 0;
     cluster_remove_over(cluster);
 }
 

@@ -63,6 +63,7 @@ struct cluster {
     struct table instances; /* id to struct known_instance */
     uint64_t receipts;
     uint64_t open_fetch;  /* stamp of the complete fetch begun last; 0 once it has ended */
+    uint64_t older_fetch; /* of one begun before it and neither ended nor abandoned */
     uint64_t complete;    /* the newest stamp of a complete answer: what is older says nothing any more */
     uint64_t listing;     /* stamp of the complete answer that listed an app last */
     size_t listing_count; /* how many it has listed */

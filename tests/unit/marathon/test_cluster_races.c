@@ -130,6 +130,22 @@ START_TEST(an_older_answer_that_failed_does_not_end_a_newer_one)
     cluster_abandon_fetch(cluster, older);
     list_app(newer, "/a", "1", "x");
     ck_assert_str_eq(believed("/a"), "x:terminal");
+    cluster_abandon_fetch(cluster, newer);
+    ck_assert_str_eq(believed("/a"), "gone");
+}
+END_TEST
+
+START_TEST(an_answer_that_failed_does_not_end_an_older_one)
+{
+    answer("/a", "1", "x");
+    uint64_t older = cluster_begin_fetch(cluster);
+    uint64_t newer = cluster_begin_fetch(cluster);
+    terminate("/a");
+    single_404("/a");
+    status("/a", "x", "1", "KILLED");
+    cluster_abandon_fetch(cluster, newer);
+    list_app(older, "/a", "1", "x");
+    ck_assert_str_eq(believed("/a"), "x:terminal");
 }
 END_TEST
 
@@ -406,6 +422,7 @@ static Suite *make_suite(void)
         a_deleted_app_outlives_an_older_answer_under_way,
         a_deleted_app_does_not_wait_for_an_answer_that_failed,
         an_older_answer_that_failed_does_not_end_a_newer_one,
+        an_answer_that_failed_does_not_end_an_older_one,
         a_404_older_than_the_end_is_a_doubt,
         a_listing_older_than_the_end_lists_its_tasks_all_the_same,
         a_post_after_the_end_keeps_the_app,
