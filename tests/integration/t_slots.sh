@@ -50,7 +50,7 @@ spare 127.0.0.1 5 9" "$(cat "$work/own")"
 # A host name is resolved without blocking; a name that does not resolve waits and is reported.
 port=$(curl -sf "$marathon/v2/apps/web" | python3 -c 'import json,sys; print(json.load(sys.stdin)["app"]["tasks"][0]["ports"][0])')
 task() { printf '{"id":"named.instance-%s._app.1","appId":"/named","host":"%s","state":"TASK_RUNNING","ports":[%s],"ipAddresses":[],"startedAt":"2026-01-01T00:00:00.000Z","stagedAt":"2026-01-01T00:00:00.000Z","version":"1"}' "$1" "$2" "$3"; }
-curl -sf "$marathon/v2/apps" | python3 -c '
+curl -sf "$marathon/v2/apps?embed=apps.tasks" | python3 -c '
 import json, sys
 document = json.load(sys.stdin)
 document["apps"].append({"id": "/named", "version": "1", "instances": 2, "tasks": [json.loads(t) for t in sys.argv[1:]]})

@@ -6,8 +6,8 @@ BUILD=$1
 
 rounds=${ROUNDS:-200}
 backends="backend-web ${SLOTS:-40}"
-# A task serves on for 0.3 s after TASK_KILLING, as recorded; it dies with TASK_KILLED.
-start_sim --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 300
+# A task serves on for 0.3 s after TASK_KILLING, as recorded; it dies with TASK_KILLED. A kill shows at once: `running` below must not count it.
+start_sim --starting-ms 10 --running-ms 10 --killing-ms 0 --killed-ms 300
 start_haproxy
 put_app /web 4
 start_slotd

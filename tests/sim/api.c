@@ -1,143 +1,87 @@
 /* SPDX-License-Identifier: MIT */
-/* Marathon's REST resources, as far as slotd and the tests use them. */
+/* Marathon's REST resources, as far as slotd, its users' tools and the tests use them: all but the apps. */
 #include <string.h>
 
 #include "sim.h"
 
-static void answer_message(struct http_peer *peer, int status, const char *reason, const char *message)
-{
-    struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "message", json_object_new_string(message));
-    http_answer_json(peer, status, reason, "", object);
-}
-
-static void answer_deployment(struct http_peer *peer)
-{
-    cleanup_free char *time = sim_time(sim_now_ms());
-    struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "version", json_object_new_string(time));
-    json_object_object_add(object, "deploymentId", json_object_new_string("55d0251a-167b-4f33-9858-03c4bb38cd0c"));
-    http_answer_json(peer, 200, "OK", "Marathon-Deployment-Id: 55d0251a-167b-4f33-9858-03c4bb38cd0c\r\n", object);
-}
-
 static bool is_authorized(const struct http_peer *peer)
 {
     const struct options *options = &peer->sim->options;
-    cleanup_free char *wanted = options->token ? mem_printf("token=%s", options->token) : NULL;
+    cleanup_free char *wanted = NULL;
     if (options->user) {
         /* The test gives user and password as the base64 that it expects. */
         wanted = mem_printf("Basic %s", options->password);
+    } else if (options->token) {
+        wanted = mem_printf("token=%s", options->token);
     }
     return !wanted || (peer->authorization && strcmp(peer->authorization, wanted) == 0);
 }
 
-static void answer_apps(struct http_peer *peer)
+static bool is_method(const struct http_peer *peer, const char *method)
 {
-    struct sim *sim = peer->sim;
-    struct json_object *document = model_show_apps(sim);
-    const char *text =
-        sim->raw_apps
-            ? sim->raw_apps
-            : json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-    sim->fetches++;
-    if (!faults_apply(peer, text, strlen(text))) {
-        http_answer(peer, 200, "OK", "", "application/json", text, strlen(text));
-    }
-    json_object_put(document);
+    return strcmp(peer->method, method) == 0;
 }
 
-static void answer_app(struct http_peer *peer, const char *id)
+static bool is_read(const struct http_peer *peer)
 {
-    struct app *app = model_find_app(peer->sim, id);
-    peer->sim->single_fetches++;
-    if (!app) {
-        cleanup_free char *message = mem_printf("App '%s' does not exist", id);
-        answer_message(peer, 404, "Not Found", message);
+    return is_method(peer, "GET") || is_method(peer, "HEAD");
+}
+
+static void answer_ping(struct http_peer *peer)
+{
+    bool as_json = peer->accept && strcmp(peer->accept, "application/json") == 0;
+    const char *type = as_json ? "application/json" : "text/plain";
+    const char *body = as_json ? "\"pong\"" : "pong";
+    cleanup_free char *headers =
+        mem_printf("%s\r\nVary: Accept%s", type, is_method(peer, "GET") ? "\r\nVary: Accept-Encoding, User-Agent" : "");
+    http_answer(peer, 200, "OK", "", headers, body, strlen(body));
+}
+
+static const char *leader_address(const struct sim *sim)
+{
+    const char *address = strstr(sim->leader, "://");
+    return address ? address + 3 : sim->leader;
+}
+
+static void handle_leader(struct http_peer *peer)
+{
+    if (is_method(peer, "DELETE")) {
+        http_answer_message(peer, 200, "OK", "Leadership abdicated", true);
+        events_drop_streams(peer->sim);
         return;
     }
     struct json_object *object = json_object_new_object();
-    json_object_object_add(object, "app", model_show_app(app));
-    http_answer_json(peer, 200, "OK", "", object);
+    json_object_object_add(object, "leader", json_object_new_string(leader_address(peer->sim)));
+    http_answer_object(peer, object);
 }
 
-static void put_app(struct http_peer *peer, const char *id, int status)
+static void answer_info(struct http_peer *peer)
 {
-    struct json_object *definition = json_tokener_parse(peer->body);
-    struct json_object *own_id = NULL;
-    if (!json_object_is_type(definition, json_type_object)) {
-        json_object_put(definition);
-        answer_message(peer, 400, "Bad Request", "Invalid JSON");
-        return;
-    }
-    json_object_object_get_ex(definition, "id", &own_id);
-    cleanup_free char *name = mem_strdup(id ? id : own_id ? json_object_get_string(own_id) : "/unnamed");
-    struct app *app = model_put_app(peer->sim, name, definition);
-    if (status == 201) {
-        http_answer_json(peer, 201, "Created", "", model_show_app(app));
-    } else {
-        answer_deployment(peer);
-    }
+    const char *leader = leader_address(peer->sim);
+    cleanup_free char *text = mem_printf(
+        "{\"name\":\"marathon\",\"version\":\"1.11.26\",\"buildref\":\"90619da70d79a2ecf19368a21c6a695ea981bd74\","
+        "\"elected\":true,\"leader\":\"%s\",\"frameworkId\":\"b1f0a7c4-5d0e-4a39-9a56-0c2f3c9be0d1-0000\","
+        "\"marathon_config\":{\"access_control_allow_origin\":null,\"checkpoint\":true,\"decline_offer_duration\":"
+        "120000,\"default_network_name\":null,\"env_vars_prefix\":null,\"executor\":\"//cmd\",\"failover_timeout\":"
+        "604800,\"features\":[],\"framework_name\":\"marathon\",\"ha\":true,\"hostname\":\"127.0.0.1\","
+        "\"launch_token\":100,\"launch_token_refresh_interval\":30000,\"leader_proxy_connection_timeout_ms\":5000,"
+        "\"leader_proxy_read_timeout_ms\":10000,\"local_port_max\":20000,\"local_port_min\":10000,\"master\":"
+        "\"http://127.0.0.1:5050\",\"max_instances_per_offer\":5,\"mesos_bridge_name\":\"mesos-bridge\","
+        "\"mesos_heartbeat_failure_threshold\":5,\"mesos_heartbeat_interval\":15000,\"mesos_leader_ui_url\":"
+        "\"http://127.0.0.1:5050/\",\"mesos_role\":\"*\",\"mesos_user\":\"root\",\"new_group_enforce_role\":\"Off\","
+        "\"min_revive_offers_interval\":5000,\"offer_matching_timeout\":3000,\"on_elected_prepare_timeout\":180000,"
+        "\"reconciliation_initial_delay\":15000,\"reconciliation_interval\":600000,\"scale_apps_initial_delay\":15000,"
+        "\"scale_apps_interval\":300000,\"store_cache\":true,\"task_launch_confirm_timeout\":300000,"
+        "\"task_launch_timeout\":300000,\"task_lost_expunge_initial_delay\":300000,\"task_lost_expunge_interval\":"
+        "30000,\"task_reservation_timeout\":20000,\"webui_url\":null,\"maintenance_mode\":true},\"zookeeper_config\":"
+        "{\"zk\":\"zk://127.0.0.1:28082/marathon\",\"zk_compression\":true,\"zk_compression_threshold\":65536,"
+        "\"zk_connection_timeout\":10000,\"zk_max_node_size\":1024000,\"zk_max_versions\":50,\"zk_session_timeout\":"
+        "10000,\"zk_timeout\":10000},\"http_config\":{\"http_port\":%d,\"https_port\":8443}}",
+        leader, peer->sim->port);
+    http_answer_body(peer, text, strlen(text));
 }
 
-/* DELETE /v2/apps/ID/tasks[/TASK]?wipe=true&scale=true */
-static void delete_tasks(struct http_peer *peer, const char *app_id, const char *task_id)
-{
-    struct app *app = model_find_app(peer->sim, app_id);
-    cleanup_free char *wipe = http_query(peer, "wipe");
-    cleanup_free char *scale = http_query(peer, "scale");
-    bool wiped = wipe && strcmp(wipe, "true") == 0;
-    if (!app || (task_id && !model_find_task(peer->sim, task_id))) {
-        answer_message(peer, 404, "Not Found", "no such app or task");
-        return;
-    }
-    if (scale && strcmp(scale, "true") == 0 && app->instances > 0) {
-        app->instances--;
-        json_object_object_add(app->definition, "instances", json_object_new_int((int)app->instances));
-    }
-    for (struct task *task = peer->sim->tasks; task; task = task->next) {
-        if (task->app == app && (!task_id || strcmp(task->id, task_id) == 0)) {
-            model_kill_task(task, wiped);
-        }
-    }
-    model_reconcile(app);
-    answer_deployment(peer);
-}
-
-static void delete_path(struct http_peer *peer, const char *id)
-{
-    char *tasks = strstr(id, "/tasks");
-    if (tasks && (tasks[6] == '\0' || tasks[6] == '/')) {
-        cleanup_free char *app_id = mem_strndup(id, (size_t)(tasks - id));
-        delete_tasks(peer, app_id, tasks[6] == '/' ? tasks + 7 : NULL);
-        return;
-    }
-    struct app *app = model_find_app(peer->sim, id);
-    if (!app) {
-        cleanup_free char *message = mem_printf("App '%s' does not exist", id);
-        answer_message(peer, 404, "Not Found", message);
-        return;
-    }
-    model_delete_app(app);
-    answer_deployment(peer);
-}
-
-static void handle_app(struct http_peer *peer, const char *rest)
-{
-    while (rest[0] == '/' && rest[1] == '/') {
-        rest++;
-    }
-    if (strcmp(peer->method, "GET") == 0) {
-        if (!faults_apply(peer, "", 0)) {
-            answer_app(peer, rest);
-        }
-    } else if (strcmp(peer->method, "PUT") == 0) {
-        put_app(peer, rest, 200);
-    } else if (strcmp(peer->method, "DELETE") == 0) {
-        delete_path(peer, rest);
-    } else {
-        answer_message(peer, 405, "Method Not Allowed", "method not allowed");
-    }
-}
+/* ---- the stream ---- */
 
 static void handle_events(struct http_peer *peer)
 {
@@ -145,36 +89,79 @@ static void handle_events(struct http_peer *peer)
     if (faults_apply(peer, "", 0)) {
         return;
     }
-    if (!peer->accept || strcmp(peer->accept, "text/event-stream") != 0) {
-        static const char page[] = "<html><body>HTTP method GET is not supported by this URL</body></html>";
-        http_answer(peer, 405, "Method Not Allowed", "", "text/html;charset=iso-8859-1", page, sizeof(page) - 1);
-        return;
-    }
     if (options->leader) {
         cleanup_free char *location =
-            mem_printf("Location: %s/v2/events%s%s\r\n", options->leader, peer->query[0] ? "?" : "", peer->query);
-        http_answer(peer, 302, "Found", location, NULL, "", 0);
+            mem_printf("%s/v2/events%s%s", options->leader, peer->query[0] ? "?" : "", peer->query);
+        http_answer_redirect(peer, location);
+        return;
+    }
+    if (!peer->accept || strcmp(peer->accept, "text/event-stream") != 0) {
+        cleanup_free char *headers =
+            mem_printf("X-Marathon-Leader: %s\r\nX-Frame-Options: DENY\r\nX-XSS-Protection: 1; mode=block\r\n"
+                       "Pragma: no-cache\r\n",
+                       peer->sim->leader);
+        http_answer_page(peer, 405, "HTTP method GET is not supported by this URL", headers);
         return;
     }
     events_attach(peer);
 }
 
+/* ---- which resource ---- */
+
+static bool accepts_json(const struct http_peer *peer)
+{
+    return !peer->accept || strstr(peer->accept, "*/*") || strstr(peer->accept, "application/json") ||
+           strstr(peer->accept, "application/*");
+}
+
+/* What no Accept can refuse, or has its own rules. */
+static bool handle_plain(struct http_peer *peer, const char *path)
+{
+    if (strcmp(path, "/ping") == 0) {
+        answer_ping(peer);
+    } else if (strcmp(path, "/") == 0) {
+        cleanup_free char *location = mem_printf("Location: %s/ui/\r\n", peer->sim->leader);
+        http_answer(peer, 302, "Found", location, NULL, "", 0);
+    } else if (strcmp(path, "/v2/events") == 0) {
+        handle_events(peer);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void handle_resource(struct http_peer *peer, const char *path)
+{
+    if (strcmp(path, "/v2/apps") == 0 || strcmp(path, "/v2/apps/") == 0) {
+        api_handle_apps(peer);
+    } else if (strncmp(path, "/v2/apps/", 9) == 0) {
+        api_handle_app(peer, path + 8);
+    } else if (strcmp(path, "/v2/tasks") == 0 || strcmp(path, "/v2/tasks/delete") == 0) {
+        api_handle_tasks(peer, path + 9);
+    } else if (strcmp(path, "/v2/leader") == 0) {
+        handle_leader(peer);
+    } else if (strcmp(path, "/v2/info") == 0 && is_read(peer)) {
+        answer_info(peer);
+    } else if (strcmp(path, "/v2/deployments") == 0 && is_read(peer)) {
+        http_answer_object(peer, deployment_show_all(peer->sim));
+    } else if ((strcmp(path, "/v2/pods") == 0 || strcmp(path, "/v2/pods/::status") == 0) && is_read(peer)) {
+        http_answer_body(peer, "[]", 2);
+    } else {
+        http_answer_message(peer, 500, "Internal Server Error", "URI not found", false);
+    }
+}
+
 void api_handle(struct http_peer *peer)
 {
-    bool is_get = strcmp(peer->method, "GET") == 0;
     if (!is_authorized(peer)) {
-        http_answer(peer, 401, "Unauthorized", "WWW-Authenticate: basic realm=\"null\"\r\n", NULL, "", 0);
-    } else if (strcmp(peer->path, "/ping") == 0) {
-        http_answer(peer, 200, "OK", "", "text/plain", "pong", 4);
-    } else if (strcmp(peer->path, "/v2/events") == 0) {
-        handle_events(peer);
-    } else if (strcmp(peer->path, "/v2/apps") == 0 && is_get) {
-        answer_apps(peer);
-    } else if (strcmp(peer->path, "/v2/apps") == 0 && strcmp(peer->method, "POST") == 0) {
-        put_app(peer, NULL, 201);
-    } else if (strncmp(peer->path, "/v2/apps/", 9) == 0) {
-        handle_app(peer, peer->path + 8);
+        http_answer_page(peer, 401, "Unauthorized", "WWW-Authenticate: basic realm=\"null\"\r\n");
+    } else if (peer->sim->options.leader && strcmp(peer->path, "/v2/events") != 0) {
+        standby_relay(peer);
+    } else if (handle_plain(peer, peer->path)) {
+        return;
+    } else if (!accepts_json(peer)) {
+        http_answer_message(peer, 406, "Not Acceptable", "Not Acceptable", false);
     } else {
-        answer_message(peer, 500, "Server Error", "URI not found");
+        handle_resource(peer, peer->path);
     }
 }

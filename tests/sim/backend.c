@@ -7,12 +7,17 @@
 
 struct backend {
     struct sim *sim;
-    uv_tcp_t server;
     char *task_id;
-    int port;
+    struct listener *listeners;
     struct visitor *visitors;
     unsigned handles;
     bool dead;
+};
+
+struct listener {
+    struct backend *backend;
+    uv_tcp_t tcp;
+    struct listener *next;
 };
 
 struct visitor {
@@ -33,9 +38,12 @@ static void backend_handle_closed(struct backend *backend)
     }
 }
 
-static void server_closed(uv_handle_t *handle)
+static void listener_closed(uv_handle_t *handle)
 {
-    backend_handle_closed(handle->data);
+    struct listener *listener = handle->data;
+    struct backend *backend = listener->backend;
+    free(listener);
+    backend_handle_closed(backend);
 }
 
 static void visitor_handle_closed(uv_handle_t *handle)
@@ -139,7 +147,8 @@ static void visitor_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *pa
 
 static void backend_accept(uv_stream_t *server, int status)
 {
-    struct backend *backend = server->data;
+    struct listener *listener = server->data;
+    struct backend *backend = listener->backend;
     struct visitor *visitor = MEM_NEW(struct visitor);
     visitor->backend = backend;
     visitor->handles = 2;
@@ -161,31 +170,35 @@ static void backend_accept(uv_stream_t *server, int status)
     uv_read_start((uv_stream_t *)&visitor->tcp, visitor_allocate, visitor_read);
 }
 
-struct backend *backend_new(struct sim *sim, const char *host, const char *task_id)
+struct backend *backend_new(struct sim *sim, const char *task_id)
 {
-    struct sockaddr_in address;
-    int len = sizeof(address);
     struct backend *backend = MEM_NEW(struct backend);
     backend->sim = sim;
     backend->task_id = mem_strdup(task_id);
-    backend->handles = 1;
-    uv_tcp_init(sim->loop, &backend->server);
-    backend->server.data = backend;
-    int err = uv_ip4_addr(host, 0, &address);
-    err = err ? err : uv_tcp_bind(&backend->server, (const struct sockaddr *)&address, 0);
-    err = err ? err : uv_listen((uv_stream_t *)&backend->server, 512, backend_accept);
-    err = err ? err : uv_tcp_getsockname(&backend->server, (struct sockaddr *)&address, &len);
-    if (err) {
-        backend_kill(backend);
-        return NULL;
-    }
-    backend->port = ntohs(address.sin_port);
+    backend->handles = 1; /* its owner's */
     return backend;
 }
 
-int backend_port(const struct backend *backend)
+int backend_listen(struct backend *backend, const char *host, int port)
 {
-    return backend->port;
+    struct sockaddr_in address;
+    int len = sizeof(address);
+    struct listener *listener = MEM_NEW(struct listener);
+    uv_tcp_init(backend->sim->loop, &listener->tcp);
+    listener->backend = backend;
+    listener->tcp.data = listener;
+    backend->handles++;
+    int err = uv_ip4_addr(host, port, &address);
+    err = err ? err : uv_tcp_bind(&listener->tcp, (const struct sockaddr *)&address, 0);
+    err = err ? err : uv_listen((uv_stream_t *)&listener->tcp, 512, backend_accept);
+    err = err ? err : uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &len);
+    if (err) {
+        uv_close((uv_handle_t *)&listener->tcp, listener_closed);
+        return -1;
+    }
+    listener->next = backend->listeners;
+    backend->listeners = listener;
+    return ntohs(address.sin_port);
 }
 
 void backend_kill(struct backend *backend)
@@ -197,5 +210,10 @@ void backend_kill(struct backend *backend)
     while (backend->visitors) {
         visitor_close(backend->visitors);
     }
-    uv_close((uv_handle_t *)&backend->server, server_closed);
+    while (backend->listeners) {
+        struct listener *next = backend->listeners->next;
+        uv_close((uv_handle_t *)&backend->listeners->tcp, listener_closed);
+        backend->listeners = next;
+    }
+    backend_handle_closed(backend);
 }

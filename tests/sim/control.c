@@ -14,134 +14,10 @@ static void answer_bad(struct http_peer *peer, const char *message)
     http_answer(peer, 400, "Bad Request", "", "text/plain", message, strlen(message));
 }
 
-/* ---- faults ---- */
-
-static const char html[] =
-    "<html><head><title>Error 502</title></head><body>Connection to leader refused.</body></html>";
-
-static void delayed_send(uv_timer_t *timer)
+static void control_clear(struct http_peer *peer)
 {
-    struct http_peer *peer = timer->data;
-    sim_close_timer(&peer->timer);
-    http_send(peer, peer->delayed.data, peer->delayed.len);
-    buf_clear(&peer->delayed);
-}
-
-static void peer_start_timer(struct http_peer *peer, int after_ms, int repeat_ms, uv_timer_cb then)
-{
-    peer->timer = MEM_NEW(uv_timer_t);
-    uv_timer_init(peer->sim->loop, peer->timer);
-    peer->timer->data = peer;
-    uv_timer_start(peer->timer, then, (uint64_t)after_ms, (uint64_t)repeat_ms);
-}
-
-static void drip_send(uv_timer_t *timer)
-{
-    struct http_peer *peer = timer->data;
-    size_t part = peer->delayed.len < 200 ? peer->delayed.len : 200;
-    http_send(peer, peer->delayed.data, part);
-    buf_consume(&peer->delayed, part);
-    if (peer->delayed.len == 0) {
-        sim_close_timer(&peer->timer);
-    }
-}
-
-/* Promises the whole body and sends half of it. */
-static void answer_half(struct http_peer *peer, const char *body, size_t len, bool close)
-{
-    cleanup_buf struct buf answer = BUF_INIT;
-    buf_printf(&answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", len);
-    buf_append(&answer, body, len / 2);
-    peer->close_after = close;
-    http_send(peer, answer.data, answer.len);
-    if (!close) {
-        peer_start_timer(peer, 3600 * 1000, 0, delayed_send);
-    }
-}
-
-static void answer_late(struct http_peer *peer, const struct fault *fault, const char *body, size_t len, bool drip)
-{
-    buf_clear(&peer->delayed);
-    buf_printf(&peer->delayed, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", len);
-    buf_append(&peer->delayed, body, len);
-    peer_start_timer(peer, fault->delay_ms, drip ? 5 : 0, drip ? drip_send : delayed_send);
-}
-
-static void fault_answer(struct http_peer *peer, const struct fault *fault, const char *body, size_t len)
-{
-    if (strcmp(fault->kind, "500") == 0) {
-        http_answer(peer, 500, "Server Error", "", "application/json", "{\"message\":\"trouble\"}", 21);
-    } else if (strcmp(fault->kind, "html") == 0) {
-        http_answer(peer, 200, "OK", "", "text/html", html, sizeof(html) - 1);
-    } else if (strcmp(fault->kind, "502") == 0) {
-        http_answer(peer, 502, "Bad Gateway", "", "text/html", html, sizeof(html) - 1);
-    } else if (strcmp(fault->kind, "garbage") == 0) {
-        http_answer(peer, 200, "OK", "", "application/json", "\x00\xff{]]garbage", 12);
-    } else if (strcmp(fault->kind, "half-json") == 0) {
-        http_answer(peer, 200, "OK", "", "application/json", body, len / 2);
-    } else if (strcmp(fault->kind, "empty") == 0) {
-        http_answer(peer, 200, "OK", "", "application/json", "{\"apps\":[]}", 11);
-    } else if (strcmp(fault->kind, "cut") == 0) {
-        answer_half(peer, body, len, true);
-    } else if (strcmp(fault->kind, "stall") == 0) {
-        answer_half(peer, body, len, false);
-    } else if (strcmp(fault->kind, "slow") == 0 || strcmp(fault->kind, "drip") == 0) {
-        answer_late(peer, fault, body, len, fault->kind[0] == 'd');
-    } else {
-        http_close_peer(peer);
-    }
-}
-
-bool faults_apply(struct http_peer *peer, const char *body, size_t len)
-{
-    for (struct fault **link = &peer->sim->faults; *link; link = &(*link)->next) {
-        struct fault *fault = *link;
-        if (strcmp(fault->path, peer->path) != 0) {
-            continue;
-        }
-        fault_answer(peer, fault, body, len);
-        if (fault->count > 0 && --fault->count == 0) {
-            *link = fault->next;
-            free(fault->path);
-            free(fault->kind);
-            free(fault);
-        }
-        return true;
-    }
-    return false;
-}
-
-static void control_add_fault(struct http_peer *peer)
-{
-    cleanup_free char *path = http_query(peer, "path");
-    cleanup_free char *kind = http_query(peer, "kind");
-    cleanup_free char *count = http_query(peer, "count");
-    cleanup_free char *delay = http_query(peer, "delay_ms");
-    if (!path || !kind) {
-        answer_bad(peer, "path and kind are needed");
-        return;
-    }
-    struct fault *fault = MEM_NEW(struct fault);
-    fault->path = mem_strdup(path);
-    fault->kind = mem_strdup(kind);
-    fault->count = count ? (int)strtol(count, NULL, 10) : 0;
-    fault->delay_ms = delay ? (int)strtol(delay, NULL, 10) : 0;
-    fault->next = peer->sim->faults;
-    peer->sim->faults = fault;
-    answer_good(peer);
-}
-
-static void control_clear_faults(struct http_peer *peer)
-{
-    struct sim *sim = peer->sim;
-    while (sim->faults) {
-        struct fault *next = sim->faults->next;
-        free(sim->faults->path);
-        free(sim->faults->kind);
-        free(sim->faults);
-        sim->faults = next;
-    }
-    sim->silent = false;
+    faults_clear(peer->sim);
+    peer->sim->silent = false;
     answer_good(peer);
 }
 
@@ -163,12 +39,19 @@ static void control_task(struct http_peer *peer, const char *action)
     if (!task) {
         return;
     }
+    cleanup_free char *status = http_query(peer, "status");
     if (strcmp(action, "fail") == 0) {
-        model_fail_task(task);
+        task_end_now(task, "TASK_FAILED");
+    } else if (strcmp(action, "end") == 0) {
+        task_end_now(task, status ? status : "TASK_FINISHED");
     } else if (strcmp(action, "kill") == 0) {
-        model_kill_task(task, false);
+        task_kill(task, false, true, false);
+    } else if (strcmp(action, "health") == 0) {
+        checks_set_health(task, http_query_is(peer, "alive", "true"), http_query_is(peer, "kill", "true"));
+    } else if (strcmp(action, "ready") == 0 && task->app) {
+        checks_set_ready(task, !http_query_is(peer, "ready", "false"));
     } else {
-        model_set_reachable(task, strcmp(action, "reachable") == 0);
+        task_set_reachable(task, strcmp(action, "reachable") == 0);
     }
     answer_good(peer);
 }
@@ -179,7 +62,7 @@ static void control_lose(struct http_peer *peer)
     struct task *task = wanted_task(peer);
     if (task) {
         events_drop_streams(peer->sim);
-        model_fail_task(task);
+        task_end_now(task, "TASK_FAILED");
         answer_good(peer);
     }
 }
@@ -202,13 +85,14 @@ static void control_burst(struct http_peer *peer)
 {
     cleanup_free char *count = http_query(peer, "n");
     long n = count ? strtol(count, NULL, 10) : 1000;
-    for (long i = 0; i < n;) {
-        struct task *task = peer->sim->tasks;
-        for (; task && i < n; task = task->next, i++) {
-            events_status(task, "TASK_RUNNING");
-        }
-        if (!peer->sim->tasks) {
-            break;
+    size_t position = 0;
+    while (n > 0 && peer->sim->task_table.count > 0) {
+        const struct table_entry *entry = table_next(&peer->sim->task_table, &position);
+        if (entry) {
+            events_status(entry->value, "TASK_RUNNING", "");
+            n--;
+        } else {
+            position = 0;
         }
     }
     answer_good(peer);
@@ -223,6 +107,9 @@ static void control_stats(struct http_peer *peer)
     json_object_object_add(object, "single_fetches", json_object_new_int64((int64_t)sim->single_fetches));
     json_object_object_add(object, "streams", json_object_new_int64((int64_t)sim->streams));
     json_object_object_add(object, "events", json_object_new_int64((int64_t)sim->events));
+    json_object_object_add(object, "gzip_answers", json_object_new_int64((int64_t)sim->gzip_answers));
+    json_object_object_add(object, "apps", json_object_new_int64((int64_t)sim->app_table.count));
+    json_object_object_add(object, "tasks", json_object_new_int64((int64_t)sim->task_table.count));
     json_object_object_add(object, "settled", json_object_new_boolean(model_is_settled(sim)));
     http_answer_json(peer, 200, "OK", "", object);
 }
@@ -255,15 +142,32 @@ static void control_silence(struct http_peer *peer)
     answer_good(peer);
 }
 
+/* Where the replay is, and, with until=, where it is to be. */
+static void control_replay(struct http_peer *peer)
+{
+    struct replay *replay = peer->sim->replay;
+    cleanup_free char *until = http_query(peer, "until");
+    if (!replay || (until && !replay_until(replay, until))) {
+        answer_bad(peer, replay ? "there is no such answer" : "nothing is replayed");
+        return;
+    }
+    struct json_object *object = json_object_new_object();
+    json_object_object_add(object, "over", json_object_new_boolean(replay_is_over(replay)));
+    json_object_object_add(object, "answers", replay_labels(replay));
+    http_answer_json(peer, 200, "OK", "", object);
+}
+
 void control_handle(struct http_peer *peer)
 {
     static const struct {
         const char *name;
         void (*handle)(struct http_peer *peer);
     } actions[] = {
-        {"fault", control_add_fault}, {"clear", control_clear_faults}, {"lose", control_lose},
-        {"event", control_event},     {"burst", control_burst},        {"stats", control_stats},
-        {"apps", control_apps},       {"leader", control_leader},      {"drop-streams", control_streams},
+        {"fault", faults_add},        {"clear", control_clear},
+        {"lose", control_lose},       {"replay", control_replay},
+        {"event", control_event},     {"burst", control_burst},
+        {"stats", control_stats},     {"apps", control_apps},
+        {"leader", control_leader},   {"drop-streams", control_streams},
         {"silence", control_silence},
     };
     const char *action = peer->path + 5;
@@ -273,10 +177,12 @@ void control_handle(struct http_peer *peer)
             return;
         }
     }
-    if (strcmp(action, "fail") == 0 || strcmp(action, "kill") == 0 || strcmp(action, "unreachable") == 0 ||
-        strcmp(action, "reachable") == 0) {
-        control_task(peer, action);
-    } else {
-        answer_bad(peer, "there is no such action");
+    static const char *const on_tasks[] = {"fail", "end", "kill", "unreachable", "reachable", "health", "ready"};
+    for (size_t i = 0; i < sizeof(on_tasks) / sizeof(on_tasks[0]); i++) {
+        if (strcmp(on_tasks[i], action) == 0) {
+            control_task(peer, action);
+            return;
+        }
     }
+    answer_bad(peer, "there is no such action");
 }

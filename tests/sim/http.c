@@ -13,8 +13,11 @@ static void peer_clear_request(struct http_peer *peer)
     free(peer->query);
     free(peer->accept);
     free(peer->authorization);
+    free(peer->via);
+    free(peer->target);
     free(peer->body);
-    peer->method = peer->path = peer->query = peer->accept = peer->authorization = peer->body = NULL;
+    peer->method = peer->path = peer->query = peer->accept = peer->authorization = NULL;
+    peer->via = peer->target = peer->body = NULL;
     peer->body_len = 0;
     peer->accepts_gzip = false;
 }
@@ -25,6 +28,10 @@ static void peer_closed(uv_handle_t *handle)
     peer_clear_request(peer);
     buf_free(&peer->input);
     buf_free(&peer->delayed);
+    for (size_t i = 0; i < peer->n_event_types; i++) {
+        free(peer->event_types[i]);
+    }
+    free(peer->event_types);
     free(peer);
 }
 
@@ -39,7 +46,11 @@ void http_close_peer(struct http_peer *peer)
         peer->next->link = peer->link;
     }
     sim_close_timer(&peer->timer);
+    standby_forget(peer);
     uv_close((uv_handle_t *)&peer->tcp, peer_closed);
+    if (peer->is_stream) {
+        events_detached(peer->sim);
+    }
 }
 
 struct write_job {
@@ -73,34 +84,6 @@ void http_send(struct http_peer *peer, const char *data, size_t len)
     }
 }
 
-void http_answer(struct http_peer *peer, int status, const char *reason, const char *headers, const char *type,
-                 const char *body, size_t len)
-{
-    cleanup_buf struct buf answer = BUF_INIT;
-    buf_printf(&answer, "HTTP/1.1 %d %s\r\n", status, reason);
-    if (status != 401) {
-        buf_printf(
-            &answer,
-            "X-Marathon-Leader: %s\r\nX-Frame-Options: DENY\r\nCache-Control: no-cache, no-store, must-revalidate\r\n",
-            peer->sim->leader);
-    }
-    buf_printf(&answer, "%s", headers);
-    if (type) {
-        buf_printf(&answer, "Content-Type: %s\r\n", type);
-    }
-    buf_printf(&answer, "Content-Length: %zu\r\n\r\n", len);
-    buf_append(&answer, body, len);
-    http_send(peer, answer.data, answer.len);
-}
-
-void http_answer_json(struct http_peer *peer, int status, const char *reason, const char *headers,
-                      struct json_object *object)
-{
-    const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-    http_answer(peer, status, reason, headers, "application/json", text, strlen(text));
-    json_object_put(object);
-}
-
 /* ---- reading ---- */
 
 static char *decode(const char *text, size_t len)
@@ -118,17 +101,28 @@ static char *decode(const char *text, size_t len)
     return buf_steal(&decoded);
 }
 
-char *http_query(const struct http_peer *peer, const char *name)
+char *http_query_nth(const struct http_peer *peer, const char *name, size_t skip)
 {
     size_t name_len = strlen(name);
     for (const char *part = peer->query; part && *part;) {
         size_t len = strcspn(part, "&");
-        if (len > name_len && part[name_len] == '=' && strncmp(part, name, name_len) == 0) {
+        if (len > name_len && part[name_len] == '=' && strncmp(part, name, name_len) == 0 && skip-- == 0) {
             return decode(part + name_len + 1, len - name_len - 1);
         }
         part += len + (part[len] == '&');
     }
     return NULL;
+}
+
+char *http_query(const struct http_peer *peer, const char *name)
+{
+    return http_query_nth(peer, name, 0);
+}
+
+bool http_query_is(const struct http_peer *peer, const char *name, const char *wanted)
+{
+    cleanup_free char *value = http_query(peer, name);
+    return value && strcmp(value, wanted) == 0;
 }
 
 static char *find_header(const char *head, const char *name)
@@ -158,12 +152,16 @@ static bool peer_parse_head(struct http_peer *peer, char *head)
     size_t path_len = question ? (size_t)(question - target) : target_len;
     peer_clear_request(peer);
     peer->method = mem_strndup(head, (size_t)(method_end - head));
+    peer->target = mem_strndup(target, target_len);
     peer->path = decode(target, path_len);
     peer->query = question ? mem_strndup(question + 1, target_len - path_len - 1) : mem_strdup("");
     peer->accept = find_header(head, "Accept");
     peer->authorization = find_header(head, "Authorization");
+    peer->via = find_header(head, "X-Marathon-Via");
     cleanup_free char *encoding = find_header(head, "Accept-Encoding");
+    cleanup_free char *connection = find_header(head, "Connection");
     peer->accepts_gzip = encoding && strstr(encoding, "gzip");
+    peer->close_after = connection && strcasecmp(connection, "close") == 0;
     return true;
 }
 
@@ -208,7 +206,12 @@ static void peer_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *part)
         http_close_peer(peer);
         return;
     }
-    while (!peer->closing && !peer->is_stream && !peer->timer && peer_take_request(peer)) {
+    http_take_requests(peer);
+}
+
+void http_take_requests(struct http_peer *peer)
+{
+    while (!peer->closing && !peer->is_stream && !peer->timer && !peer->relay && peer_take_request(peer)) {
         peer->sim->requests++;
         if (strncmp(peer->path, "/sim/", 5) == 0) {
             control_handle(peer);

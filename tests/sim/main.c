@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "sim.h"
 
@@ -15,10 +16,10 @@ static void stop(uv_signal_t *signal, int number)
 
 static int usage(void)
 {
-    fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP] [--starting-ms N] [--running-ms N] "
-          "[--killing-ms N] "
-          "[--killed-ms N]\n       [--linger-ms N] [--keepalive-ms N] [--attach-delay-ms N] [--basic BASE64] [--token "
-          "T] [--leader URL]\n",
+    fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP[,IP...]] [--basic BASE64] [--token T]\n"
+          "       [--leader URL] [--locks] [--replay FOLDER [--speed N|hold]] [--offer-ms N] [--starting-ms N]\n"
+          "       [--running-ms N] [--killing-ms N] [--killed-ms N] [--linger-ms N] [--backoff-ms N] [--healthy-ms N]\n"
+          "       [--check-ms N] [--ready-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n",
           stderr);
     return 2;
 }
@@ -29,13 +30,12 @@ static int *number_option(struct options *options, const char *name)
         const char *name;
         int *value;
     } numbers[] = {
-        {"starting-ms", &options->starting_ms},
-        {"running-ms", &options->running_ms},
-        {"killing-ms", &options->killing_ms},
-        {"killed-ms", &options->killed_ms},
-        {"linger-ms", &options->linger_ms},
-        {"keepalive-ms", &options->keepalive_ms},
-        {"attach-delay-ms", &options->attach_delay_ms},
+        {"offer-ms", &options->offer_ms},         {"starting-ms", &options->starting_ms},
+        {"running-ms", &options->running_ms},     {"killing-ms", &options->killing_ms},
+        {"killed-ms", &options->killed_ms},       {"linger-ms", &options->linger_ms},
+        {"backoff-ms", &options->backoff_ms},     {"healthy-ms", &options->healthy_ms},
+        {"check-ms", &options->check_ms},         {"ready-ms", &options->ready_ms},
+        {"keepalive-ms", &options->keepalive_ms}, {"attach-delay-ms", &options->attach_delay_ms},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(numbers[i].name, name) == 0) {
@@ -43,6 +43,30 @@ static int *number_option(struct options *options, const char *name)
         }
     }
     return NULL;
+}
+
+static void take_option(struct options *options, int option, const char *name, char *value)
+{
+    if (option == 'b') {
+        options->backends = true;
+    } else if (option == 'h') {
+        options->hosts = value;
+    } else if (option == 'p') {
+        options->user = "set";
+        options->password = value;
+    } else if (option == 't') {
+        options->token = value;
+    } else if (option == 'L') {
+        options->leader = value;
+    } else if (option == 'k') {
+        options->locks = true;
+    } else if (option == 'r') {
+        options->replay = value;
+    } else if (option == 's') {
+        options->speed = strcmp(value, "hold") == 0 ? -1 : strtod(value, NULL);
+    } else {
+        *number_option(options, name) = (int)strtol(value, NULL, 10);
+    }
 }
 
 static bool parse(int argc, char **argv, struct options *options, const char **listen)
@@ -54,11 +78,19 @@ static bool parse(int argc, char **argv, struct options *options, const char **l
         {"basic", required_argument, NULL, 'p'},
         {"token", required_argument, NULL, 't'},
         {"leader", required_argument, NULL, 'L'},
+        {"locks", no_argument, NULL, 'k'},
+        {"replay", required_argument, NULL, 'r'},
+        {"speed", required_argument, NULL, 's'},
+        {"offer-ms", required_argument, NULL, 'n'},
         {"starting-ms", required_argument, NULL, 'n'},
         {"running-ms", required_argument, NULL, 'n'},
         {"killing-ms", required_argument, NULL, 'n'},
         {"killed-ms", required_argument, NULL, 'n'},
         {"linger-ms", required_argument, NULL, 'n'},
+        {"backoff-ms", required_argument, NULL, 'n'},
+        {"healthy-ms", required_argument, NULL, 'n'},
+        {"check-ms", required_argument, NULL, 'n'},
+        {"ready-ms", required_argument, NULL, 'n'},
         {"keepalive-ms", required_argument, NULL, 'n'},
         {"attach-delay-ms", required_argument, NULL, 'n'},
         {NULL, 0, NULL, 0},
@@ -66,26 +98,46 @@ static bool parse(int argc, char **argv, struct options *options, const char **l
     int option;
     int index = 0;
     while ((option = getopt_long(argc, argv, "", longs, &index)) != -1) {
+        if (option == '?') {
+            return false;
+        }
         if (option == 'l') {
             *listen = optarg;
-        } else if (option == 'b') {
-            options->backends = true;
-        } else if (option == 'h') {
-            options->host = optarg;
-        } else if (option == 'p') {
-            options->user = "set";
-            options->password = optarg;
-        } else if (option == 't') {
-            options->token = optarg;
-        } else if (option == 'L') {
-            options->leader = optarg;
-        } else if (option == 'n') {
-            *number_option(options, longs[index].name) = (int)strtol(optarg, NULL, 10);
         } else {
-            return false;
+            take_option(options, option, longs[index].name, optarg);
         }
     }
     return optind == argc;
+}
+
+/* Each task's server needs a file. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void read_hosts(struct sim *sim)
+{
+    for (const char *rest = sim->options.hosts; *rest;) {
+        size_t len = strcspn(rest, ",");
+        sim->hosts = mem_resize_array(sim->hosts, sim->n_hosts + 1, sizeof(*sim->hosts));
+        sim->hosts[sim->n_hosts++] = mem_strndup(rest, len);
+        rest += len + (rest[len] == ',');
+    }
+}
+
+static void sim_init(struct sim *sim)
+{
+    sim->loop = uv_default_loop();
+    table_init(&sim->app_table, 1);
+    table_init(&sim->task_table, (uint64_t)sim_now_ms());
+    read_hosts(sim);
+    raise_file_limit();
+    signal(SIGPIPE, SIG_IGN);
 }
 
 int main(int argc, char **argv)
@@ -93,31 +145,37 @@ int main(int argc, char **argv)
     static struct sim sim;
     static uv_signal_t terminate;
     const char *listen = "127.0.0.1:0";
-    sim.options = (struct options){.host = "127.0.0.1",
+    sim.options = (struct options){.hosts = "127.0.0.1",
                                    .starting_ms = 100,
                                    .running_ms = 250,
                                    .killing_ms = 50,
                                    .killed_ms = 300,
-                                   .keepalive_ms = 10000};
-    if (!parse(argc, argv, &sim.options, &listen)) {
-        return usage();
-    }
+                                   .backoff_ms = -1,
+                                   .healthy_ms = 100,
+                                   .check_ms = 100,
+                                   .ready_ms = -1,
+                                   .keepalive_ms = 10000,
+                                   .speed = 1};
+    bool good = parse(argc, argv, &sim.options, &listen);
     const char *colon = strrchr(listen, ':');
-    if (!colon) {
+    if (!good || !colon || !sim.options.hosts[0]) {
         return usage();
     }
     cleanup_free char *host = mem_strndup(listen, (size_t)(colon - listen));
-    sim.loop = uv_default_loop();
+    sim_init(&sim);
+    if (sim.options.replay && replay_open(&sim, sim.options.replay, sim.options.speed) < 0) {
+        return 1;
+    }
     int err = http_listen(&sim, host, (int)strtol(colon + 1, NULL, 10));
     if (err) {
         fprintf(stderr, "marathon-sim: %s: %s\n", listen, uv_strerror(err));
         return 1;
     }
-    sim.leader = sim.options.leader ? mem_strdup(sim.options.leader) : mem_printf("http://%s:%d", host, sim.port);
-    signal(SIGPIPE, SIG_IGN);
+    sim.address = mem_printf("%s:%d", host, sim.port);
+    sim.leader = sim.options.leader ? mem_strdup(sim.options.leader) : mem_printf("http://%s", sim.address);
     uv_signal_init(sim.loop, &terminate);
     uv_signal_start(&terminate, stop, SIGTERM);
-    printf("listening on http://%s:%d\n", host, sim.port);
+    printf("listening on http://%s\n", sim.address);
     fflush(stdout);
     uv_run(sim.loop, UV_RUN_DEFAULT);
     return 0;
