@@ -248,14 +248,15 @@ static void put_app(struct http_peer *peer, const char *path_id)
 static void delete_app(struct http_peer *peer, const char *id)
 {
     struct app *app = model_find_app(peer->sim, id);
-    cleanup_free char *version = sim_time(sim_version_ms(peer->sim));
     if (!app) {
+        cleanup_free char *version = sim_time(sim_version_ms(peer->sim));
         cleanup_free char *group = events_group_of(id);
         cleanup_free char *reason = mem_printf("App '%s' does not exist", id);
         events_group_change(peer->sim, group, version, reason);
         api_answer_no_app(peer, id, false);
     } else if (!is_locked(peer, app)) {
         cleanup_free char *deployment = model_delete_app(app);
+        cleanup_free char *version = sim_time(peer->sim->last_version_ms);
         api_answer_deployment(peer, deployment, version);
     }
 }

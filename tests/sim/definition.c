@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* App definitions: what POST and PUT bring, completed with Marathon's defaults and in the shapes of its answers. */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sim.h"
@@ -172,7 +174,10 @@ static void complete_numbers(struct json_object *app)
 {
     static const char *const names[] = {"cpus", "mem", "disk"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        json_object_object_add(app, names[i], json_object_new_double(json_object_get_double(find(app, names[i]))));
+        char text[40];
+        double value = json_object_get_double(find(app, names[i]));
+        snprintf(text, sizeof(text), value == floor(value) ? "%.1f" : "%.15g", value);
+        json_object_object_add(app, names[i], json_object_new_double_s(value, text));
     }
 }
 
