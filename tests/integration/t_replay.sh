@@ -20,7 +20,7 @@ start_scenario() { # FOLDER SIM-OPTION...
 end_scenario() {
     stop_slotd
     kill "$sim_pid" && wait "$sim_pid"
-    rm -f "$work/slotd.conf"
+    rm -f "$work/slotd.conf" "$work/sim.out"
 }
 compare() { # LABEL...
     if python3 "$here/replay_check.py" "$BUILD/slotctl" "$work/slotd.sock" "$marathon" "$folder" "$work/backends" "$@" >"$work/compared"; then
@@ -48,7 +48,6 @@ for folder in "$recordings"/*/; do
     scenario=$(basename "$folder")
     start_scenario "$folder" --speed hold
     compare all
-    check "$scenario: sync" ctl sync
     compare end
     end_scenario
     start_scenario "$folder" --speed "${REPLAY_SPEED:-100}"

@@ -153,6 +153,7 @@ static void control_replay(struct http_peer *peer)
     }
     struct json_object *object = json_object_new_object();
     json_object_object_add(object, "over", json_object_new_boolean(replay_is_over(replay)));
+    json_object_object_add(object, "goes_on", json_object_new_boolean(replay_goes_on(replay)));
     json_object_object_add(object, "answers", replay_labels(replay));
     http_answer_json(peer, 200, "OK", "", object);
 }

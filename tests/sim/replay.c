@@ -321,6 +321,13 @@ bool replay_until(struct replay *replay, const char *label)
     return false;
 }
 
+bool replay_goes_on(const struct replay *replay)
+{
+    static const char mark[] = "event: status_update_event";
+    size_t from = bytes_by(replay, replay->answers[replay->n_answers - 1].ms);
+    return memmem(replay->events.data + from, replay->events.len - from, mark, sizeof(mark) - 1) != NULL;
+}
+
 struct json_object *replay_labels(const struct replay *replay)
 {
     struct json_object *labels = json_object_new_array();

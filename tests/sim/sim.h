@@ -344,6 +344,8 @@ bool replay_is_between_events(const struct replay *replay);
 /* Moves to just before the answer of that label, or behind everything with "end"; false: there is no such answer. */
 bool replay_until(struct replay *replay, const char *label);
 bool replay_is_over(const struct replay *replay);
+/* Whether tasks change after the last answer, so that it is not what the events come to. */
+bool replay_goes_on(const struct replay *replay);
 struct json_object *replay_labels(const struct replay *replay);
 
 /* ---- small things ---- */
