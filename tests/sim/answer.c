@@ -131,8 +131,8 @@ void http_answer_page(struct http_peer *peer, int status, const char *reason, co
                "<title>Error %d %s</title>\n</head>\n<body><h2>HTTP ERROR %d</h2>\n<p>Problem accessing %s. Reason:\n"
                "<pre>    %s</pre></p>\n</body>\n</html>\n",
                status, reason, status, peer->path, reason);
-    /* Jetty's own pages; an event stream's reader gets none. */
-    bool is_empty = status == 401 && peer->accept && strcmp(peer->accept, "text/event-stream") == 0;
+    /* Jetty's own pages, for those who take HTML. */
+    bool is_empty = peer->accept && !strstr(peer->accept, "*/*") && !strstr(peer->accept, "text/html");
     buf_printf(&answer, "HTTP/1.1 %d %s\r\n", status, reason);
     append_date(&answer);
     buf_printf(&answer, "%sCache-Control: must-revalidate,no-cache,no-store\r\n", headers);

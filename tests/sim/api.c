@@ -130,6 +130,17 @@ static bool handle_plain(struct http_peer *peer, const char *path)
     return true;
 }
 
+/* There are neither groups to be asked for nor pods. */
+static void answer_nothing(struct http_peer *peer, bool is_group, const char *path)
+{
+    const char *colons = strstr(path, "::status");
+    cleanup_free char *id = mem_strndup(path, colons ? (size_t)(colons - path) : strlen(path));
+    cleanup_free char *message = is_group ? mem_printf("Group '%s' does not exist", id)
+                                 : colons ? mem_printf("Pod '%s' does not exist", id)
+                                          : mem_printf("{\"message\": \"pod with %s does not exist\"}", id);
+    http_answer_message(peer, 404, "Not Found", message, true);
+}
+
 static void handle_resource(struct http_peer *peer, const char *path)
 {
     if (strcmp(path, "/v2/apps") == 0 || strcmp(path, "/v2/apps/") == 0) {
@@ -144,6 +155,10 @@ static void handle_resource(struct http_peer *peer, const char *path)
         answer_info(peer);
     } else if (strcmp(path, "/v2/deployments") == 0 && is_read(peer)) {
         http_answer_object(peer, deployment_show_all(peer->sim));
+    } else if (strncmp(path, "/v2/groups//", 12) == 0 && is_read(peer)) {
+        answer_nothing(peer, true, path + 11);
+    } else if (strncmp(path, "/v2/pods//", 10) == 0 && is_read(peer)) {
+        answer_nothing(peer, false, path + 9);
     } else if ((strcmp(path, "/v2/pods") == 0 || strcmp(path, "/v2/pods/::status") == 0) && is_read(peer)) {
         http_answer_body(peer, "[]", 2);
     } else {

@@ -134,8 +134,16 @@ static bool answer_replayed_app(struct http_peer *peer, const char *id)
 static void answer_app(struct http_peer *peer, const char *id)
 {
     const struct app *app = model_find_app(peer->sim, id);
+    const char *versions = strstr(id, "/versions/");
     cleanup_buf struct buf text = BUF_INIT;
     peer->sim->single_fetches++;
+    if (versions) {
+        /* Old versions are not kept; times are told with their milliseconds. */
+        cleanup_free char *message = mem_printf("App '%.*s' does not exist in version %.19s.000Z", (int)(versions - id),
+                                                id, versions + strlen("/versions/"));
+        http_answer_message(peer, 404, "Not Found", message, true);
+        return;
+    }
     if (peer->sim->replay && answer_replayed_app(peer, id)) {
         return;
     }

@@ -19,7 +19,7 @@ static int usage(void)
     fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP[,IP...]] [--basic BASE64] [--token T]\n"
           "       [--leader URL] [--locks] [--replay FOLDER [--speed N|hold]] [--offer-ms N] [--starting-ms N]\n"
           "       [--running-ms N] [--killing-ms N] [--killed-ms N] [--linger-ms N] [--backoff-ms N] [--healthy-ms N]\n"
-          "       [--check-ms N] [--ready-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n",
+          "       [--check-ms N] [--ready-ms N] [--inactive-delay-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n",
           stderr);
     return 2;
 }
@@ -30,12 +30,19 @@ static int *number_option(struct options *options, const char *name)
         const char *name;
         int *value;
     } numbers[] = {
-        {"offer-ms", &options->offer_ms},         {"starting-ms", &options->starting_ms},
-        {"running-ms", &options->running_ms},     {"killing-ms", &options->killing_ms},
-        {"killed-ms", &options->killed_ms},       {"linger-ms", &options->linger_ms},
-        {"backoff-ms", &options->backoff_ms},     {"healthy-ms", &options->healthy_ms},
-        {"check-ms", &options->check_ms},         {"ready-ms", &options->ready_ms},
-        {"keepalive-ms", &options->keepalive_ms}, {"attach-delay-ms", &options->attach_delay_ms},
+        {"offer-ms", &options->offer_ms},
+        {"starting-ms", &options->starting_ms},
+        {"running-ms", &options->running_ms},
+        {"killing-ms", &options->killing_ms},
+        {"killed-ms", &options->killed_ms},
+        {"linger-ms", &options->linger_ms},
+        {"backoff-ms", &options->backoff_ms},
+        {"healthy-ms", &options->healthy_ms},
+        {"check-ms", &options->check_ms},
+        {"ready-ms", &options->ready_ms},
+        {"keepalive-ms", &options->keepalive_ms},
+        {"attach-delay-ms", &options->attach_delay_ms},
+        {"inactive-delay-ms", &options->inactive_delay_ms},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(numbers[i].name, name) == 0) {
@@ -91,6 +98,7 @@ static bool parse(int argc, char **argv, struct options *options, const char **l
         {"healthy-ms", required_argument, NULL, 'n'},
         {"check-ms", required_argument, NULL, 'n'},
         {"ready-ms", required_argument, NULL, 'n'},
+        {"inactive-delay-ms", required_argument, NULL, 'n'},
         {"keepalive-ms", required_argument, NULL, 'n'},
         {"attach-delay-ms", required_argument, NULL, 'n'},
         {NULL, 0, NULL, 0},

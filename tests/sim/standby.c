@@ -52,27 +52,50 @@ static void relay_failed(struct relay *relay)
     }
 }
 
-/* The leader's answer with the marks of having come through here. */
+static bool line_is(const char *line, size_t len, const char *name)
+{
+    size_t name_len = strlen(name);
+    return len > name_len && strncasecmp(line, name, name_len) == 0 && line[name_len] == ':';
+}
+
+/* One line of the leader's head, as a standby hands it on; what stands behind its own mark goes to last. */
+static void append_line(struct buf *answer, struct buf *last, const char *line, size_t len)
+{
+    struct buf *into = line_is(line, len, "Content-Type") || line_is(line, len, "Content-Length") ||
+                               line_is(line, len, "Content-Encoding") || line_is(line, len, "Transfer-Encoding")
+                           ? last
+                           : answer;
+    if (line_is(line, len, "Expires")) {
+        buf_puts(into, "Expires: Wed, 01 Jan 1800 00:00:00 GMT\r\n");
+        return;
+    }
+    if (len == 12 && strncmp(line, "Vary: Accept", 12) == 0) {
+        return;
+    }
+    bool is_lower = line_is(line, len, "X-Frame-Options") || line_is(line, len, "X-XSS-Protection");
+    for (size_t i = 0; i < len; i++) {
+        bool in_name = is_lower && !memchr(line, ':', i);
+        buf_putc(into, (char)(in_name && line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32 : line[i]));
+    }
+    buf_puts(into, strncmp(line, "HTTP/1.1 422 ", 13) == 0 ? "Unprocessable Entity\r\n" : "\r\n");
+}
+
 static void append_head(struct buf *answer, const char *head, size_t len, const struct sim *sim)
 {
+    cleanup_buf struct buf last = BUF_INIT;
     for (const char *line = head; line < head + len;) {
         const char *end = memmem(line, len - (size_t)(line - head), "\r\n", 2);
         size_t line_len = end ? (size_t)(end - line) : len - (size_t)(line - head);
-        if (strncasecmp(line, "X-Frame-Options", 15) == 0 || strncasecmp(line, "X-XSS-Protection", 16) == 0) {
-            for (size_t i = 0; i < line_len; i++) {
-                bool in_name = !memchr(line, ':', i);
-                buf_putc(answer, (char)(in_name && line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32 : line[i]));
-            }
-            buf_puts(answer, "\r\n");
-        } else if (strncmp(line, "Expires:", 8) == 0) {
-            buf_puts(answer, "Expires: Wed, 01 Jan 1800 00:00:00 GMT\r\n");
-        } else if (line_len > 0) {
-            buf_append(answer, line, line_len);
-            buf_puts(answer, "\r\n");
+        if (line_len > 0) {
+            append_line(answer, &last, line, line_len);
         }
         line += line_len + 2;
     }
-    buf_printf(answer, "X-Marathon-Via: 1.1 %s\r\n\r\n", sim->address);
+    buf_printf(answer, "X-Marathon-Via: 1.1 %s\r\n", sim->address);
+    if (!strstr(buf_text(&last), "Content-Type:")) {
+        buf_puts(answer, "Content-Type: none/none\r\n");
+    }
+    buf_printf(answer, "%s\r\n", buf_text(&last));
 }
 
 static void relay_done(struct relay *relay)

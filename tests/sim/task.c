@@ -407,7 +407,7 @@ static void task_cut_off(struct task *task)
     }
     events_instance(task, "Unreachable");
     if (app->inactive_after_ms > 0) {
-        task_wait(task, app->inactive_after_ms, task_inactive);
+        task_wait(task, app->inactive_after_ms + task->sim->options.inactive_delay_ms, task_inactive);
     }
 }
 
