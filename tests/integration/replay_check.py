@@ -60,7 +60,8 @@ for label in labels if sys.argv[6:7] == ["all"] else sys.argv[6:]:
         while not state["over"]:
             time.sleep(0.05)
             state = replay()
-        if not state["goes_on"]:
+        # On its way a recording in motion may answer with what its events have left behind; one that is stepped through never does.
+        if label == "end" and not state["goes_on"]:
             compare("by the events, " + label, answer(labels[-1]), 10)
         # The complete answer has the last word, whatever the events said after it was recorded.
         subprocess.run([slotctl, "-s", socket, "sync"], stdout=subprocess.DEVNULL)

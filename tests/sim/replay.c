@@ -259,12 +259,16 @@ bool replay_is_over(const struct replay *replay)
     return replay->now_ms >= replay->end_ms;
 }
 
+/* A real Marathon's answer never lags behind its events: one is due once all events before it are out, no sooner, no
+ * later. */
 const char *replay_apps(struct replay *replay, size_t *ret_len)
 {
     static const char none[] = "{\"apps\":[]}";
     const struct answer *newest = NULL;
-    for (size_t i = 0; i < replay->n_answers && replay->answers[i].ms <= replay->now_ms; i++) {
-        newest = &replay->answers[i];
+    for (size_t i = 0; replay->sent > 0 && i < replay->n_answers; i++) {
+        bool is_due =
+            replay->answers[i].ms <= replay->now_ms || bytes_by(replay, replay->answers[i].ms) <= replay->sent;
+        newest = is_due ? &replay->answers[i] : newest;
     }
     *ret_len = newest ? newest->len : sizeof(none) - 1;
     return newest ? newest->body : none;

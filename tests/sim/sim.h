@@ -336,7 +336,7 @@ void standby_forget(struct http_peer *peer);
 
 /* 0, or negative with the reason on stderr. speed: 0 as fast as possible, negative only by replay_until. */
 int replay_open(struct sim *sim, const char *folder, double speed);
-/* The newest recorded answer that is not later than the clock. */
+/* The newest recorded answer that is not later than the clock, or has no more events before it. */
 const char *replay_apps(struct replay *replay, size_t *ret_len);
 void replay_attach(struct http_peer *peer);
 /* Whether a blank line may be sent without cutting an event in two. */
