@@ -58,6 +58,7 @@ struct client {
     uv_timer_t *watch; /* notices silence */
     unsigned failures; /* in a row */
     uint64_t live_since_ms;
+    bool presumed; /* live only because no event came: the first one shows that the subscription is */
     uint64_t last_byte_ms;
     uint64_t random; /* state of the jitter */
 

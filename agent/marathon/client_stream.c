@@ -84,7 +84,9 @@ static void stream_become_live(struct client *client)
 
 static void stream_waited(uv_timer_t *timer)
 {
-    stream_become_live(timer->data);
+    struct client *client = timer->data;
+    client->presumed = true;
+    stream_become_live(client);
 }
 
 static void stream_event(void *arg, const char *name, const char *data, size_t len)
@@ -94,7 +96,8 @@ static void stream_event(void *arg, const char *name, const char *data, size_t l
         return; /* dropped by the owner while earlier events of these bytes were told */
     }
     client->events->on_event(client->arg, name, data, len);
-    if (client->phase == STREAM_OPEN) {
+    if (client->stream && (client->phase == STREAM_OPEN || client->presumed)) {
+        client->presumed = false;
         stream_become_live(client);
     }
 }
@@ -216,6 +219,7 @@ static void stream_connect(struct client *client)
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     client->phase = STREAM_CONNECTING;
+    client->presumed = false;
     client->detour = 0;
     client->last_byte_ms = uv_now(client->loop);
     client->parser = sse_parser_new(MARATHON_MAX_EVENT_BYTES, stream_event, client);

@@ -18,7 +18,7 @@ enum client_fetch_kind { CLIENT_FETCH_ALL, CLIENT_FETCH_APP };
 /* The client calls these from the loop, never from inside a client_*() call. */
 struct client_events {
     /* The stream is live: right after the first event of any kind was given to on_event, or 2 s after the answer's
-     * header without one. The owner sends its complete fetch now. */
+     * header without one, and then once more after the first event. The owner sends its complete fetch now. */
     void (*on_live)(void *arg, const char *endpoint);
     /* One event (slotd/marathon.h's sse_parser gives name and data). */
     void (*on_event)(void *arg, const char *name, const char *data, size_t len);

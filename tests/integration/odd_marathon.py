@@ -166,6 +166,23 @@ def events_alone_want_a_password():
         check("the new password is read by the stream itself", within(10, slotd.is_live))
 
 
+# ---- the stream ----
+
+def the_first_event_comes_late():
+    """After 2 s without one the stream counts as live, but what happened until the subscription was is in no event."""
+    class Slow(Marathon):
+        def events(self, request):
+            request.attach(after=3.5)
+            self.queue.get()
+
+    marathon = Slow()
+    marathon.put("/a", ["a1"])
+    with Slotd(marathon) as slotd:
+        check("an answer is asked for without an event", within(3.4, lambda: slotd.tasks() == ["a1"]))
+        marathon.put("/a", ["a1", "a2"])
+        check("and once more behind the first event", within(5, lambda: slotd.tasks() == ["a1", "a2"]))
+
+
 # ---- one app alone ----
 
 def an_app_comes_to_be_shortly_after_its_404():
@@ -297,7 +314,7 @@ def an_event_of_64_mb():
         check(f"memory is bounded, it had {peak} kB", peak < 60000)
 
 
-tests = [events_alone_want_a_password, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
+tests = [events_alone_want_a_password, the_first_event_comes_late, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
          failing_apps_do_not_put_off_complete_answers, failing_apps_do_not_undo_the_back_off,
          html_instead_of_json, half_a_json, a_stalled_answer, an_answer_unpacks_to_a_thousand_times_its_size, an_event_of_64_mb]
 for test in tests:
