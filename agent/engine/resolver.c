@@ -12,6 +12,7 @@
 #define RESOLVER_REFRESH_MS 30000
 #define RESOLVER_RETRY_MS 5000
 #define RESOLVER_TICK_MS 1000
+#define RESOLVER_FORGET_MAX 100 /* hosts forgotten in one go */
 
 struct host {
     struct resolver *resolver; /* NULL: the resolver was closed while the look-up ran */
@@ -154,27 +155,37 @@ static bool host_is_wanted(struct host *host)
     return kept.count > 0;
 }
 
+/* The one that has been due longest: in the table's order a few names that never answer would keep all others out. */
+static struct host *resolver_find_due(const struct resolver *resolver, uint64_t now)
+{
+    struct host *due = NULL;
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&resolver->hosts, &position))) {
+        struct host *host = entry->value;
+        if (!host->in_flight && host->next_ms <= now && (!due || host->next_ms < due->next_ms)) {
+            due = host;
+        }
+    }
+    return due;
+}
+
 /* Starts the look-ups that are due, never more than ENGINE_MAX_LOOKUPS at once. */
 static void resolver_work(struct resolver *resolver)
 {
     uint64_t now = uv_now(resolver->loop);
-    size_t position = 0;
-    struct table_entry *entry;
-    struct host *unwanted = NULL;
-    while (resolver->in_flight < ENGINE_MAX_LOOKUPS && (entry = table_next(&resolver->hosts, &position))) {
-        struct host *host = entry->value;
-        if (host->in_flight || host->next_ms > now) {
-            continue;
-        }
-        if (!host_is_wanted(host)) {
-            unwanted = host;
+    for (int forgotten = 0; resolver->in_flight < ENGINE_MAX_LOOKUPS && forgotten < RESOLVER_FORGET_MAX;) {
+        struct host *host = resolver_find_due(resolver, now);
+        if (!host) {
             break;
         }
-        host_look_up(host);
-    }
-    if (unwanted) {
-        table_remove(&resolver->hosts, unwanted->name);
-        host_free(unwanted);
+        if (host_is_wanted(host)) {
+            host_look_up(host);
+        } else {
+            table_remove(&resolver->hosts, host->name);
+            host_free(host);
+            forgotten++;
+        }
     }
 }
 
@@ -203,6 +214,7 @@ static struct host *resolver_add(struct resolver *resolver, const char *name)
     struct host *host = MEM_NEW(struct host);
     host->resolver = resolver;
     host->name = mem_strdup(name);
+    host->next_ms = uv_now(resolver->loop);
     table_init(&host->users, resolver->hosts.seed);
     table_put(&resolver->hosts, host->name, host);
     if (!uv_is_active((uv_handle_t *)resolver->tick)) {
