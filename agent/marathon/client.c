@@ -109,7 +109,9 @@ static void easy_set_protocols(CURL *easy)
 static void easy_set_tls(CURL *easy, const struct config_marathon *config)
 {
     if (config->ca_file[0]) {
+        /* That one authority, not the system's beside it: libcurl has a folder of those by default. */
         curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
     if (config->cert_file[0]) {
         curl_easy_setopt(easy, CURLOPT_SSLCERT, config->cert_file);
