@@ -82,6 +82,7 @@ static bool fetch_try_again(struct client_fetch *fetch, CURL *easy, int err, str
         return false;
     }
     if (!err && client_is_redirect(fetch->status) && !fetch->redirect) {
+        buf_puts(why, ": ");
         fetch->redirect = client_check_redirect(client, easy, why);
         if (fetch->redirect) {
             return true;
