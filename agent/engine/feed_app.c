@@ -92,10 +92,14 @@ static int feed_app_data(void *arg, const char *data, size_t len)
 static void feed_app_parsed(struct engine *engine, struct feed_app *single)
 {
     struct marathon_app *app = NULL;
+    cleanup_free char *id = NULL;
     cleanup_buf struct buf why = BUF_INIT;
-    int err = marathon_app_parse(buf_text(&single->body), single->body.len, &app, NULL, &why);
+    int err = marathon_app_parse(buf_text(&single->body), single->body.len, &app, &id, &why);
     if (err) {
         log_warning("marathon", "the answer for app %s is not usable: %s", single->id, buf_text(&why));
+        if (id && strcmp(id, single->id) == 0) {
+            cluster_put_malformed_single(engine->feed.cluster, single->stamp, id, buf_text(&why));
+        }
     } else if (strcmp(app->id, single->id) != 0) {
         log_warning("marathon", "asked for app %s and got %s: left aside", single->id, app->id);
         marathon_app_free(app);

@@ -184,9 +184,8 @@ void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct mara
     app_listed(cluster, stamp, app);
 }
 
-void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const char *id, const char *why)
+void cluster_put_malformed_single(struct cluster *cluster, uint64_t stamp, const char *id, const char *why)
 {
-    count_listed(cluster, stamp);
     struct known_app *app = app_note_listed(cluster, stamp, id);
     if (!app) {
         return;
@@ -196,11 +195,21 @@ void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const ch
         app->tasks[i]->listed = stamp;
         cluster_task_found(cluster, app->tasks[i]);
     }
+    if (app->has_definition) {
+        /* The last good definition stays in use, also for tasks that wait for the broken one: they may soon be all. */
+        cluster_end_waiting(cluster, app, stamp);
+    }
     if (!app->problem || strcmp(app->problem, why) != 0) {
         free(app->problem);
         app->problem = mem_strdup(why);
         cluster_mark_dirty(cluster, app);
     }
+}
+
+void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const char *id, const char *why)
+{
+    count_listed(cluster, stamp);
+    cluster_put_malformed_single(cluster, stamp, id, why);
 }
 
 static bool app_has_newer_event(const struct known_app *app, uint64_t stamp)

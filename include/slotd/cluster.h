@@ -37,9 +37,11 @@ uint64_t cluster_begin_single(struct cluster *cluster);
 /* One app as listed by the answer to the request with that stamp. Takes ownership of app. Applied at once: what is
  * listed is an explicit statement, even when the rest of the answer never comes. */
 void cluster_put_listed_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);
-/* An app that the answer lists in a form that does not parse: it counts as listed, keeps its last good state, and why
- * is kept as its problem until a good definition comes. id may be unknown to the cluster. */
+/* An app that an answer, also one for it alone, lists in a form that does not parse: it counts as listed, keeps its
+ * last good state, tasks of the broken version serve by its last good definition, and why is kept as its problem until
+ * a good definition comes. id may be unknown to the cluster. */
 void cluster_put_malformed_app(struct cluster *cluster, uint64_t stamp, const char *id, const char *why);
+void cluster_put_malformed_single(struct cluster *cluster, uint64_t stamp, const char *id, const char *why);
 
 enum cluster_verdict {
     CLUSTER_GOOD,        /* nothing is missing */

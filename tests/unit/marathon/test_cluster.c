@@ -341,6 +341,25 @@ START_TEST(a_malformed_app_keeps_its_last_good_state)
 }
 END_TEST
 
+START_TEST(a_task_of_a_malformed_version_serves_by_the_last_good_definition)
+{
+    answer("/a", "1", "x");
+    ck_assert_int_eq(status("/a", "y", "2", "RUNNING"), CLUSTER_FETCH_APP);
+    ck_assert_str_eq(believed("/a"), "x y?");
+    cluster_put_malformed_single(cluster, cluster_begin_single(cluster), "/a", "it is broken");
+    ck_assert_str_eq(believed("/a"), "x y");
+    ck_assert_str_eq(version_of("/a"), "1");
+}
+END_TEST
+
+START_TEST(without_a_good_definition_tasks_wait_on)
+{
+    status("/a", "y", "2", "RUNNING");
+    cluster_put_malformed_single(cluster, cluster_begin_single(cluster), "/a", "it is broken");
+    ck_assert_str_eq(believed("/a"), "y?");
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("cluster");
@@ -374,6 +393,8 @@ static Suite *make_suite(void)
         an_app_deleted_and_created_again_lives,
         an_app_whose_listing_is_older_than_its_end_stays_ended,
         a_malformed_app_keeps_its_last_good_state,
+        a_task_of_a_malformed_version_serves_by_the_last_good_definition,
+        without_a_good_definition_tasks_wait_on,
     };
     tcase_add_checked_fixture(tests, setup, teardown);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
