@@ -3,6 +3,8 @@
 #include "slotd/log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +30,7 @@ static struct {
     enum log_format format;
     enum log_level level;
     bool journal;
+    size_t lost; /* lines, since the last that was written */
     log_hook *hook;
     void *hook_arg;
 } log_state = {.format = LOG_FORMAT_TEXT, .level = LOG_LEVEL_INFO};
@@ -112,13 +115,37 @@ static void log_append_text(struct buf *line, enum log_level level, const char *
     buf_printf(line, "%s: %s\n", subsystem, message);
 }
 
-/* A log that cannot be written is no reason to stop or to wait. */
-static void log_put_line(const struct buf *line)
+/* Whether a part of at most PIPE_BUF bytes can be written without waiting for a reader. */
+static bool log_has_room(void)
 {
-    ssize_t written;
-    do {
-        written = write(STDERR_FILENO, line->data, line->len);
-    } while (written < 0 && errno == EINTR);
+    struct pollfd target = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&target, 1, 0) > 0 && (target.revents & POLLOUT);
+}
+
+/* A log that cannot be written is no reason to stop or to wait. Returns whether all of the line is written. */
+static bool log_put_line(const struct buf *line)
+{
+    size_t done = 0;
+    while (done < line->len && log_has_room()) {
+        size_t part = line->len - done < PIPE_BUF ? line->len - done : PIPE_BUF;
+        ssize_t written = write(STDERR_FILENO, line->data + done, part);
+        if (written < 0 && errno != EINTR) {
+            return false;
+        }
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return done == line->len;
+}
+
+static bool log_put(enum log_level level, const char *subsystem, const char *message)
+{
+    cleanup_buf struct buf line = BUF_INIT;
+    if (log_state.format == LOG_FORMAT_JSON) {
+        log_append_json(&line, level, subsystem, message);
+    } else {
+        log_append_text(&line, level, subsystem, message);
+    }
+    return log_put_line(&line);
 }
 
 static void log_emit(enum log_level level, const char *subsystem, const char *message)
@@ -127,13 +154,15 @@ static void log_emit(enum log_level level, const char *subsystem, const char *me
         log_state.hook(log_state.hook_arg, level, subsystem, message);
         return;
     }
-    cleanup_buf struct buf line = BUF_INIT;
-    if (log_state.format == LOG_FORMAT_JSON) {
-        log_append_json(&line, level, subsystem, message);
-    } else {
-        log_append_text(&line, level, subsystem, message);
+    if (log_state.lost > 0 && log_has_room()) {
+        char text[96];
+        snprintf(text, sizeof(text), "%zu lines before this one are lost: their reader was too slow", log_state.lost);
+        log_state.lost = 0;
+        (void)log_put(LOG_LEVEL_WARNING, "log", text);
     }
-    log_put_line(&line);
+    if (!log_put(level, subsystem, message)) {
+        log_state.lost++;
+    }
 }
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)

@@ -149,6 +149,35 @@ static void take_line(void *arg, enum log_level level, const char *subsystem, co
     snprintf(arg, 100, "%d %s %s", level, subsystem, text);
 }
 
+START_TEST(a_reader_that_does_not_read_holds_up_nothing)
+{
+    enum { LINES = 2000 };
+    static char text[1 << 20];
+    int ends[2];
+    unsetenv("JOURNAL_STREAM");
+    ck_assert_int_eq(pipe(ends), 0);
+    saved_stderr = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(ends[1], STDERR_FILENO), 0);
+    log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+    for (int i = 0; i < LINES; i++) {
+        log_info("test", "line %d of those that fill the pipe and then some", i);
+    }
+    ssize_t first = read(ends[0], text, sizeof(text) - 1);
+    log_info("test", "read again");
+    ssize_t second = read(ends[0], text + first, sizeof(text) - 1 - (size_t)first);
+    ck_assert_int_ge(dup2(saved_stderr, STDERR_FILENO), 0);
+    close(saved_stderr);
+    close(ends[0]);
+    close(ends[1]);
+    ck_assert_int_gt(first, 4096);
+    ck_assert_int_gt(second, 0);
+    check_matches(text, "info test: line 0 of those");
+    check_matches(text + first,
+                  "^" TIME " warning log: [0-9]+ lines before this one are lost: their reader was too slow\n" TIME
+                  " info test: read again\n$");
+}
+END_TEST
+
 START_TEST(hook_takes_the_lines)
 {
     char line[100] = "";
@@ -173,6 +202,7 @@ static Suite *log_suite(void)
     tcase_add_test(tests, lines_above_the_level_are_dropped);
     tcase_add_test(tests, one_line_is_one_line_and_bounded);
     tcase_add_test(tests, errno_is_kept);
+    tcase_add_test(tests, a_reader_that_does_not_read_holds_up_nothing);
     tcase_add_test(tests, hook_takes_the_lines);
     suite_add_tcase(suite, tests);
     return suite;
