@@ -166,6 +166,32 @@ static void daemon_terminated(uv_signal_t *signal, int number)
     daemon_stop(signal->data);
 }
 
+/* What is set and does nothing yet, so that nobody believes it is in use. */
+static void daemon_warn_of_later(const struct config *config)
+{
+    const struct {
+        const char *name;
+        bool is_set;
+    } later[] = {
+        {"mapping.vocabulary = \"marathon-lb\"", config->mapping.vocabulary == CONFIG_VOCABULARY_MARATHON_LB},
+        {"mapping.groups", config->mapping.groups.count > 0},
+        {"mapping.strict", config->mapping.strict},
+        {"mapping.script", config->mapping.script[0] != '\0'},
+        {"spoe.listen", config->spoe.listen[0] != '\0'},
+        {"control.http", config->control.http[0] != '\0'},
+    };
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        if (later[i].is_set) {
+            log_warning("config", "%s has no effect in this version", later[i].name);
+        }
+    }
+    for (size_t i = 0; i < config->n_haproxy; i++) {
+        if (config->haproxy[i].maps_dir[0]) {
+            log_warning("config", "haproxy.maps_dir of %s has no effect in this version", config->haproxy[i].name);
+        }
+    }
+}
+
 /* Each finding is a line of its own, as `slotd -t` has it. */
 static void daemon_refuse(const char *why)
 {
@@ -193,6 +219,7 @@ static int daemon_reload(struct daemon *daemon, struct buf *why)
     }
     config_free(daemon->config);
     daemon->config = fresh;
+    daemon_warn_of_later(fresh);
     return 0;
 }
 
@@ -251,6 +278,7 @@ static int daemon_run(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
     log_notice("slotd", "version " PACKAGE_VERSION " starts");
+    daemon_warn_of_later(daemon->config);
     int err = daemon_start(daemon);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);

@@ -68,6 +68,9 @@ kill -HUP "$slotd_pid"
 await "a good one is taken" 10 rule_is Host:web.other
 await "slots serve as before" 10 slots_are backend-web ready 2
 equal "no command was sent for it" "$commands" "$(count_commands)"
+sed 's|domain = "test"|vocabulary = "marathon-lb"|' "$work/good.conf" >"$work/slotd.conf"
+kill -HUP "$slotd_pid"
+await "a key that does nothing yet is told" 10 grep -q 'warning config: mapping.vocabulary = "marathon-lb" has no effect' "$work/slotd.log"
 cli "show servers state" >"$work/before"
 stop_slotd
 equal "exit code at SIGTERM" 0 $?
