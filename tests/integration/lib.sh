@@ -163,5 +163,10 @@ start_load() { # HOST [OPTION...]
     load_pid=$!
     pids="$pids $load_pid"
 }
-stop_load() { kill -TERM "$load_pid"; wait "$load_pid"; }
+stop_load() {
+    kill -TERM "$load_pid"
+    wait "$load_pid"
+    # Its number may soon be another process's.
+    pids=$(for pid in $pids; do [ "$pid" = "$load_pid" ] || printf '%s ' "$pid"; done)
+}
 load_value() { python3 -c "import json; print(json.load(open('$work/load.json'))['$1'])"; }
