@@ -12,59 +12,22 @@ Left out, and why:
 - Kinds of events that depend on other clients (event_stream_attached, _detached) count by shape only.
 - failed_health_check_event comes once for each failed probe of a real task; the simulator says it once for each change."""
 import concurrent.futures
-import http.client
 import json
 import os
 import re
-import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 
-SIM = sys.argv[1]
-RECORDINGS = sys.argv[2]
+import shapes_http
+from shapes_common import (RECORDINGS, REQUEST, TASK, Result, Simulator, Tap, compare_heads, difference, parse_file, parse_stream, read_steps,
+                           shape, type_of)
+
 SCENARIOS = ["02-bridge-docker", "03-host-network", "04-container-network", "05-scale", "07-kill-task", "08-failures", "09-readiness",
              "10-suspend-delete", "12-health"]
 TIMES = ["--offer-ms", "400", "--backoff-ms", "1500", "--check-ms", "150", "--healthy-ms", "200", "--inactive-delay-ms", "60000"]
-# Data, not form: their keys are the user's.
-MAPS = {"labels", "env"}
-MAX_GAP = 0.8
 # Times that the recorded apps gave their tasks, by five.
 TASK_TIME = re.compile(r'("SIM_[A-Z_]+_MS": ")(\d+)')
-
-
-class Result:
-    def __init__(self, name):
-        self.name, self.passed, self.failures = name, 0, []
-
-    def equal(self, what, wanted, got):
-        if wanted == got:
-            self.passed += 1
-        else:
-            self.failures.append("%s: %s: recorded %s, simulator %s" % (self.name, what, wanted, got))
-
-
-# ---- shapes: a set of (path, type) ----
-
-def type_of(value):
-    return {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null", list: "array", dict: "object"}[type(value)]
-
-
-def shape(value, path="", into=None):
-    into = set() if into is None else into
-    into.add((path, type_of(value)))
-    if isinstance(value, list):
-        for item in value:
-            shape(item, path + "[]", into)
-    elif isinstance(value, dict) and path.rsplit(".", 1)[-1] not in MAPS:
-        for key, item in value.items():
-            shape(item, path + "." + key, into)
-    return into
-
-
-def difference(a, b):
-    return sorted("%s %s" % item for item in a - b)
 
 
 class Shapes:
@@ -138,25 +101,6 @@ def take_event(shapes, name, event):
     shapes.add(("event", name, more, app if name in ("api_post_event", "add_health_check_event", "failed_health_check_event") else "", uri), event)
 
 
-# ---- streams ----
-
-FRAME = re.compile(rb"event: ([a-z_]+)\r\ndata: (\{[^\r\n]*\})\r\n\r\n|\r\n")
-
-
-def parse_stream(raw):
-    """The events; None when the framing is not Marathon's."""
-    events, position = [], 0
-    while position < len(raw):
-        match = FRAME.match(raw, position)
-        if not match:
-            rest = raw[position:]
-            return events, rest if b"\r\n\r\n" in rest else b""
-        if match.group(1):
-            events.append((match.group(1).decode(), json.loads(match.group(2))))
-        position = match.end()
-    return events, b""
-
-
 def life_of_instances(events):
     """For each instance what was said of it, in order; instances in no order."""
     lives = {}
@@ -178,108 +122,7 @@ def life_of_deployments(events):
     return sorted(", ".join(life) for life in lives.values())
 
 
-# ---- requests ----
-
-def parse_file(path):
-    head, _, body = open(path, "rb").read().partition(b"\r\n\r\n")
-    return head.decode("latin-1"), body
-
-
-def head_names(head):
-    return [line.split(":")[0] for line in head.split("\r\n")[1:] if line]
-
-
-class Client:
-    def __init__(self, port):
-        self.port = port
-
-    def request(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.putrequest(method, path, skip_accept_encoding=True)
-        for name, value in {"Accept": "*/*", **(headers or {})}.items():
-            if value is not None:
-                connection.putheader(name, value)
-        if body is not None:
-            connection.putheader("Content-Length", str(len(body.encode())))
-        connection.endheaders(body.encode() if body is not None else None)
-        answer = connection.getresponse()
-        data = answer.read()
-        head = "HTTP/1.1 %d %s\r\n" % (answer.status, answer.reason) + "".join("%s: %s\r\n" % item for item in answer.getheaders())
-        connection.close()
-        return head, data
-
-    def json(self, path):
-        return json.loads(self.request("GET", path)[1])
-
-
-def compare_heads(result, name, wanted, got):
-    # A real Marathon ends the line of a 422 without a reason.
-    result.equal(name + ", status", wanted.split("\r\n")[0].strip(), got.split("\r\n")[0].strip())
-    result.equal(name + ", headers", head_names(wanted), head_names(got))
-
-
-class Simulator:
-    def __init__(self, *options):
-        self.process = subprocess.Popen([SIM, "--host", "127.0.0.1,127.0.0.2,127.0.0.3", *options], stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
-        self.client = Client(self.port)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
-
-class Tap:
-    """Reads an event stream with a bare socket: its head and its bytes as they are."""
-
-    def __init__(self, port, path="/v2/events", headers=""):
-        import socket
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.sendall(("GET %s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n%s\r\n" % (path, headers)).encode())
-        self.raw = b""
-        self.thread = threading.Thread(target=self.read, daemon=True)
-        self.thread.start()
-
-    def read(self):
-        while True:
-            try:
-                data = self.socket.recv(65536)
-            except OSError:
-                return
-            if not data:
-                return
-            self.raw += data
-
-    def close(self):
-        import socket
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.thread.join()
-        head, _, body = self.raw.partition(b"\r\n\r\n")
-        return head.decode(), body
-
-
 # ---- a scenario's steps, taken again ----
-
-STEP = re.compile(r"(\d+):(\d+):(\d+\.\d+) (.*)")
-REQUEST = re.compile(r"(GET|HEAD|POST|PUT|DELETE) (\S+) (?:body=(.*?))? ?(-u \S+)? ?(-H .*?)? ?-> HTTP/1.1 (.*?)(?: \(([^ ]*)\))?$")
-TASK = re.compile(r"[a-z_]+\.instance-[0-9a-f-]+(?:\._app\.\d+)?")
-
-
-def read_steps(folder):
-    steps, last = [], None
-    for line in open(os.path.join(folder, "steps.log")):
-        match = STEP.match(line.rstrip("\n"))
-        if match:
-            now = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
-            steps.append((min(max(now - last, 0), MAX_GAP) if last else 0, match[4]))
-            last = now
-        if line[13:].startswith("cleanup"):
-            break
-    return steps
-
 
 class Scenario:
     def __init__(self, name, sim, result):
@@ -412,103 +255,10 @@ def run_scenario(name):
     return result
 
 
-# ---- errors, a standby, subscribers ----
-
-# A field that is unknown is refused with a message about another one; the simulator takes it.
-NOT_SIMULATED = {"400-unknown-field.http"}
-# Texts that hold what this run cannot have: paths and ids are the same, only a parser's words are not.
-OTHER_TEXT = {"400-bad-json.http"}
-
-
-def compare_answer(result, name, wanted, wanted_body, head, data):
-    compare_heads(result, name, wanted, head)
-    if wanted_body.startswith((b"{", b"[", b'"')):
-        result.equal(name + ", body's form", sorted(shape(json.loads(wanted_body))), sorted(shape(json.loads(data))))
-        if name not in OTHER_TEXT and b"message" in wanted_body:
-            result.equal(name + ", body", json.loads(wanted_body), json.loads(data))
-    else:
-        result.equal(name + ", body", wanted_body, data)
-
-
-def run_errors(name):
-    import base64
-    result = Result(name)
-    folder = os.path.join(RECORDINGS, name)
-    encoded = base64.b64encode(b"admin:s3cret").decode()
-    with Simulator("--basic", encoded) as sim:
-        for _, step in read_steps(folder):
-            match = REQUEST.match(step)
-            method, path, body, user, header, _, file = match.groups()
-            if not os.path.exists(os.path.join(folder, file)) or file in NOT_SIMULATED:
-                continue
-            headers = dict([header[3:].split(": ")]) if header else {}
-            if user:
-                headers["Authorization"] = "Basic " + base64.b64encode(user[3:].encode()).decode()
-            compare_answer(result, file, *parse_file(os.path.join(folder, file)), *sim.client.request(method, path, body, headers))
-    with Simulator() as sim:
-        for file, method, path, accept in (("head-apps.http", "HEAD", "/v2/apps", "*/*"), ("head-ping.http", "HEAD", "/ping", "*/*"),
-                                           ("ping-json.http", "GET", "/ping", "application/json"), ("root.http", "GET", "/", "*/*"),
-                                           ("v2.http", "GET", "/v2", "*/*")):
-            compare_answer(result, file, *parse_file(os.path.join(folder, file)), *sim.client.request(method, path, None, {"Accept": accept}))
-        sim.client.request("PUT", "/v2/apps//x", '{"instances": 1}')
-        head, _ = sim.client.request("GET", "/v2/apps", None, {"Accept-Encoding": "gzip"})
-        compare_heads(result, "gzip", open(os.path.join(folder, "apps-gzip.headers"), newline="").read(), head)
-    return result
-
-
-def run_standby(name):
-    result = Result("standby")
-    folder = os.path.join(RECORDINGS, name)
-    sse = {"Accept": "text/event-stream"}
-    requests = [("apps", "GET", "/v2/apps", None, {}), ("deployments", "GET", "/v2/deployments", None, {}), ("info", "GET", "/v2/info", None, {}),
-                ("leader", "GET", "/v2/leader", None, {}), ("ping", "GET", "/ping", None, {}), ("root", "GET", "/", None, {}),
-                ("404", "GET", "/v2/apps//nope", None, {}), ("post", "POST", "/v2/apps", "{}", {}),
-                ("events-302", "GET", "/v2/events?event_type=status_update_event", None, sse), ("events-302-noaccept", "GET", "/v2/events", None, {}),
-                ("loop", "GET", "/v2/apps", None, {"X-Marathon-Via": "1.1 127.0.0.1:1"})]
-    with Simulator() as leader, Simulator("--leader", "http://127.0.0.1:%d" % leader.port) as standby:
-        for name, method, path, body, headers in requests:
-            wanted, wanted_body = parse_file(os.path.join(folder, "standby-%s.http" % name))
-            head, data = standby.client.request(method, path, body, headers)
-            wanted_body = b'{"apps":[]}' if name == "apps" else wanted_body
-            compare_answer(result, "standby-" + name, wanted, wanted_body, head, data)
-        leader.process.kill()
-        leader.process.wait()
-        statuses = [standby.client.request("GET", "/v2/apps")[0].split("\r\n")[0] for _ in range(4)]
-        result.equal("a leader that is gone", ["HTTP/1.1 502 Connection to leader refused.", "HTTP/1.1 500 Server Error"] * 2, statuses)
-    return result
-
-
-def run_subscribers(name):
-    result = Result(name)
-    folder = os.path.join(RECORDINGS, name)
-    accepts = {"any": "*/*", "json": "application/json", "list": "text/event-stream, */*;q=0.1", "none": None, "upper": "TEXT/EVENT-STREAM"}
-    with Simulator() as sim:
-        for variant, accept in accepts.items():
-            recorded = open(os.path.join(folder, "variant-accept-%s.raw" % variant), "rb").read()
-            wanted, _, wanted_body = recorded.partition(b"\r\n\r\n")
-            head, data = sim.client.request("GET", "/v2/events", None, {"Accept": accept})
-            compare_answer(result, "accept-" + variant, wanted.decode(), wanted_body, head, data)
-        for path, wanted in (("/v2/events", 2), ("/v2/events?event_type=event_stream_attached", 1), ("/v2/events?event_type=a,b", 0),
-                             ("/v2/events?event_type=event_stream_attached&event_type=app_terminated_event", 2)):
-            tap = Tap(sim.port, path, "Accept-Encoding: gzip\r\n")
-            time.sleep(0.1)
-            sim.client.request("PUT", "/v2/apps//x", '{"instances": 0}')
-            sim.client.request("DELETE", "/v2/apps//x")
-            time.sleep(0.1)
-            head, raw = tap.close()
-            names = {n for n, _ in parse_stream(raw)[0]}
-            result.equal(path, wanted, len(names & {"event_stream_attached", "app_terminated_event"}))
-            result.equal(path + ", never packed", False, "encoding" in head.lower())
-    return result
-
-
-RUNS = {"15-auth-and-errors": run_errors, "14-restart-failover": run_standby, "16-sse-behaviour": run_subscribers}
-
-
 def main():
-    names = sys.argv[3:] or SCENARIOS + list(RUNS)
+    names = sys.argv[3:] or SCENARIOS + list(shapes_http.RUNS)
     with concurrent.futures.ThreadPoolExecutor(max_workers=len(names)) as pool:
-        results = list(pool.map(lambda name: RUNS.get(name, run_scenario)(name), names))
+        results = list(pool.map(lambda name: shapes_http.RUNS.get(name, run_scenario)(name), names))
     for result in results:
         for failure in result.failures:
             print("FAILED: " + failure)
