@@ -133,6 +133,9 @@ while True:
 PY
 }
 
+# Every server as HAProxy shows it, without the seconds since its last change.
+servers() { cli "show servers state" | cut -d' ' -f1-8,10-; }
+
 write_slotd_conf() {
     cat >"$work/slotd.conf" <<CONF
 marathon = { endpoints = [ ${endpoints:-\"$marathon\"} ]; resync_interval = "${resync:-60s}"; ${marathon_extra:-} };

@@ -50,13 +50,15 @@ for endpoint in service["endpoints"]:
 PY
 
 # A restart with nothing changed sends not one changing command: slotd's own count and HAProxy's row stay the same.
-cli "show servers state" >"$work/before"
+servers >"$work/before"
 stop_slotd
 start_slotd
 await "in step again" 10 status_is_good
 check "sync after the restart" ctl sync
 commands=$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])')
 equal "commands after a restart" 0 "$commands"
+servers >"$work/after"
+check "HAProxy's servers after a restart" cmp "$work/before" "$work/after"
 
 for form in "-o json" -ojson "--output json" --output=json; do
     # shellcheck disable=SC2086

@@ -71,9 +71,9 @@ equal "no command was sent for it" "$commands" "$(count_commands)"
 sed 's|domain = "test"|vocabulary = "marathon-lb"|' "$work/good.conf" >"$work/slotd.conf"
 kill -HUP "$slotd_pid"
 await "a key that does nothing yet is told" 10 grep -q 'warning config: mapping.vocabulary = "marathon-lb" has no effect' "$work/slotd.log"
-cli "show servers state" >"$work/before"
+servers >"$work/before"
 stop_slotd
 equal "exit code at SIGTERM" 0 $?
 check "the socket is gone" [ ! -e "$work/slotd.sock" ]
-cli "show servers state" >"$work/after"
+servers >"$work/after"
 check "HAProxy is as it was" cmp "$work/before" "$work/after"

@@ -48,7 +48,7 @@ kill -CONT "$sim_pid"
 await "good again" 15 status_is_good
 
 # Hostile events: nothing reaches HAProxy, nothing crashes.
-cli "show servers state" | cut -d' ' -f1-8,10- >"$work/before"
+servers >"$work/before"
 event() { printf "$1" | curl -sf -X POST --data-binary @- "$marathon/sim/event" >/dev/null; }
 event 'event: status_update_event\ndata: {"taskId":"x;y","taskStatus":"TASK_RUNNING","appId":"/web","host":"127.0.0.1; disable server","ports":[80],"version":"1"}\n\n'
 event 'event: status_update_event\ndata: {"taskId":"t1","taskStatus":"TASK_RUNNING","appId":"/web","host":"a b\\n","ports":["80"],"version":1}\n\n'
