@@ -51,7 +51,8 @@ struct json_object *map_output_service(const struct service *service, const stru
     for (size_t p = 0; p < service->n_parts; p++) {
         for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
             const struct endpoint *endpoint = &service->parts[p]->endpoints[e];
-            if (endpoint->phase != ENDPOINT_GONE) {
+            bool is_kept = !endpoint->kept_only || places->slot(places->arg, service, service->parts[p], endpoint);
+            if (endpoint->phase != ENDPOINT_GONE && is_kept) {
                 json_object_array_add(endpoints, render_endpoint(service, service->parts[p], endpoint, places));
             }
         }

@@ -51,6 +51,7 @@ static size_t service_collect(struct engine *engine, const struct service *servi
                 .address = mem_strdup(address),
                 .port = (uint16_t)endpoint->port,
                 .drain = endpoint->phase == ENDPOINT_DRAIN,
+                .kept_only = endpoint->kept_only,
                 .gone = gone,
             };
             weights[count++] = endpoint->weight;

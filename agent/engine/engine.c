@@ -42,25 +42,33 @@ bool engine_is_confident(const struct engine *engine)
 
 /* ---- from dirty apps to dirty backends ---- */
 
-static bool engine_admit_task(void *arg, const struct marathon_task *task)
+static enum mapper_standing engine_judge_task(void *arg, const struct marathon_task *task)
 {
-    const struct engine *engine = arg;
-    return !cluster_task_waits(engine->feed.cluster, task->id);
+    static const enum mapper_standing standings[] = {
+        [CLUSTER_TASK_LISTED] = MAPPER_TASK_PLAIN,
+        [CLUSTER_TASK_UNLISTED] = MAPPER_TASK_UNLISTED,
+        [CLUSTER_TASK_FRESH] = MAPPER_TASK_FRESH,
+    };
+    const struct cluster *cluster = ((const struct engine *)arg)->feed.cluster;
+    return cluster_task_waits(cluster, task->id) ? MAPPER_TASK_WAITS
+                                                 : standings[cluster_task_standing(cluster, task->id)];
 }
 
 static void engine_map_app(struct engine *engine, const struct cluster_view *view)
 {
     struct app_mapping *mapping = NULL;
     if (view->removed || (!view->has_definition && !view->problem)) {
+        readiness_forget(engine->readiness, view->app->id);
         services_remove_app(engine->services, view->app->id);
         return;
     }
     if (view->has_definition) {
-        mapper_map_app(engine->mapper, view->app, MAPPER_LIVE, engine_now_ms(), engine_admit_task, engine, &mapping);
+        mapper_map_app(engine->mapper, view->app, MAPPER_LIVE, engine_now_ms(), engine_judge_task, engine, &mapping);
     } else {
         mapping = MEM_NEW(struct app_mapping);
         mapping->app = mem_strdup(view->app->id);
     }
+    readiness_note(engine->readiness, mapping);
     if (view->problem) {
         problem_list_add(
             &mapping->problems, view->app->id, NULL, "", "app-malformed", "its definition cannot be read, %s: %s",
@@ -203,6 +211,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->seed = options->seed;
     engine->mapper = mapper;
     engine->services = services_new(options->seed);
+    engine->readiness = readiness_new(engine);
     engine->resolver = resolver_new(loop, options->seed, engine_host_changed, engine_host_in_use, engine);
     engine->started_ms = engine_now_ms();
     engine->turn = MEM_NEW(uv_prepare_t);
@@ -237,6 +246,7 @@ void engine_close(struct engine *engine)
         edge_close(engine->edges[i]);
     }
     free(engine->edges);
+    readiness_close(engine->readiness);
     resolver_close(engine->resolver);
     services_free(engine->services);
     mapper_free(engine->mapper);

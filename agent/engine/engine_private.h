@@ -55,6 +55,20 @@ const char *resolver_get(struct resolver *resolver, const char *host, const char
 const char *resolver_peek(const struct resolver *resolver, const char *host, char canonical[SLOTS_MAX_ADDRESS]);
 void resolver_close(struct resolver *resolver);
 
+/* ---- readiness: apps with tasks that are not ready yet (mapping.respect_readiness_checks) ---- */
+
+struct readiness;
+struct readiness *readiness_new(struct engine *engine);
+void readiness_close(struct readiness *readiness);
+/* The app was mapped: while tasks of it are not ready it is asked about, and mapped again when one becomes old enough.
+ */
+void readiness_note(struct readiness *readiness, const struct app_mapping *mapping);
+void readiness_forget(struct readiness *readiness, const char *id);
+/* The answer for that app alone has come, or failed. */
+void readiness_answered(struct readiness *readiness, const char *id);
+/* What is under way will not be answered. */
+void readiness_cancel(struct readiness *readiness);
+
 /* ---- edge: one HAProxy in our care ---- */
 
 struct edge_backend {
@@ -180,6 +194,7 @@ struct engine {
     struct mapper *mapper;
     struct services *services;
     struct resolver *resolver;
+    struct readiness *readiness;
     struct feed feed;
     struct edge **edges;
     size_t n_edges;
@@ -217,6 +232,7 @@ void feed_confirm_soon(struct engine *engine);
 /* Asks for one app alone: one request in flight for an app, and none shortly after it was not there. What is asked for
  * meanwhile is asked once more afterwards. */
 void feed_fetch_app(struct engine *engine, const char *id);
+bool feed_is_fetching_app(const struct engine *engine, const char *id);
 void feed_apps_init(struct engine *engine);
 /* Drops the fetches of single apps. */
 void feed_apps_stop(struct feed *feed);

@@ -262,6 +262,7 @@ void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_co
         .next_service = feed_next_service,
         .arg = engine,
         .n_haproxies = engine->config->n_haproxy,
+        .wants_results = engine->config->mapping.respect_readiness_checks,
     };
 }
 
@@ -305,6 +306,7 @@ static void feed_stop_fetches(struct feed *feed)
 void feed_stop_client(struct engine *engine)
 {
     feed_stop_fetches(&engine->feed);
+    readiness_cancel(engine->readiness);
     if (engine->feed.client) {
         client_close(engine->feed.client);
         engine->feed.client = NULL;

@@ -124,6 +124,7 @@ static void feed_app_done(void *arg, int err, long status, const char *why)
         /* What it would have told comes with the next complete answer, which follows soon. */
         feed_confirm_soon(engine);
     }
+    readiness_answered(engine->readiness, single->id);
     if (single->again) {
         /* After a 404 that only asks to be fetched once that is forgotten. */
         feed_fetch_app(engine, single->id);
@@ -153,6 +154,11 @@ void feed_fetch_app(struct engine *engine, const char *id)
     single->stamp = cluster_begin_single(feed->cluster);
     table_put(&feed->single, single->id, single);
     single->fetch = client_fetch_start(feed->client, CLIENT_FETCH_APP, single->id, &events, single);
+}
+
+bool feed_is_fetching_app(const struct engine *engine, const char *id)
+{
+    return table_get(&engine->feed.single, id) != NULL;
 }
 
 /* ---- life ---- */

@@ -374,7 +374,7 @@ static void problems_of_endpoint(const struct engine *engine, const struct edge_
 {
     char canonical[SLOTS_MAX_ADDRESS];
     cleanup_free char *key = endpoint_key(part, endpoint);
-    if (endpoint->phase != ENDPOINT_READY || slots_find_endpoint(backend->slots, key) >= 0) {
+    if (endpoint->phase != ENDPOINT_READY || endpoint->kept_only || slots_find_endpoint(backend->slots, key) >= 0) {
         return;
     }
     if (!resolver_peek(engine->resolver, endpoint->host, canonical)) {

@@ -87,20 +87,62 @@ static bool task_has_plain_id(const struct segment_view *view, const struct mara
     return true;
 }
 
-/* Whether the task makes an endpoint, and in which phase. */
-static bool task_phase(const struct segment_view *view, const struct marathon_task *task, enum mapper_view mode,
-                       int64_t now_ms, enum endpoint_phase *ret_phase)
+/* What a task makes: an endpoint in that phase, and whether only where it serves already. */
+struct task_use {
+    enum endpoint_phase phase;
+    bool kept_only;
+};
+
+/* What map_segment needs but the view has not. */
+struct mapping_run {
+    enum mapper_view mode;
+    int64_t now_ms;
+    mapper_judge *judge;
+    void *judge_arg;
+    size_t n_endpoints; /* of the segments before */
+};
+
+/* Whether a running task makes an endpoint. Notes what is not ready, and when the first of them will be. */
+static bool task_passes_readiness(const struct segment_view *view, const struct mapping_run *run,
+                                  const struct marathon_task *task, enum mapper_standing standing, bool *ret_kept_only)
 {
+    struct app_mapping *result = view->result;
+    int64_t ready_ms = MARATHON_NO_TIME;
+    enum readiness readiness = READINESS_GOOD;
+    if (view->mapper->config->respect_readiness_checks) {
+        readiness = task_find_readiness(view->app, task, standing, run->now_ms, &ready_ms);
+    }
+    *ret_kept_only = readiness == READINESS_UNKNOWN;
+    if (readiness == READINESS_GOOD) {
+        return true;
+    }
+    result->n_unready++;
+    if (ready_ms != MARATHON_NO_TIME &&
+        (result->next_ready_ms == MARATHON_NO_TIME || ready_ms < result->next_ready_ms)) {
+        result->next_ready_ms = ready_ms;
+    }
+    return readiness == READINESS_UNKNOWN && run->mode == MAPPER_LIVE;
+}
+
+/* Whether the task makes an endpoint, and in which phase. */
+static bool task_find_use(const struct segment_view *view, const struct mapping_run *run,
+                          const struct marathon_task *task, struct task_use *ret_use)
+{
+    enum mapper_view mode = run->mode;
+    enum mapper_standing standing = run->judge ? run->judge(run->judge_arg, task) : MAPPER_TASK_PLAIN;
+    if (standing == MAPPER_TASK_WAITS) {
+        return false;
+    }
     switch (task->state) {
     case MARATHON_TASK_RUNNING:
-        *ret_phase = ENDPOINT_READY;
-        return !view->mapper->config->respect_readiness_checks || task_is_ready(view->app, task, now_ms);
+        ret_use->phase = ENDPOINT_READY;
+        return task_passes_readiness(view, run, task, standing, &ret_use->kept_only);
     case MARATHON_TASK_KILLING:
     case MARATHON_TASK_UNREACHABLE:
-        *ret_phase = ENDPOINT_DRAIN;
+        ret_use->phase = ENDPOINT_DRAIN;
         return mode == MAPPER_LIVE;
     case MARATHON_TASK_TERMINAL:
-        *ret_phase = ENDPOINT_GONE;
+        ret_use->phase = ENDPOINT_GONE;
         return mode == MAPPER_LIVE;
     case MARATHON_TASK_OTHER:
     case MARATHON_TASK_STAGING:
@@ -111,11 +153,12 @@ static bool task_phase(const struct segment_view *view, const struct marathon_ta
 }
 
 static void add_endpoint(const struct segment_view *view, struct service_part *part, const struct marathon_task *task,
-                         enum endpoint_phase phase, const char *suffix)
+                         const struct task_use *use, const char *suffix)
 {
     const char *host = "";
     int32_t port = 0;
-    bool placed = phase == ENDPOINT_GONE || (place_find_host(view, task, &host) && place_find_port(view, task, &port));
+    bool placed =
+        use->phase == ENDPOINT_GONE || (place_find_host(view, task, &host) && place_find_port(view, task, &port));
     if (!placed) {
         return;
     }
@@ -126,7 +169,8 @@ static void add_endpoint(const struct segment_view *view, struct service_part *p
         .server = mapper_normalize(view->mapper, server),
         .host = mem_strdup(host),
         .port = port,
-        .phase = phase,
+        .phase = use->phase,
+        .kept_only = use->kept_only,
         .since_ms = task->started_ms,
     };
 }
@@ -177,15 +221,6 @@ static bool segment_clashes(const struct segment_view *view, const char *name, c
     return false;
 }
 
-/* What map_segment needs but the view has not. */
-struct mapping_run {
-    enum mapper_view mode;
-    int64_t now_ms;
-    mapper_admit *admit;
-    void *admit_arg;
-    size_t n_endpoints; /* of the segments before */
-};
-
 static void map_tasks(const struct segment_view *view, struct mapping_run *run, struct service_part *part,
                       const char *suffix)
 {
@@ -193,9 +228,8 @@ static void map_tasks(const struct segment_view *view, struct mapping_run *run, 
     size_t room = MAPPING_MAX_ENDPOINTS - run->n_endpoints;
     part->endpoints = mem_alloc_array(app->n_tasks < room ? app->n_tasks : room, sizeof(*part->endpoints));
     for (size_t i = 0; i < app->n_tasks; i++) {
-        enum endpoint_phase phase;
-        if (!task_phase(view, app->tasks[i], run->mode, run->now_ms, &phase) ||
-            (run->admit && !run->admit(run->admit_arg, app->tasks[i])) || !task_has_plain_id(view, app->tasks[i])) {
+        struct task_use use = {0};
+        if (!task_find_use(view, run, app->tasks[i], &use) || !task_has_plain_id(view, app->tasks[i])) {
             continue;
         }
         if (part->n_endpoints == room) {
@@ -204,7 +238,7 @@ static void map_tasks(const struct segment_view *view, struct mapping_run *run, 
                              MAPPING_MAX_ENDPOINTS);
             break;
         }
-        add_endpoint(view, part, app->tasks[i], phase, suffix);
+        add_endpoint(view, part, app->tasks[i], &use, suffix);
     }
     run->n_endpoints += part->n_endpoints;
 }
@@ -238,13 +272,14 @@ static void map_segment(const struct segment_view *view, struct mapping_run *run
 }
 
 void mapper_map_app(const struct mapper *mapper, const struct marathon_app *app, enum mapper_view mode, int64_t now_ms,
-                    mapper_admit *admit, void *admit_arg, struct app_mapping **ret_mapping)
+                    mapper_judge *judge, void *judge_arg, struct app_mapping **ret_mapping)
 {
     struct app_mapping *mapping = MEM_NEW(struct app_mapping);
     mapping->app = mem_strdup(app->id);
+    mapping->next_ready_ms = MARATHON_NO_TIME;
     *ret_mapping = mapping;
     struct segment_view view = {.mapper = mapper, .app = app, .segment = "", .result = mapping};
-    struct mapping_run run = {.mode = mode, .now_ms = now_ms, .admit = admit, .admit_arg = admit_arg};
+    struct mapping_run run = {.mode = mode, .now_ms = now_ms, .judge = judge, .judge_arg = judge_arg};
     if (!app_is_selected(&view)) {
         return;
     }

@@ -76,7 +76,14 @@ bool place_find_port(const struct segment_view *view, const struct marathon_task
 bool service_part_equal(const struct service_part *a, const struct service_part *b);
 
 /* readiness.c */
-bool task_is_ready(const struct marathon_app *app, const struct marathon_task *task, int64_t now_ms);
+enum readiness {
+    READINESS_GOOD,
+    READINESS_BAD,     /* a result says so */
+    READINESS_UNKNOWN, /* no result, and not old enough: not ready, though nothing says so */
+};
+/* *ret_ready_ms is when the task becomes ready by its age alone, or MARATHON_NO_TIME. */
+enum readiness task_find_readiness(const struct marathon_app *app, const struct marathon_task *task,
+                                   enum mapper_standing standing, int64_t now_ms, int64_t *ret_ready_ms);
 
 /* rule.c: the rule as text, without control bytes; the caller frees. */
 char *rule_find(const struct segment_view *view);

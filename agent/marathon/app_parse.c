@@ -6,6 +6,7 @@
 
 #include "slotd/error.h"
 #include "slotd/mem.h"
+#include "slotd/table.h"
 #include "slotd/text.h"
 
 #define MESSAGE_MAX_ID 200 /* bytes of an id that a message shows */
@@ -195,6 +196,21 @@ static void read_readiness(struct marathon_app *app, const struct json_place *pl
     }
 }
 
+/* Ids in any order; an element without one counts by its presence in n_deployments alone. */
+static uint64_t read_deployments_mark(const struct json_place *place)
+{
+    uint64_t mark = 0;
+    for (size_t i = 0; i < json_place_count(place); i++) {
+        struct json_object *id = NULL;
+        struct json_object *deployment = json_object_array_get_idx(place->value, i);
+        if (json_object_is_type(deployment, json_type_object) && json_object_object_get_ex(deployment, "id", &id) &&
+            json_object_is_type(id, json_type_string)) {
+            mark += table_hash(0, json_object_get_string(id), (size_t)json_object_get_string_len(id)) | 1;
+        }
+    }
+    return mark;
+}
+
 /* Marathon runs one instance when nothing else is asked for. */
 #define DEFAULT_INSTANCES 1
 
@@ -225,6 +241,7 @@ struct marathon_app *app_read_definition(const struct json_place *place)
     read_readiness_checks(app, &checks);
     read_readiness(app, &results);
     app->n_deployments = json_place_count(&deployments);
+    app->deployments_mark = read_deployments_mark(&deployments);
     app->instances = json_place_integer(&instances, DEFAULT_INSTANCES);
     return app;
 }

@@ -50,7 +50,8 @@ static bool definitions_equal(const struct marathon_app *a, const struct maratho
 {
     return strcmp(a->version, b->version) == 0 && a->has_networks == b->has_networks && a->network == b->network &&
            a->has_ip_address == b->has_ip_address && a->instances == b->instances &&
-           a->n_deployments == b->n_deployments && labels_equal(a, b) && readiness_equal(a, b) &&
+           a->n_deployments == b->n_deployments && a->deployments_mark == b->deployments_mark && labels_equal(a, b) &&
+           readiness_equal(a, b) &&
            ports_equal(a->port_definitions, a->n_port_definitions, b->port_definitions, b->n_port_definitions) &&
            ports_equal(a->port_mappings, a->n_port_mappings, b->port_mappings, b->n_port_mappings) &&
            ports_equal(a->discovery_ports, a->n_discovery_ports, b->discovery_ports, b->n_discovery_ports) &&
@@ -371,6 +372,28 @@ bool cluster_next_dirty(struct cluster *cluster, struct cluster_view *ret_view)
         cluster->returned = app;
     }
     return true;
+}
+
+enum cluster_standing cluster_task_standing(const struct cluster *cluster, const char *task_id)
+{
+    const struct known_task *known = table_get(&cluster->tasks, task_id);
+    if (!known || known->ran == 0) {
+        return CLUSTER_TASK_LISTED;
+    }
+    if (!known->ran_listed) {
+        return CLUSTER_TASK_UNLISTED;
+    }
+    return known->deployments != 0 && known->deployments == known->app->definition->deployments_mark
+               ? CLUSTER_TASK_FRESH
+               : CLUSTER_TASK_LISTED;
+}
+
+void cluster_mark_app_dirty(struct cluster *cluster, const char *id)
+{
+    struct known_app *app = cluster_find_app(cluster, id);
+    if (app) {
+        cluster_mark_dirty(cluster, app);
+    }
 }
 
 bool cluster_get_app(const struct cluster *cluster, const char *id, struct cluster_view *ret_view)

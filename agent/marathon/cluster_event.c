@@ -63,6 +63,26 @@ static void task_take_place(struct cluster *cluster, struct known_task *known, s
     fresh->ports = ports;
 }
 
+/* It runs now and did not before: a start, and not a task that is reachable again. */
+static void task_note_start(struct cluster *cluster, struct known_task *known)
+{
+    known->ran = cluster->receipts;
+    known->ran_listed = false;
+    known->deployments = 0;
+}
+
+static bool state_is_before_running(enum marathon_task_state state)
+{
+    return state == MARATHON_TASK_STAGING || state == MARATHON_TASK_STARTING || state == MARATHON_TASK_OTHER;
+}
+
+static bool app_lacks_results(const struct cluster *cluster, const struct known_app *app,
+                              const struct known_task *known)
+{
+    return cluster->config.wants_results && app->has_definition && app->definition->n_readiness_checks > 0 &&
+           known->ran == cluster->receipts;
+}
+
 static enum cluster_effect apply_running(struct cluster *cluster, struct known_app *app, struct known_task *known,
                                          struct marathon_event *event)
 {
@@ -75,7 +95,11 @@ static enum cluster_effect apply_running(struct cluster *cluster, struct known_a
         if (!known) {
             return CLUSTER_NO_EFFECT;
         }
+        task_note_start(cluster, known);
     } else {
+        if (state_is_before_running(known->task->state)) {
+            task_note_start(cluster, known);
+        }
         task_take_place(cluster, known, event);
         cluster_set_state(cluster, known, MARATHON_TASK_RUNNING);
     }
@@ -88,7 +112,7 @@ static enum cluster_effect apply_running(struct cluster *cluster, struct known_a
         known->waits = lacks;
         cluster_mark_dirty(cluster, app);
     }
-    return lacks ? CLUSTER_FETCH_APP : CLUSTER_NO_EFFECT;
+    return lacks || app_lacks_results(cluster, app, known) ? CLUSTER_FETCH_APP : CLUSTER_NO_EFFECT;
 }
 
 /* An answer under way may still list the task as it was: remember what the event said, even of tasks that are not known

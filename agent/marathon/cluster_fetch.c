@@ -70,6 +70,19 @@ static void task_add_listed(struct cluster *cluster, struct known_app *app, uint
     }
 }
 
+/* The first answer since its start tells which deployments started it. */
+static void task_note_listing(struct cluster *cluster, struct known_task *known, uint64_t stamp)
+{
+    known->listed = stamp;
+    if (known->ran > 0 && !known->ran_listed && stamp > known->ran) {
+        known->ran_listed = true;
+        known->deployments = known->app->definition->deployments_mark;
+        if (known->app->definition->n_readiness_checks > 0) {
+            cluster_mark_dirty(cluster, known->app);
+        }
+    }
+}
+
 static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t stamp, struct marathon_task *listed)
 {
     struct known_task *known = table_get(&cluster->tasks, listed->id);
@@ -81,7 +94,7 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
         task_add_listed(cluster, app, stamp, listed);
         return;
     }
-    known->listed = stamp;
+    task_note_listing(cluster, known, stamp);
     cluster_task_found(cluster, known);
     bool may_live = known->by_instance && known->ended < stamp && listed->state != MARATHON_TASK_TERMINAL;
     if ((known->task->state == MARATHON_TASK_TERMINAL && !may_live) || known->app != app) {

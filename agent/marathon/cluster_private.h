@@ -23,6 +23,9 @@ struct known_task {
     unsigned missing;      /* complete answers in a row without it */
     bool held;             /* by the guard */
     bool waits;            /* for a definition of its version */
+    uint64_t ran;          /* receipt of the event that it runs now, when its start was seen; 0: it was not */
+    bool ran_listed;       /* an answer sent after that has listed it */
+    uint64_t deployments;  /* marathon_app.deployments_mark of that answer */
     bool by_instance;      /* its end was told of its instance: perhaps that of an attempt before it */
 };
 

@@ -53,7 +53,7 @@ static struct outlook outlook_of(const struct slots *slots)
         serving += slot_keeps_serving(slot);
     }
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
-        outlook.waiting += wanted->address[0] && !wanted->drain;
+        outlook.waiting += wanted_needs_slot(wanted);
     }
     if (outlook.arriving + outlook.waiting == 0) {
         outlook.may_leave = soft_leavers;

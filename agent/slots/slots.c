@@ -205,8 +205,8 @@ static size_t slots_adopt_by_address(struct slots *slots)
         next = wanted->next;
         cleanup_free char *key = address_key(wanted->address, wanted->port);
         void *found = wanted->address[0] ? table_get(&index.table, key) : NULL;
-        /* One that is on its way out has nothing to do in a slot that rests. */
-        if (found && !(wanted->drain && slot_is_in_maint(&slots->slots[(size_t)found - 1]))) {
+        /* One that gets no new slot has nothing to do in one that rests. */
+        if (found && (wanted_needs_slot(wanted) || !slot_is_in_maint(&slots->slots[(size_t)found - 1]))) {
             table_remove(&index.table, key);
             slots_own(slots, (size_t)found - 1, wanted);
             adopted++;
@@ -227,7 +227,7 @@ static size_t slots_next_usable_free(const struct slots *slots)
 
 bool wanted_needs_slot(const struct wanted *wanted)
 {
-    return wanted->address[0] && !wanted->drain;
+    return wanted->address[0] && !wanted->drain && !wanted->kept_only;
 }
 
 /* Whether a slot may be taken from an endpoint on its way out: its sessions go on when the slot moves. The last one
@@ -346,6 +346,7 @@ static void wanted_update(struct slots *slots, struct wanted *wanted, const stru
     wanted->weight = endpoint->weight;
     wanted->drain = endpoint->drain || endpoint->operator_drain;
     wanted->operator_drain = endpoint->operator_drain;
+    wanted->kept_only = endpoint->kept_only;
     /* Not resolved at the moment: an address that is known stays. */
     if (endpoint->address) {
         wanted_move(slots, wanted, endpoint);

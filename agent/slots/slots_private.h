@@ -44,7 +44,7 @@ struct wanted {
     char address[SLOTS_MAX_ADDRESS]; /* "" while not resolved */
     uint16_t port;
     uint16_t weight;
-    bool drain, operator_drain;
+    bool drain, operator_drain, kept_only;
     bool listed;                    /* in the set that is being taken over */
     size_t slot;                    /* or SLOTS_NONE */
     struct wanted *previous, *next; /* the queue of those without a slot, oldest first */
@@ -86,7 +86,7 @@ void slots_settle(struct slots *slots);
 /* The same after one slot changed; costs nothing unless it has just left or somebody waits. */
 void slots_settle_slot(struct slots *slots, size_t place);
 void wanted_free(struct wanted *wanted);
-/* A task that is on its way out gets no new slot. */
+/* A task that is on its way out, or only kept where it serves, gets no new slot. */
 bool wanted_needs_slot(const struct wanted *wanted);
 
 #endif

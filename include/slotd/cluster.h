@@ -19,6 +19,8 @@ struct cluster_config {
     cluster_next_service *next_service;
     void *arg;
     size_t n_haproxies;
+    bool wants_results; /* of readiness checks, which answers alone tell: an app that has them is fetched at each start
+                         */
 };
 
 struct cluster;
@@ -95,6 +97,15 @@ struct cluster_view {
 bool cluster_next_dirty(struct cluster *cluster, struct cluster_view *ret_view);
 /* A task that waits for a definition of its version is left out of rotation: true when task_id is such a one. */
 bool cluster_task_waits(const struct cluster *cluster, const char *task_id);
+/* What is known of a running task's start, for its readiness (mapping.md). */
+enum cluster_standing {
+    CLUSTER_TASK_LISTED,   /* by answers like any other, or not known at all */
+    CLUSTER_TASK_UNLISTED, /* its start was seen, and no answer sent since has come: results are not known */
+    CLUSTER_TASK_FRESH,    /* its start was seen, and the deployments that went on then still do */
+};
+enum cluster_standing cluster_task_standing(const struct cluster *cluster, const char *task_id);
+/* The app is to be mapped again, because time has passed. Nothing happens when it is not known. */
+void cluster_mark_app_dirty(struct cluster *cluster, const char *id);
 bool cluster_get_app(const struct cluster *cluster, const char *id, struct cluster_view *ret_view);
 /* Marks every app dirty (a reloaded configuration maps them anew). */
 void cluster_mark_all_dirty(struct cluster *cluster);

@@ -42,6 +42,7 @@ struct endpoint {
     const char *protocol; /* "http", "https", "h2c" or "tcp"; static */
     int32_t weight;       /* as labelled, >= 0 */
     enum endpoint_phase phase;
+    bool kept_only;   /* its readiness is not known: it serves on where it does, and is not taken in (rule 4: doubt) */
     int64_t since_ms; /* when the task started, or MARATHON_NO_TIME */
 };
 
@@ -65,6 +66,9 @@ struct app_mapping {
     struct service_part *parts;
     size_t n_parts;
     struct problem_list problems;
+    size_t n_unready; /* running tasks that wait for their readiness */
+    int64_t
+        next_ready_ms; /* when the first of them is old enough to count as ready, since 1970; MARATHON_NO_TIME: none */
 };
 void app_mapping_free(struct app_mapping *mapping);
 bool app_mapping_equal(const struct app_mapping *a, const struct app_mapping *b);
@@ -79,12 +83,19 @@ enum mapper_view {
     MAPPER_OFFLINE, /* `slotctl map`: TASK_RUNNING alone makes endpoints, weight 0 stays as labelled */
     MAPPER_LIVE,    /* killing and unreachable tasks are there as drain, terminal ones as gone */
 };
-/* Tells whether a task may be used at all; NULL: all may. Used live for tasks that wait for their app's definition. */
-typedef bool mapper_admit(void *arg, const struct marathon_task *task);
+/* Tells what else is known of a task; NULL: nothing. */
+enum mapper_standing {
+    MAPPER_TASK_PLAIN,
+    MAPPER_TASK_WAITS,    /* for its app's definition: it is left out */
+    MAPPER_TASK_UNLISTED, /* its readiness is not known yet: it is left out where that counts */
+    MAPPER_TASK_FRESH, /* started by the deployment in progress: it is ready when its result says so, whatever its age
+                        */
+};
+typedef enum mapper_standing mapper_judge(void *arg, const struct marathon_task *task);
 /* Maps one app. now_ms (since 1970) is for readiness. Never fails: what is wrong becomes a problem. An app that is not
  * exposed or not selected by constraints makes no part. The caller frees *ret with app_mapping_free(). */
 void mapper_map_app(const struct mapper *mapper, const struct marathon_app *app, enum mapper_view view, int64_t now_ms,
-                    mapper_admit *admit, void *admit_arg, struct app_mapping **ret_mapping);
+                    mapper_judge *judge, void *judge_arg, struct app_mapping **ret_mapping);
 /* Traefik's normalize: splits at every character that is neither letter nor number (Unicode), joins the parts with '-'.
  * Invalid UTF-8 counts as such a character. The caller frees the result. */
 char *mapper_normalize(const struct mapper *mapper, const char *text);

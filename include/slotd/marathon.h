@@ -82,7 +82,8 @@ struct marathon_app {
     int64_t readiness_timeout_s; /* timeoutSeconds of the first readiness check; 0 when absent */
     struct marathon_readiness *readiness;
     size_t n_readiness;
-    size_t n_deployments; /* deployments in progress */
+    size_t n_deployments;      /* deployments in progress */
+    uint64_t deployments_mark; /* a hash of their ids, the same for the same ones; 0: none */
     int64_t instances;
     struct marathon_task **tasks; /* owned; empty when the definition comes from an event */
     size_t n_tasks;

@@ -48,6 +48,7 @@ struct slot_endpoint {
     uint16_t weight;     /* 0..256, scaled already */
     bool drain;          /* no new sessions */
     bool operator_drain; /* asked for by an operator: holds also for the last one */
+    bool kept_only;      /* stays in the slot that it has, or that serves its address; gets no other */
     bool gone;           /* its task is explicitly over: out at once */
 };
 

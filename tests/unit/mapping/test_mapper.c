@@ -81,12 +81,12 @@ START_TEST(endpoints_stand_in_the_order_of_task_ids)
 }
 END_TEST
 
-static bool admit_all_but(void *arg, const struct marathon_task *task)
+static enum mapper_standing one_waits(void *arg, const struct marathon_task *task)
 {
-    return strcmp(task->id, arg) != 0;
+    return strcmp(task->id, arg) == 0 ? MAPPER_TASK_WAITS : MAPPER_TASK_PLAIN;
 }
 
-START_TEST(a_task_that_is_not_admitted_makes_nothing)
+START_TEST(a_task_that_waits_makes_nothing)
 {
     struct mapper *mapper = fixture_mapper();
     struct marathon_app *app = NULL;
@@ -94,7 +94,7 @@ START_TEST(a_task_that_is_not_admitted_makes_nothing)
     char refused[] = "web.2";
     cleanup_free char *json = fixture_json("{'id':'/web','tasks':[" TASK("web.1", "") "," TASK("web.2", "") "]}");
     ck_assert_int_eq(marathon_app_parse(json, strlen(json), &app, NULL, NULL), 0);
-    mapper_map_app(mapper, app, MAPPER_LIVE, FIXTURE_NOW_MS, admit_all_but, refused, &mapping);
+    mapper_map_app(mapper, app, MAPPER_LIVE, FIXTURE_NOW_MS, one_waits, refused, &mapping);
     cleanup_free char *shown = fixture_show(mapping);
     ck_assert_str_eq(shown, HEAD SERVER("1", "ready"));
     app_mapping_free(mapping);
@@ -135,6 +135,54 @@ START_TEST(tasks_that_are_not_ready)
     fixture_config->mapping.respect_readiness_checks = false;
     for (size_t i = 0; i < COUNT(apps); i++) {
         check_mapping(apps[i], HEAD SERVER("1", "ready"));
+    }
+}
+END_TEST
+
+static enum mapper_standing judged(void *arg, const struct marathon_task *task)
+{
+    (void)task;
+    return *(const enum mapper_standing *)arg;
+}
+
+/* What is known of a start counts beside the answer; when age alone would do it is said. */
+START_TEST(tasks_whose_start_was_seen)
+{
+    fixture_config->mapping.respect_readiness_checks = true;
+    static const struct {
+        const char *app;
+        enum mapper_standing standing;
+        size_t n_unready;
+        size_t n_kept; /* endpoints that serve on where they do */
+        int64_t next_ready_ms; /* after FIXTURE_NOW_MS; 0: none */
+    } cases[] = {
+        {CHECKED("{}", "", DEPLOYED, "2026-11-23T00:00:50.001Z"), MAPPER_TASK_PLAIN, 1, 1, 1},
+        {CHECKED("{'timeoutSeconds':56}", "", DEPLOYED, MINUTE), MAPPER_TASK_PLAIN, 1, 1, 1000},
+        {CHECKED("{}", "", DEPLOYED, MINUTE), MAPPER_TASK_PLAIN, 0, 0, 0},
+        {CHECKED("{}", "", DEPLOYED, MINUTE), MAPPER_TASK_FRESH, 1, 1, 0},
+        {CHECKED("{}", RESULT("web.1", "true"), DEPLOYED, MINUTE), MAPPER_TASK_FRESH, 0, 0, 0},
+        {CHECKED("{}", RESULT("web.1", "false"), DEPLOYED, MINUTE), MAPPER_TASK_PLAIN, 1, 0, 0},
+        {CHECKED("{}", "", "", MINUTE), MAPPER_TASK_FRESH, 0, 0, 0},
+        {CHECKED("{}", "", "", MINUTE), MAPPER_TASK_UNLISTED, 1, 1, 0},
+        {CHECKED("{}", RESULT("web.1", "true"), DEPLOYED, MINUTE), MAPPER_TASK_UNLISTED, 1, 1, 0},
+        {CHECKED("", "", "", MINUTE), MAPPER_TASK_UNLISTED, 0, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct mapper *mapper = fixture_mapper();
+        struct marathon_app *app = NULL;
+        struct app_mapping *mapping = NULL;
+        enum mapper_standing standing = cases[i].standing;
+        cleanup_free char *json = fixture_json(cases[i].app);
+        ck_assert_int_eq(marathon_app_parse(json, strlen(json), &app, NULL, NULL), 0);
+        mapper_map_app(mapper, app, MAPPER_LIVE, FIXTURE_NOW_MS, judged, &standing, &mapping);
+        ck_assert_msg(mapping->n_unready == cases[i].n_unready, "case %zu: %zu unready", i, mapping->n_unready);
+        ck_assert_uint_eq(mapping->parts[0].n_endpoints, 1 - cases[i].n_unready + cases[i].n_kept);
+        ck_assert(cases[i].n_kept == 0 || mapping->parts[0].endpoints[0].kept_only);
+        ck_assert_int_eq(mapping->next_ready_ms,
+                         cases[i].next_ready_ms ? FIXTURE_NOW_MS + cases[i].next_ready_ms : MARATHON_NO_TIME);
+        app_mapping_free(mapping);
+        marathon_app_free(app);
+        mapper_free(mapper);
     }
 }
 END_TEST
@@ -342,7 +390,8 @@ static Suite *mapper_suite(void)
     tcase_add_test(tasks, states_without_a_place_make_no_problem);
     tcase_add_test(tasks, a_task_id_is_plain);
     tcase_add_test(tasks, endpoints_stand_in_the_order_of_task_ids);
-    tcase_add_test(tasks, a_task_that_is_not_admitted_makes_nothing);
+    tcase_add_test(tasks, a_task_that_waits_makes_nothing);
+    tcase_add_test(tasks, tasks_whose_start_was_seen);
     tcase_add_test(tasks, tasks_that_are_not_ready);
     tcase_add_test(tasks, tasks_that_are_ready);
     TCase *values = fixture_case(suite, "values");

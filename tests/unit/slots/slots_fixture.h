@@ -31,7 +31,7 @@ static inline void teardown(void)
     buf_free(&text);
 }
 
-/* Endpoints as "KEY PORT [WORD...]" separated by commas: words are drain, operator, gone, unresolved, wN for the
+/* Endpoints as "KEY PORT [WORD...]" separated by commas: words are drain, operator, gone, kept, unresolved, wN for the
  * weight. */
 static inline void want(const char *description)
 {
@@ -57,6 +57,7 @@ static inline void want(const char *description)
             .drain = strstr(part, "drain") != NULL,
             .operator_drain = strstr(part, "operator") != NULL,
             .gone = strstr(part, "gone") != NULL,
+            .kept_only = strstr(part, "kept") != NULL,
         };
         count++;
     }
