@@ -15,6 +15,9 @@ struct client_session {
     struct control *control;
     uv_pipe_t pipe;
     struct buf input;
+    size_t done;                      /* bytes of input that are answered */
+    size_t line;                      /* bytes of the first request behind them, with its end; 0: it is not complete */
+    size_t searched;                  /* how many of those behind were searched for that end */
     struct engine_listener *listener; /* `events -f` */
     struct engine_waiter *waiter;     /* `sync` */
     struct engine_survey *survey;     /* `slots` */

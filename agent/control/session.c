@@ -164,6 +164,44 @@ static void session_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *pa
     *part = uv_buf_init(session->control->read_buffer, CONTROL_READ_SIZE);
 }
 
+/* Looks for the end of the first request among what is not looked at yet. */
+static void session_find_line(struct client_session *session)
+{
+    const char *data = session->input.data + session->done;
+    size_t len = session->input.len - session->done;
+    if (session->line > 0 || session->searched == len) {
+        return;
+    }
+    const char *end = memchr(data + session->searched, '\n', len - session->searched);
+    session->line = end ? (size_t)(end - data) + 1 : 0;
+    session->searched = len;
+}
+
+/* Requests that are done stay in front until they are worth a move. */
+static void session_drop_line(struct client_session *session)
+{
+    session->done += session->line;
+    session->line = session->searched = 0;
+    if (session->done == session->input.len || session->done > CONTROL_MAX_REQUEST) {
+        buf_consume(&session->input, session->done);
+        session->done = 0;
+    }
+    session_find_line(session);
+}
+
+/* Whether it asks faster than it is answered by more than anybody needs. */
+static bool session_is_mad(const struct client_session *session)
+{
+    size_t all = 0;
+    if (session->input.len <= CONTROL_MAX_REQUEST) {
+        return false;
+    }
+    for (const struct client_session *other = session->control->sessions; other; other = other->next) {
+        all += other->input.len;
+    }
+    return session->input.len > CONTROL_MAX_AHEAD || all > CONTROL_MAX_BACKLOG;
+}
+
 static void session_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *part)
 {
     struct client_session *session = stream->data;
@@ -173,27 +211,17 @@ static void session_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *pa
         session_close(session);
     } else if (!session->ended) {
         buf_append(&session->input, part->base, (size_t)n_read);
+        session_find_line(session);
+    }
+    if (session_is_mad(session)) {
+        session_close(session);
     }
     session_go_on(session);
 }
 
-static bool session_has_line(const struct client_session *session)
-{
-    return session->input.len > 0 && memchr(session->input.data, '\n', session->input.len);
-}
-
 static bool session_is_ready(const struct client_session *session)
 {
-    return !session_is_busy(session) && session_has_line(session);
-}
-
-static void session_run_line(struct client_session *session)
-{
-    const char *end = memchr(session->input.data, '\n', session->input.len);
-    size_t len = (size_t)(end - session->input.data);
-    session->active = ++session->control->clock;
-    command_run(session, session->input.data, len);
-    buf_consume(&session->input, len + 1);
+    return session->line > 0 && !session_is_busy(session);
 }
 
 void session_serve(uv_idle_t *idle)
@@ -205,30 +233,24 @@ void session_serve(uv_idle_t *idle)
             next = session;
         }
     }
-    if (next) {
-        session_run_line(next);
-        session_go_on(next);
-    } else {
+    if (!next) {
         uv_idle_stop(idle);
+        return;
     }
+    next->active = ++control->clock;
+    command_run(next, next->input.data + next->done, next->line - 1);
+    session_drop_line(next);
+    session_go_on(next);
 }
 
 /* A line that is longer than a request may be: the rest of it would never make one. */
 static void session_cut(struct client_session *session)
 {
     buf_clear(&session->input);
+    session->done = session->searched = 0;
     session->ended = true;
+    uv_read_stop((uv_stream_t *)&session->pipe);
     session_refuse(session, "a request is at most 64 KiB long");
-}
-
-/* Reads on while there is room for what comes. */
-static void session_pace(struct client_session *session)
-{
-    if (session->ended || session->input.len > CONTROL_MAX_REQUEST) {
-        uv_read_stop((uv_stream_t *)&session->pipe);
-    } else {
-        (void)uv_read_start((uv_stream_t *)&session->pipe, session_allocate, session_read);
-    }
 }
 
 void session_go_on(struct client_session *session)
@@ -239,14 +261,11 @@ void session_go_on(struct client_session *session)
     if (!session->closing && session_is_ready(session)) {
         uv_idle_start(session->control->idle, session_serve);
     }
-    if (!session->closing && session->input.len > CONTROL_MAX_REQUEST && !session_has_line(session)) {
+    if (!session->closing && session->line == 0 && session->input.len - session->done > CONTROL_MAX_REQUEST) {
         session_cut(session);
     }
-    if (!session->closing && session->ended && !session_is_busy(session) && !session_has_line(session)) {
+    if (!session->closing && session->ended && session->line == 0 && !session_is_busy(session)) {
         session_close(session);
-    }
-    if (!session->closing) {
-        session_pace(session);
     }
 }
 
@@ -274,5 +293,5 @@ void session_accept(uv_stream_t *server, int status)
     }
     uv_os_fd_t fd = -1;
     session->may_change = uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0 && peer_may_change(fd, control);
-    session_pace(session);
+    uv_read_start((uv_stream_t *)&session->pipe, session_allocate, session_read);
 }

@@ -18,9 +18,9 @@
  * side and still gets its answers. */
 #define CONTROL_PROTOCOL 1
 #define CONTROL_MAX_REQUEST (64U << 10) /* a longer line is refused and the connection closed */
-#define CONTROL_MAX_BACKLOG                                                                                            \
-    (64U << 20)                 /* answer bytes waiting for clients; above it those who do not read are dropped */
-#define CONTROL_MAX_CLIENTS 256 /* above it the one that has asked nothing for the longest time makes room */
+#define CONTROL_MAX_AHEAD (1U << 20)    /* requests that wait for one client's turn: above it the client is dropped */
+#define CONTROL_MAX_BACKLOG (64U << 20) /* answers that wait for clients: those who do not read make room */
+#define CONTROL_MAX_CLIENTS 256         /* above it the one that has asked nothing for the longest time makes room */
 
 struct control;
 /* Creates the socket with mode 0660 (group config->group when set) and answers from engine. Whoever can connect may

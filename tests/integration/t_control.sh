@@ -82,6 +82,14 @@ def mad():
     assert slowest < 1, slowest
     assert memory() - before < 128, (before, memory())
 
+def ahead():
+    sock = client()
+    try:
+        while True:
+            sock.sendall(request("slots") * 1000)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
 def flood(sock):
     try:
         sock.sendall(request("slots") * 3000)
@@ -103,6 +111,7 @@ check "a client that has shut its side gets all answers" client half_closed
 check "a line without an end is refused" client too_long
 check "garbage is refused" client garbage
 check "clients that never read cost the others nothing" client mad
+check "one that asks on and on is dropped" client ahead
 
 # Followers that never read, while slots change; one that reads gets every change.
 mkfifo "$work/hold"
