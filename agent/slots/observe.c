@@ -178,19 +178,28 @@ static void slot_fail(struct slots *slots, size_t place)
     }
 }
 
+/* Applied late (2.9+): looked for again, but not for ever. Also when the slot is nobody's by now: its next endpoint may
+ * want the very address that it still shows, and HAProxy would answer that nothing changes and apply the other one
+ * then.
+ */
+static void slot_doubt(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    slot->reading = ++slot->reads < SLOTS_MAX_READS;
+    if (!slot->reading) {
+        slot->unsure = false;
+        slot_fail(slots, place);
+    }
+}
+
 static void slot_take_read(struct slots *slots, size_t place, const struct slot_observed *row)
 {
     struct slot *slot = &slots->slots[place];
-    bool awaited = slot->reading;
     slot_take_row(slot, row);
     slot->reading = false;
     slot->unsure = slot->unsure && !slot_shows_sent_address(slot);
-    if (awaited && slot->role == ROLE_OWNED && slot->unsure) {
-        /* Applied late (2.9+): look again, but not for ever. */
-        slot->reading = true;
-        if (++slot->reads >= SLOTS_MAX_READS) {
-            slot_fail(slots, place);
-        }
+    if (slot->unsure) {
+        slot_doubt(slots, place);
     }
 }
 

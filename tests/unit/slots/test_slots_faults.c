@@ -25,6 +25,46 @@ START_TEST(an_address_that_never_comes_costs_the_slot)
 }
 END_TEST
 
+/* Answers the commands that are planned now, the one with index refused with a refusal; the reads still show what was.
+ */
+static void answer_plan(size_t refused)
+{
+    struct slots_options options = {.read_back = model.is_late};
+    struct slot_plan plan = {0};
+    slots_plan(slots, &options, &plan);
+    for (size_t i = 0; i < plan.count; i++) {
+        if (plan.commands[i].kind == SLOT_COMMAND_READ) {
+            model_show(&model, slots, false);
+            continue;
+        }
+        if (i != refused) {
+            model_apply(&model, &plan.commands[i]);
+        }
+        slots_acknowledge(slots, &plan.commands[i], i != refused);
+    }
+    slot_plan_free(&plan);
+}
+
+START_TEST(the_next_endpoint_does_not_meet_a_former_ones_late_address)
+{
+    for (size_t refused = 1; refused <= 9; refused += 8) {
+        start(1, true);
+        want("a 80");
+        run();
+        want("a 80 gone,b 90");
+        answer_plan(9);
+        answer_plan(refused);
+        /* s1 is in maint, shows 80, and will have 90. */
+        want("b 90 gone,c 80");
+        model.shows_after = 3;
+        run();
+        ck_assert(!model.pending[0]);
+        ck_assert_uint_eq(model.rows[0].port, 80);
+        ck_assert_int_eq(slots_view(slots, 0).state, SLOT_READY);
+    }
+}
+END_TEST
+
 /* Sends what is planned and loses the connection before any answer. */
 static void lose_connection(void)
 {
@@ -346,6 +386,7 @@ static Suite *make_suite(void)
     const TTest *const all[] = {
         a_late_address_is_read_until_it_is_there,
         an_address_that_never_comes_costs_the_slot,
+        the_next_endpoint_does_not_meet_a_former_ones_late_address,
         an_address_may_come_after_the_connection_was_lost,
         a_restart_with_nothing_changed_sends_nothing,
         an_unclaimed_slot_serves_until_it_is_released,
