@@ -12,6 +12,7 @@ struct outlook {
     size_t ready;     /* slots that serve an endpoint which is to stay, with a weight above 0 */
     size_t arriving;  /* slots on the way to that */
     size_t waiting;   /* endpoints without a slot */
+    size_t may_move;  /* slots that serve at their endpoint's former address and may go to the new one now */
     size_t may_leave; /* soft leavers that may go now */
 };
 
@@ -36,33 +37,67 @@ static void plan_add(struct slot_plan *plan, const struct slots *slots, size_t p
 
 /* ---- the backend as a whole ---- */
 
+/* What is counted on the way to an outlook. */
+struct tally {
+    size_t serving;      /* slots that take new sessions until this plan says otherwise */
+    size_t movers;       /* of them: at their endpoint's former address */
+    size_t resting;      /* slots in drain or maint that would serve again if nothing else did */
+    size_t soft_leavers; /* nothing of theirs is in flight */
+    size_t leaving_now;
+};
+
+static bool slot_rests(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain && !slot->unknown &&
+           !slot_is_serving(slot) && !slot_is_unusable(slot) && slot_has_address_of(slot, slot->owner);
+}
+
+/* How many of those that serve may go now: half of them, with what is on its way already counted as gone; the last one
+ * only when nothing else is on its way. */
+static size_t tally_spare(const struct tally *tally, size_t arriving)
+{
+    size_t busy = arriving + tally->leaving_now;
+    if (tally->serving > 1) {
+        return tally->serving > busy ? (tally->serving - busy) / 2 : 0;
+    }
+    return busy == 0 ? tally->serving : 0;
+}
+
+static void outlook_allow(struct outlook *outlook, const struct tally *tally)
+{
+    size_t spare = tally_spare(tally, outlook->arriving);
+    outlook->may_move = tally->movers < spare ? tally->movers : spare;
+    spare -= outlook->may_move;
+    if (outlook->arriving + outlook->waiting + tally->movers == 0) {
+        outlook->may_leave = tally->soft_leavers;
+    } else if (outlook->waiting > tally->leaving_now) {
+        size_t room = outlook->waiting - tally->leaving_now;
+        outlook->may_leave = room < spare ? room : spare;
+    }
+}
+
 static struct outlook outlook_of(const struct slots *slots)
 {
     struct outlook outlook = {.slots = slots};
-    size_t soft_leavers = 0;
-    size_t leaving_now = 0;
-    size_t serving = 0;
+    struct tally tally = {0};
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
         bool stays = slot->role == ROLE_OWNED && !slot->owner->drain;
         bool ready = stays && slot_is_really_ready(slot);
+        bool moves = slot_is_mover(slot);
         outlook.ready += ready && slot->owner->weight > 0 && slot->observed.weight > 0;
-        outlook.arriving += stays && !ready;
-        soft_leavers += slot->role == ROLE_LEAVING && !slot->hard && slot->in_flight == 0;
-        leaving_now += slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
-        serving += slot_keeps_serving(slot);
+        outlook.arriving += stays && !ready && !moves;
+        tally.movers += moves;
+        tally.resting += slot_rests(slot);
+        tally.soft_leavers += slot->role == ROLE_LEAVING && !slot->hard && slot->in_flight == 0;
+        tally.leaving_now += slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
+        tally.serving += slot_carries_traffic(slot);
     }
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         outlook.waiting += wanted_needs_slot(wanted);
     }
-    if (outlook.arriving + outlook.waiting == 0) {
-        outlook.may_leave = soft_leavers;
-    } else if (outlook.waiting > leaving_now) {
-        /* Room is made for those that wait, but the last server that serves stays while another one is on its way. */
-        size_t room = outlook.waiting - leaving_now;
-        size_t spare = serving > 1 ? serving - 1 : outlook.arriving + leaving_now == 0 ? serving : 0;
-        outlook.may_leave = room < spare ? room : spare;
-    }
+    outlook.arriving += outlook.ready == 0 ? tally.resting : 0;
+    outlook_allow(&outlook, &tally);
     return outlook;
 }
 
@@ -108,13 +143,26 @@ static void plan_enter(const struct slots *slots, size_t place, struct slot_plan
     plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
 }
 
-static void plan_owned(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+/* While it serves at a former address it takes its turn: all at once would leave nothing that serves. */
+static bool outlook_lets_move(struct outlook *outlook, const struct slot *slot)
+{
+    if (!slot_is_mover(slot)) {
+        return true;
+    }
+    if (outlook->may_move == 0) {
+        return false;
+    }
+    outlook->may_move--;
+    return true;
+}
+
+static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *plan)
 {
     const struct slots *slots = outlook->slots;
     const struct slot *slot = &slots->slots[place];
     bool drain = slot_should_drain(outlook, slot);
     if (!slot_has_address_of(slot, slot->owner)) {
-        if (slot->owner->address[0]) {
+        if (slot->owner->address[0] && outlook_lets_move(outlook, slot)) {
             plan_move(slots, place, plan);
         }
     } else if (slot_is_in_maint(slot)) {
@@ -155,7 +203,7 @@ static void plan_leavers(const struct outlook *outlook, bool hard, struct slot_p
 }
 
 /* New ones first: what serves already is changed after what will serve. */
-static void plan_owners(const struct outlook *outlook, bool serving, struct slot_plan *plan)
+static void plan_owners(struct outlook *outlook, bool serving, struct slot_plan *plan)
 {
     const struct slots *slots = outlook->slots;
     for (size_t i = 0; i < slots->count; i++) {

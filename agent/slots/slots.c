@@ -34,11 +34,27 @@ bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
     return !slot->unsure && slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
 }
 
+static bool slot_is_going(const struct slot *slot)
+{
+    if (slot->role == ROLE_OWNED) {
+        return slot->owner->operator_drain || (slot->in_flight > 0 && !slot_has_address_of(slot, slot->owner));
+    }
+    return slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
+}
+
 bool slot_keeps_serving(const struct slot *slot)
 {
-    bool goes = slot->role == ROLE_OWNED ? slot->owner->operator_drain || !slot_has_address_of(slot, slot->owner)
-                                         : slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
-    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && !goes;
+    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && !slot_is_going(slot);
+}
+
+bool slot_carries_traffic(const struct slot *slot)
+{
+    return slot_keeps_serving(slot) && slot->observed.weight > 0;
+}
+
+bool slot_is_mover(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && slot_carries_traffic(slot) && !slot_has_address_of(slot, slot->owner);
 }
 
 bool slot_is_really_ready(const struct slot *slot)
@@ -293,6 +309,24 @@ static void slots_assign(struct slots *slots)
     }
 }
 
+/* An endpoint that moved takes a free slot that nobody waits for, so that the new address serves before the old one
+ * leaves. */
+static void slots_spread_movers(struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        struct wanted *owner = slots->slots[i].owner;
+        size_t place = SLOTS_NONE;
+        if (slot_is_mover(&slots->slots[i]) && wanted_needs_slot(owner)) {
+            place = slots_next_usable_free(slots);
+        }
+        if (place != SLOTS_NONE) {
+            slots_leave(slots, i, false);
+            slots_push_waiting(slots, owner);
+            slots_own(slots, place, owner);
+        }
+    }
+}
+
 static bool slot_has_left(const struct slot *slot)
 {
     return slot->role == ROLE_LEAVING && slot->in_flight == 0 && !slot->unknown && !slot->reading &&
@@ -307,6 +341,9 @@ void slots_settle(struct slots *slots)
         }
     }
     slots_assign(slots);
+    if (slots->observed) {
+        slots_spread_movers(slots);
+    }
 }
 
 void slots_settle_slot(struct slots *slots, size_t place)
@@ -322,25 +359,7 @@ void slots_settle_slot(struct slots *slots, size_t place)
 
 /* ---- desired ---- */
 
-/* An endpoint that moved takes a free slot when there is one, so that the new address serves before the old one leaves.
- */
-static void wanted_move(struct slots *slots, struct wanted *wanted, const struct slot_endpoint *endpoint)
-{
-    bool moved = wanted->port != endpoint->port || strcmp(wanted->address, endpoint->address) != 0;
-    if (!moved) {
-        return;
-    }
-    bool placed = wanted->slot != SLOTS_NONE;
-    bool serves = placed && slot_is_really_ready(&slots->slots[wanted->slot]);
-    (void)snprintf(wanted->address, sizeof(wanted->address), "%s", endpoint->address);
-    wanted->port = endpoint->port;
-    if (serves && slots_next_usable_free(slots) != SLOTS_NONE) {
-        slots_leave(slots, wanted->slot, false);
-        slots_push_waiting(slots, wanted);
-    }
-}
-
-static void wanted_update(struct slots *slots, struct wanted *wanted, const struct slot_endpoint *endpoint)
+static void wanted_update(struct wanted *wanted, const struct slot_endpoint *endpoint)
 {
     wanted->listed = true;
     wanted->weight = endpoint->weight;
@@ -349,7 +368,8 @@ static void wanted_update(struct slots *slots, struct wanted *wanted, const stru
     wanted->kept_only = endpoint->kept_only;
     /* Not resolved at the moment: an address that is known stays. */
     if (endpoint->address) {
-        wanted_move(slots, wanted, endpoint);
+        (void)snprintf(wanted->address, sizeof(wanted->address), "%s", endpoint->address);
+        wanted->port = endpoint->port;
     }
 }
 
@@ -425,7 +445,7 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
         if (!wanted) {
             wanted = slots_add_wanted(slots, endpoint->key);
         }
-        wanted_update(slots, wanted, endpoint);
+        wanted_update(wanted, endpoint);
     }
     slots_drop_unlisted(slots);
     slots_settle(slots);

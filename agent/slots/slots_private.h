@@ -72,6 +72,10 @@ bool slot_is_unusable(const struct slot *slot);
 bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted);
 /* It serves, and nothing that is decided already takes it out. */
 bool slot_keeps_serving(const struct slot *slot);
+/* The same with a weight above 0. */
+bool slot_carries_traffic(const struct slot *slot);
+/* It carries traffic at an address that its endpoint has no more. */
+bool slot_is_mover(const struct slot *slot);
 /* It takes new sessions at its endpoint's address, and is meant to. */
 bool slot_is_really_ready(const struct slot *slot);
 

@@ -191,6 +191,26 @@ START_TEST(an_address_that_changes_is_made_before_it_is_broken)
 }
 END_TEST
 
+/* Half of what serves at most is on its way at a time, and a free slot is taken by one of them. */
+START_TEST(addresses_that_all_change_are_exchanged_step_by_step)
+{
+    check_never_dark(2, "a 80,b 81", "a 90,b 91");
+    check_never_dark(3, "a 80,b 81,c 82", "a 90,b 91,c 92,d 83");
+    check_never_dark(4, "a 80,b 81,c 82 drain,d 83", "a 90 drain,b 91,c 92,d 93");
+    for (size_t count = 4; count <= 5; count++) {
+        start(count, true);
+        want("a 80,b 81,c 82,d 83");
+        run();
+        model.least_serving = SIZE_MAX;
+        want("a 90,b 91,c 92,d 93");
+        run();
+        ck_assert_uint_ge(model.least_serving, 2);
+        ck_assert_uint_eq(slots_count_states(slots).ready, 4);
+        ck_assert_uint_eq(slots_count_states(slots).free, count - 4);
+    }
+}
+END_TEST
+
 /* ---- draining ---- */
 
 START_TEST(a_task_on_its_way_out_drains_and_comes_back)
@@ -277,6 +297,7 @@ static Suite *make_suite(void)
         a_task_that_returns_before_it_left_keeps_its_slot,
         an_unresolved_endpoint_waits_without_a_slot,
         an_address_that_changes_is_made_before_it_is_broken,
+        addresses_that_all_change_are_exchanged_step_by_step,
         a_task_on_its_way_out_drains_and_comes_back,
         the_last_one_that_serves_is_not_drained,
         a_weight_of_0_serves_nobody_and_protects_no_drain,

@@ -22,7 +22,7 @@ static unsigned pick(unsigned below)
 struct story {
     bool faults; /* refusals, lost connections, restarts */
     bool twins;  /* endpoints may share an address */
-    bool gentle; /* nothing that takes a server out at once: no end of a task, no new port, no weight of 0 */
+    bool gentle; /* nothing that takes a server out at once: no end of a task, no operator, no weight of 0 */
 };
 
 struct world {
@@ -70,8 +70,10 @@ static void endpoint_change(const struct world *world, struct slot_endpoint *end
 {
     if (pick(3) == 0) {
         endpoint->drain = !endpoint->drain;
-    } else if (world->story.gentle || pick(3) == 0) {
+    } else if (pick(3) == 0) {
         endpoint->weight = pick_weight(world);
+    } else if (world->story.gentle) {
+        endpoint->port = pick_port(world, (size_t)(endpoint - world->endpoints));
     } else if (pick(3) == 0) {
         endpoint->operator_drain = !endpoint->operator_drain;
     } else if (pick(2) == 0) {
