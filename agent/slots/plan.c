@@ -42,7 +42,7 @@ struct tally {
     size_t serving;      /* slots that take new sessions until this plan says otherwise */
     size_t movers;       /* of them: at their endpoint's former address */
     size_t resting;      /* slots in drain or maint that would serve again if nothing else did */
-    size_t soft_leavers; /* nothing of theirs is in flight */
+    size_t soft_leavers; /* of them: on their way out */
     size_t leaving_now;
 };
 
@@ -89,7 +89,7 @@ static struct outlook outlook_of(const struct slots *slots)
         outlook.arriving += stays && !ready && !moves;
         tally.movers += moves;
         tally.resting += slot_rests(slot);
-        tally.soft_leavers += slot->role == ROLE_LEAVING && !slot->hard && slot->in_flight == 0;
+        tally.soft_leavers += slot->role == ROLE_LEAVING && slot_carries_traffic(slot);
         tally.leaving_now += slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
         tally.serving += slot_carries_traffic(slot);
     }
@@ -189,15 +189,20 @@ static bool slot_can_be_planned(const struct slot *slot)
 
 /* ---- the plan ---- */
 
+/* Soft leavers that carry no traffic have nothing to wait for. */
 static void plan_leavers(const struct outlook *outlook, bool hard, struct slot_plan *plan)
 {
     const struct slots *slots = outlook->slots;
-    size_t left = hard ? SIZE_MAX : outlook->may_leave;
-    for (size_t i = 0; i < slots->count && left > 0; i++) {
+    size_t left = outlook->may_leave;
+    for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
-        if (slot->role == ROLE_LEAVING && slot->hard == hard && slot_can_be_planned(slot) && !slot_is_in_maint(slot)) {
+        if (slot->role != ROLE_LEAVING || slot->hard != hard || !slot_can_be_planned(slot) || slot_is_in_maint(slot)) {
+            continue;
+        }
+        bool free_to_go = hard || !slot_carries_traffic(slot);
+        if (free_to_go || left > 0) {
             plan_add(plan, slots, i, SLOT_COMMAND_MAINT, 0);
-            left--;
+            left -= free_to_go ? 0 : 1;
         }
     }
 }

@@ -133,6 +133,24 @@ START_TEST(an_unclaimed_slot_serves_until_it_is_released)
 }
 END_TEST
 
+START_TEST(unclaimed_slots_that_drain_make_room)
+{
+    start(2, false);
+    want("a 80,b 81");
+    run();
+    for (size_t i = 0; i < model.count; i++) {
+        model.rows[i].admin |= SLOT_ADMIN_FDRAIN;
+    }
+    slots_free(slots);
+    slots = slots_new("web");
+    model_show(&model, slots, true);
+    want("c 82,d 83");
+    slots_release_orphans(slots);
+    run();
+    ck_assert_uint_eq(slots_count_states(slots).ready, 2);
+}
+END_TEST
+
 START_TEST(a_duplicate_of_what_serves_leaves_at_once)
 {
     want("a 80");
@@ -390,6 +408,7 @@ static Suite *make_suite(void)
         an_address_may_come_after_the_connection_was_lost,
         a_restart_with_nothing_changed_sends_nothing,
         an_unclaimed_slot_serves_until_it_is_released,
+        unclaimed_slots_that_drain_make_room,
         a_duplicate_of_what_serves_leaves_at_once,
         two_endpoints_at_one_address_have_two_slots,
         a_haproxy_that_came_back_empty_is_filled_again,
