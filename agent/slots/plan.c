@@ -10,6 +10,7 @@
 struct outlook {
     const struct slots *slots;
     size_t ready;     /* slots that serve an endpoint which is to stay, with a weight above 0 */
+    size_t serving;   /* slots that take new sessions, whoever they belong to, until this plan says otherwise */
     size_t arriving;  /* slots on the way to that */
     size_t waiting;   /* endpoints without a slot */
     size_t may_move;  /* slots that serve at their endpoint's former address and may go to the new one now */
@@ -39,8 +40,7 @@ static void plan_add(struct slot_plan *plan, const struct slots *slots, size_t p
 
 /* What is counted on the way to an outlook. */
 struct tally {
-    size_t serving;      /* slots that take new sessions until this plan says otherwise */
-    size_t movers;       /* of them: at their endpoint's former address */
+    size_t movers;       /* of those that serve: at their endpoint's former address */
     size_t resting;      /* slots in drain or maint that would serve again if nothing else did */
     size_t soft_leavers; /* of them: on their way out */
     size_t leaving_now;
@@ -54,18 +54,18 @@ static bool slot_rests(const struct slot *slot)
 
 /* How many of those that serve may go now: half of them, with what is on its way already counted as gone; the last one
  * only when nothing else is on its way. */
-static size_t tally_spare(const struct tally *tally, size_t arriving)
+static size_t outlook_spare(const struct outlook *outlook, const struct tally *tally)
 {
-    size_t busy = arriving + tally->leaving_now;
-    if (tally->serving > 1) {
-        return tally->serving > busy ? (tally->serving - busy) / 2 : 0;
+    size_t busy = outlook->arriving + tally->leaving_now;
+    if (outlook->serving > 1) {
+        return outlook->serving > busy ? (outlook->serving - busy) / 2 : 0;
     }
-    return busy == 0 ? tally->serving : 0;
+    return busy == 0 ? outlook->serving : 0;
 }
 
 static void outlook_allow(struct outlook *outlook, const struct tally *tally)
 {
-    size_t spare = tally_spare(tally, outlook->arriving);
+    size_t spare = outlook_spare(outlook, tally);
     outlook->may_move = tally->movers < spare ? tally->movers : spare;
     spare -= outlook->may_move;
     if (outlook->arriving + outlook->waiting + tally->movers == 0) {
@@ -91,12 +91,12 @@ static struct outlook outlook_of(const struct slots *slots)
         tally.resting += slot_rests(slot);
         tally.soft_leavers += slot->role == ROLE_LEAVING && slot_carries_traffic(slot);
         tally.leaving_now += slot->role == ROLE_LEAVING && (slot->hard || slot->in_flight > 0);
-        tally.serving += slot_carries_traffic(slot);
+        outlook.serving += slot_carries_traffic(slot);
     }
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         outlook.waiting += wanted_needs_slot(wanted);
     }
-    outlook.arriving += outlook.ready == 0 ? tally.resting : 0;
+    outlook.arriving += outlook.ready + outlook.serving == 0 ? tally.resting : 0;
     outlook_allow(&outlook, &tally);
     return outlook;
 }
@@ -105,6 +105,13 @@ static struct outlook outlook_of(const struct slots *slots)
 static bool slot_should_drain(const struct outlook *outlook, const struct slot *slot)
 {
     return slot->owner->operator_drain || (slot->owner->drain && outlook->ready > 0);
+}
+
+/* One that rests and is on its way out may end at any moment: it serves again only when nothing else does, and not
+ * because those that still serve are told to go too. */
+static bool slot_should_rest(const struct outlook *outlook, const struct slot *slot)
+{
+    return slot_should_drain(outlook, slot) || (slot->owner->drain && outlook->serving > 0);
 }
 
 /* ---- one slot ---- */
@@ -160,20 +167,15 @@ static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *
 {
     const struct slots *slots = outlook->slots;
     const struct slot *slot = &slots->slots[place];
-    bool drain = slot_should_drain(outlook, slot);
     if (!slot_has_address_of(slot, slot->owner)) {
         if (slot->owner->address[0] && outlook_lets_move(outlook, slot)) {
             plan_move(slots, place, plan);
         }
-    } else if (slot_is_in_maint(slot)) {
-        if (!drain) {
+    } else if (!slot_is_serving(slot)) {
+        if (!slot_should_rest(outlook, slot)) {
             plan_enter(slots, place, plan);
         }
-    } else if (slot_is_draining(slot)) {
-        if (!drain) {
-            plan_enter(slots, place, plan);
-        }
-    } else if (drain) {
+    } else if (slot_should_drain(outlook, slot)) {
         plan_add(plan, slots, place, SLOT_COMMAND_DRAIN, 0);
     } else {
         plan_weight(slots, place, plan);

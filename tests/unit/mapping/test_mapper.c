@@ -153,7 +153,7 @@ START_TEST(tasks_whose_start_was_seen)
         const char *app;
         enum mapper_standing standing;
         size_t n_unready;
-        size_t n_kept; /* endpoints that serve on where they do */
+        size_t n_kept;         /* endpoints that serve on where they do */
         int64_t next_ready_ms; /* after FIXTURE_NOW_MS; 0: none */
     } cases[] = {
         {CHECKED("{}", "", DEPLOYED, "2026-11-23T00:00:50.001Z"), MAPPER_TASK_PLAIN, 1, 1, 1},

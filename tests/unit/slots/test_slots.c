@@ -99,6 +99,31 @@ START_TEST(a_full_backend_makes_room_and_keeps_one_serving)
 }
 END_TEST
 
+START_TEST(one_that_is_only_kept_stays_and_gets_nothing_new)
+{
+    want("a 80,b 81 kept");
+    RUNS("s1 addr 10.0.0.1:80;s1 weight 1;s1 ready;");
+    ck_assert_int_eq(slots_find_endpoint(slots, "b"), -1);
+    ck_assert_uint_eq(slots_count_states(slots).waiting, 0);
+    want("a 80 kept,b 81");
+    RUNS("s2 addr 10.0.0.1:81;s2 weight 1;s2 ready;");
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_READY);
+    /* After a restart of ours what serves its address is its own. */
+    slots_free(slots);
+    slots = slots_new("web");
+    want("a 80 kept,b 81 kept,c 82 kept");
+    model_show(&model, slots, true);
+    RUNS("");
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), 0);
+    ck_assert_int_eq(slots_find_endpoint(slots, "c"), -1);
+    want("b 81 kept");
+    RUNS("s1 maint;");
+    /* A slot at rest is not taken again for it. */
+    want("a 80 kept,b 81");
+    RUNS("");
+}
+END_TEST
+
 START_TEST(what_does_not_fit_waits_in_order)
 {
     start(2, false);
@@ -238,6 +263,24 @@ START_TEST(the_last_one_that_serves_is_not_drained)
 }
 END_TEST
 
+/* It may end at any moment, so that a request sent to it again could meet its end. */
+START_TEST(what_drains_serves_again_only_when_nothing_else_does)
+{
+    want("a 80,b 81");
+    run();
+    want("a 80 drain,b 81");
+    RUNS("s1 drain;");
+    want("a 80 drain,b 81 drain");
+    RUNS("");
+    want("a 80 drain,b 81 drain,c 82");
+    RUNS("s3 addr 10.0.0.1:82;s3 weight 1;s3 ready;s2 drain;");
+    want("a 80 drain,b 81 drain,c 82 drain");
+    RUNS("");
+    want("a 80 drain,b 81 drain,c 82 gone");
+    RUNS("s3 maint;s1 ready;s2 ready;");
+}
+END_TEST
+
 START_TEST(a_weight_of_0_serves_nobody_and_protects_no_drain)
 {
     want("a 80 w9,b 81 w0");
@@ -291,6 +334,7 @@ static Suite *make_suite(void)
         a_task_that_returns_gets_the_slot_that_has_its_address,
         what_vanishes_leaves_after_what_arrives,
         a_full_backend_makes_room_and_keeps_one_serving,
+        one_that_is_only_kept_stays_and_gets_nothing_new,
         what_does_not_fit_waits_in_order,
         a_draining_task_gives_its_slot_to_one_that_waits,
         a_full_backend_is_never_dark,
@@ -300,6 +344,7 @@ static Suite *make_suite(void)
         addresses_that_all_change_are_exchanged_step_by_step,
         a_task_on_its_way_out_drains_and_comes_back,
         the_last_one_that_serves_is_not_drained,
+        what_drains_serves_again_only_when_nothing_else_does,
         a_weight_of_0_serves_nobody_and_protects_no_drain,
         what_is_in_maint_is_never_drained,
         an_operator_drains_even_the_last_one,
