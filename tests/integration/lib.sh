@@ -134,7 +134,7 @@ PY
 }
 
 # Every server as HAProxy shows it, without the seconds since its last change.
-servers() { cli "show servers state" | cut -d' ' -f1-8,10-; }
+servers() { cli "show servers state" | cut -d' ' -f1-9,11-; }
 
 write_slotd_conf() {
     cat >"$work/slotd.conf" <<CONF
