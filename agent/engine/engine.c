@@ -188,15 +188,6 @@ static bool engine_host_in_use(void *arg, const char *host, const char *service_
 
 /* ---- life ---- */
 
-static void engine_make_edges(struct engine *engine)
-{
-    engine->n_edges = engine->config->n_haproxy;
-    engine->edges = mem_alloc_array(engine->n_edges, sizeof(struct edge *));
-    for (size_t i = 0; i < engine->n_edges; i++) {
-        engine->edges[i] = edge_new(engine, &engine->config->haproxy[i]);
-    }
-}
-
 int engine_new(uv_loop_t *loop, const struct config *config, const struct engine_options *options,
                struct engine **ret_engine, struct buf *why)
 {
@@ -225,12 +216,9 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
 
 void engine_start(struct engine *engine)
 {
-    cleanup_buf struct buf why = BUF_INIT;
-    engine_make_edges(engine);
+    (void)engine_remake_edges(engine, engine->config);
     uv_prepare_start(engine->turn, engine_turn);
-    if (feed_start(engine, &why)) {
-        log_error("marathon", "%s", buf_text(&why));
-    }
+    feed_start(engine);
 }
 
 void engine_close(struct engine *engine)
@@ -253,81 +241,6 @@ void engine_close(struct engine *engine)
     journal_free(&engine->journal);
     engine_close_handle((uv_handle_t *)engine->turn);
     free(engine);
-}
-
-/* ---- another configuration ---- */
-
-static bool lists_equal(const struct config_list *a, const struct config_list *b)
-{
-    if (a->count != b->count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->count; i++) {
-        if (strcmp(a->items[i], b->items[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool marathon_equal(const struct config_marathon *a, const struct config_marathon *b)
-{
-    return lists_equal(&a->endpoints, &b->endpoints) && strcmp(a->user, b->user) == 0 &&
-           strcmp(a->password_file, b->password_file) == 0 && strcmp(a->dcos_token_file, b->dcos_token_file) == 0 &&
-           strcmp(a->ca_file, b->ca_file) == 0 && strcmp(a->cert_file, b->cert_file) == 0 &&
-           strcmp(a->key_file, b->key_file) == 0 && a->insecure_skip_verify == b->insecure_skip_verify &&
-           a->connect_timeout == b->connect_timeout && a->response_timeout == b->response_timeout &&
-           a->keepalive == b->keepalive;
-}
-
-static bool haproxy_equal(const struct config *a, const struct config *b)
-{
-    bool equal = a->n_haproxy == b->n_haproxy;
-    for (size_t i = 0; equal && i < a->n_haproxy; i++) {
-        equal = strcmp(a->haproxy[i].name, b->haproxy[i].name) == 0 &&
-                strcmp(a->haproxy[i].socket, b->haproxy[i].socket) == 0 &&
-                strcmp(a->haproxy[i].state_file, b->haproxy[i].state_file) == 0;
-    }
-    return equal;
-}
-
-static void engine_remake_edges(struct engine *engine, bool same)
-{
-    if (same) {
-        for (size_t i = 0; i < engine->n_edges; i++) {
-            engine->edges[i]->config = &engine->config->haproxy[i];
-        }
-        return;
-    }
-    for (size_t i = 0; i < engine->n_edges; i++) {
-        edge_close(engine->edges[i]);
-    }
-    free(engine->edges);
-    engine_make_edges(engine);
-}
-
-int engine_reload(struct engine *engine, const struct config *config, struct buf *why)
-{
-    struct mapper *mapper = NULL;
-    int err = mapper_new(&config->mapping, &mapper, why);
-    if (err) {
-        return err;
-    }
-    bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
-    bool same_haproxy = haproxy_equal(engine->config, config);
-    struct cluster_config bounds;
-    /* The client has borrowed the old configuration: it is made anew even when only the interval differs. */
-    feed_stop_client(engine);
-    engine->config = config;
-    mapper_free(engine->mapper);
-    engine->mapper = mapper;
-    feed_configure_cluster(engine, &bounds);
-    cluster_configure(engine->feed.cluster, &bounds);
-    cluster_mark_all_dirty(engine->feed.cluster);
-    engine_remake_edges(engine, same_haproxy);
-    log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings",
-               same_haproxy ? "" : ", other HAProxies");
-    return feed_start(engine, why);
 }
 
 /* ---- waiters and listeners ---- */

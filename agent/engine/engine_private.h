@@ -221,7 +221,7 @@ void engine_run_surveys(struct engine *engine);
 void feed_init(struct engine *engine);
 /* The cluster's bounds as the configuration has them. */
 void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_config);
-int feed_start(struct engine *engine, struct buf *why);
+void feed_start(struct engine *engine);
 /* Drops stream and fetches (another configuration follows with feed_start()); the cluster stays. */
 void feed_stop_client(struct engine *engine);
 void feed_close(struct engine *engine);
@@ -247,6 +247,8 @@ void engine_map_dirty(struct engine *engine);
 void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok);
 /* Enough complete answers have been seen to know that an unclaimed slot belongs to nobody. */
 bool engine_is_confident(const struct engine *engine);
+/* Makes the edges that config names; one that is configured as before stays as it is. Returns whether all did. */
+bool engine_remake_edges(struct engine *engine, const struct config *config);
 /* Wall clock, milliseconds since 1970. */
 int64_t engine_now_ms(void);
 /* Closes a heap handle of the loop and frees it then; NULL is allowed. */

@@ -278,17 +278,16 @@ void feed_init(struct engine *engine)
     feed->timer->data = engine;
 }
 
-int feed_start(struct engine *engine, struct buf *why)
+void feed_start(struct engine *engine)
 {
     static const struct client_events events = {.on_live = feed_live, .on_event = feed_event, .on_lost = feed_lost};
     int err = client_new(engine->loop, &engine->config->marathon, &events, engine, &engine->feed.client);
     if (err) {
-        buf_printf(why, "Marathon's client cannot be made: %s", error_text(err));
-        return err;
+        log_error("marathon", "the client cannot be made: %s", error_text(err));
+        abort();
     }
     client_start(engine->feed.client);
     feed_schedule(engine, FEED_LIVE_PATIENCE_MS);
-    return 0;
 }
 
 static void feed_stop_fetches(struct feed *feed)

@@ -270,6 +270,12 @@ int client_new(uv_loop_t *loop, const struct config_marathon *config, const stru
     return 0;
 }
 
+void client_borrow_config(struct client *client, const struct config_marathon *config)
+{
+    client->config = config;
+    (void)client_renew_secrets(client);
+}
+
 void client_start(struct client *client)
 {
     stream_start(client);

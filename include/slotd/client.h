@@ -40,6 +40,9 @@ struct client_fetch_events {
 int client_new(uv_loop_t *loop, const struct config_marathon *config, const struct client_events *events, void *arg,
                struct client **ret_client);
 void client_start(struct client *client);
+/* Another configuration with the same settings (only resync_interval, which is none of the client's, may differ): it is
+ * borrowed from now on, secrets are read again, the stream stays. */
+void client_borrow_config(struct client *client, const struct config_marathon *config);
 /* Sends GET /v2/apps?embed=apps.tasks&embed=apps.deployments&embed=apps.readiness (gzip accepted), or GET /v2/apps/ID
  * with the same embeds as app.*, to the endpoint that the stream uses, when that fails to the others. Returns an id for
  * client_cancel(). At most one CLIENT_FETCH_ALL is meant to be in flight; single apps: the client bounds them (8 at

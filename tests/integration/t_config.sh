@@ -68,6 +68,8 @@ kill -HUP "$slotd_pid"
 await "a good one is taken" 10 rule_is Host:web.other
 await "slots serve as before" 10 slots_are backend-web ready 2
 equal "no command was sent for it" "$commands" "$(count_commands)"
+equal "the event stream stays" 1 "$(grep -c 'event stream of .* is live' "$work/slotd.log")"
+equal "HAProxy's connection too" 1 "$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["adoptions"])')"
 sed 's|domain = "test"|vocabulary = "marathon-lb"|' "$work/good.conf" >"$work/slotd.conf"
 kill -HUP "$slotd_pid"
 await "a key that does nothing yet is told" 10 grep -q 'warning config: mapping.vocabulary = "marathon-lb" has no effect' "$work/slotd.log"
