@@ -16,7 +16,7 @@ struct feed_app {
     uint64_t stamp;
     struct client_fetch *fetch;
     struct buf body;
-    bool again; /* asked for while in flight */
+    bool again; /* asked for while in flight: the answer may have told it all the same */
 };
 
 struct feed_absent {
@@ -50,7 +50,7 @@ static void feed_forget_absent(uv_timer_t *timer)
         struct feed_absent *absent = feed->first_absent;
         feed->first_absent = absent->next;
         table_remove(&feed->absent, absent->id);
-        if (absent->again) {
+        if (absent->again && cluster_wants_app(feed->cluster, absent->id)) {
             feed_fetch_app(engine, absent->id);
         }
         feed_absent_free(absent);
@@ -125,7 +125,7 @@ static void feed_app_done(void *arg, int err, long status, const char *why)
         feed_confirm_soon(engine);
     }
     readiness_answered(engine->readiness, single->id);
-    if (single->again) {
+    if (single->again && cluster_wants_app(engine->feed.cluster, single->id)) {
         /* After a 404 that only asks to be fetched once that is forgotten. */
         feed_fetch_app(engine, single->id);
     }

@@ -249,6 +249,22 @@ void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const c
     }
 }
 
+static bool task_lacks_results(const struct cluster *cluster, const struct known_task *known)
+{
+    return cluster->config.wants_results && known->app->definition->n_readiness_checks > 0 && known->ran > 0 &&
+           !known->ran_listed && known->task->state == MARATHON_TASK_RUNNING;
+}
+
+bool cluster_wants_app(const struct cluster *cluster, const char *id)
+{
+    const struct known_app *app = cluster_find_app(cluster, id);
+    bool wanted = app && app->terminated && !app->absent;
+    for (size_t i = 0; app && i < app->n_tasks && !wanted; i++) {
+        wanted = app->tasks[i]->waits || task_lacks_results(cluster, app->tasks[i]);
+    }
+    return wanted;
+}
+
 /* ---- what is absent ---- */
 
 /* What a complete answer lacks. */

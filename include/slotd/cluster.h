@@ -65,6 +65,9 @@ void cluster_abandon_fetch(struct cluster *cluster, uint64_t stamp);
  * app only after its app_terminated_event; otherwise it is a doubt that complete answers decide. */
 void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);
 void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const char *id);
+/* Whether an answer for that app alone would still tell something that is waited for: a definition, results of
+ * readiness checks, or its 404. */
+bool cluster_wants_app(const struct cluster *cluster, const char *id);
 /* Lets through what the guard holds (slotctl confirm): absences seen so far count as confirmed. Returns how many tasks
  * go. */
 size_t cluster_confirm(struct cluster *cluster);

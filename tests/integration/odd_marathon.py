@@ -216,6 +216,28 @@ def an_app_that_is_not_there_is_asked_for_rarely():
         check(f"30 events in 3 s, and it was asked for {asked} times", 1 <= asked <= 3)
 
 
+def a_group_is_deployed():
+    """No api_post_event tells of its apps, and their tasks come while the first of them is being looked after."""
+    class Slow(Marathon):
+        def one(self, request, app):
+            time.sleep(0.05)
+            super().one(request, app)
+
+    marathon = Slow()
+    with Slotd(marathon) as slotd:
+        check("answered", within(10, lambda: slotd.marathon().get("last_sync_age_ms") is not None))
+        apps = [f"/g/{app}" for app in range(100)]
+        for app in apps:
+            marathon.put(app, [f"{app[3:]}-{task}" for task in range(3)])
+        for task in range(3):
+            for app in apps:
+                marathon.tell_running(app, f"{app[3:]}-{task}")
+        check("all tasks serve", within(15, lambda: len(slotd.tasks()) == 300))
+        time.sleep(1)
+        asked = sum(marathon.count(f"/v2/apps{app}") for app in apps)
+        check(f"each app is asked for once, and it were {asked} times for 100", asked == 100)
+
+
 def single_answers_fail(all_answers_fail_too):
     class Broken(Marathon):
         broken = False
@@ -321,7 +343,7 @@ def an_event_of_64_mb():
 
 
 tests = [events_alone_want_a_password, the_first_event_comes_late, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
-         failing_apps_do_not_put_off_complete_answers, failing_apps_do_not_undo_the_back_off,
+         a_group_is_deployed, failing_apps_do_not_put_off_complete_answers, failing_apps_do_not_undo_the_back_off,
          html_instead_of_json, half_a_json, a_stalled_answer, an_answer_unpacks_to_a_thousand_times_its_size, an_event_of_64_mb]
 for test in tests:
     test()

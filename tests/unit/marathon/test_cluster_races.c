@@ -346,6 +346,22 @@ START_TEST(an_answer_older_than_a_task_brings_its_definition)
 }
 END_TEST
 
+START_TEST(an_app_is_wanted_while_something_waits_for_it)
+{
+    ck_assert(!cluster_wants_app(cluster, "/a"));
+    status("/a", "x", "1", "RUNNING");
+    uint64_t single = cluster_begin_single(cluster);
+    status("/a", "y", "1", "RUNNING");
+    ck_assert(cluster_wants_app(cluster, "/a"));
+    cluster_put_single_app(cluster, single, make_app("/a", "1", "x"));
+    ck_assert(!cluster_wants_app(cluster, "/a"));
+    terminate("/a");
+    ck_assert(cluster_wants_app(cluster, "/a"));
+    single_404("/a");
+    ck_assert(!cluster_wants_app(cluster, "/a"));
+}
+END_TEST
+
 START_TEST(a_definition_taken_from_an_event_ends_the_waiting_of_all)
 {
     answer("/a", "1", "");
@@ -438,6 +454,7 @@ static Suite *make_suite(void)
         a_redeployment_with_fewer_tasks_is_not_held,
         no_app_goes_while_the_guard_holds,
         an_answer_older_than_a_task_brings_its_definition,
+        an_app_is_wanted_while_something_waits_for_it,
         a_definition_taken_from_an_event_ends_the_waiting_of_all,
         a_post_that_is_newer_than_an_answer_survives_it,
         many_versions_at_once_do_not_hide_the_current_one,

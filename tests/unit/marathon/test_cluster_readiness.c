@@ -54,12 +54,14 @@ START_TEST(test_a_start_is_asked_about)
     uint64_t older = cluster_begin_fetch(cluster);
     ck_assert_int_eq(status("/a", "new", "1", "RUNNING"), CLUSTER_FETCH_APP);
     ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_UNLISTED);
+    ck_assert(cluster_wants_app(cluster, "/a"));
     /* A request sent before the start knows nothing of it. */
     cluster_put_listed_app(cluster, older, checked_app("1", "old new", ""));
     ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_UNLISTED);
     count_dirty();
     cluster_put_single_app(cluster, cluster_begin_single(cluster), checked_app("1", "old new", FIRST));
     ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_FRESH);
+    ck_assert(!cluster_wants_app(cluster, "/a"));
     ck_assert_uint_eq(count_dirty(), 1);
 }
 END_TEST
