@@ -189,6 +189,40 @@ def the_first_event_comes_late():
         check("and once more behind the first event", within(5, lambda: slotd.tasks() == ["a1", "a2"]))
 
 
+def a_stream_is_slow():
+    class Dripping(Marathon):
+        def events(self, request):
+            request.attach()
+            name, event = self.queue.get()
+            for byte in f"event: {name}\r\ndata: {json.dumps(dict(event, eventType=name))}\r\n\r\n".encode():
+                request.wfile.write(bytes([byte]))
+                time.sleep(0.005)
+            self.queue.get()
+
+    marathon = Dripping()
+    with Slotd(marathon) as slotd:
+        check("answered", within(10, lambda: slotd.marathon().get("last_sync_age_ms") is not None))
+        marathon.put("/a", ["a1"])
+        marathon.tell_running("/a", "a1")
+        check("its event counts", within(10, lambda: slotd.tasks() == ["a1"]))
+        check("it is still the first stream", marathon.count("/v2/events") == 1)
+
+
+def a_stream_falls_silent():
+    class Silent(Marathon):
+        def events(self, request):
+            request.attach()
+            self.queue.get()
+
+    marathon = Silent()
+    with Slotd(marathon) as slotd:
+        check("live", within(10, slotd.is_live))
+        check("25 s of silence end it", within(35, lambda: marathon.count("/v2/events") == 2))
+        silence = marathon.asked["/v2/events"][1] - marathon.asked["/v2/events"][0]
+        check(f"neither sooner nor much later, it was {silence:.1f} s", 25 <= silence < 29)
+        check("and another complete answer follows", within(5, lambda: marathon.count("/v2/apps") == 2))
+
+
 # ---- one app alone ----
 
 def an_app_comes_to_be_shortly_after_its_404():
@@ -342,10 +376,13 @@ def an_event_of_64_mb():
         check(f"memory is bounded, it had {peak} kB", peak < 60000)
 
 
-tests = [events_alone_want_a_password, the_first_event_comes_late, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
+tests = [events_alone_want_a_password, the_first_event_comes_late, a_stream_is_slow, an_app_comes_to_be_shortly_after_its_404, an_app_that_is_not_there_is_asked_for_rarely,
          a_group_is_deployed, failing_apps_do_not_put_off_complete_answers, failing_apps_do_not_undo_the_back_off,
          html_instead_of_json, half_a_json, a_stalled_answer, an_answer_unpacks_to_a_thousand_times_its_size, an_event_of_64_mb]
+patient = threading.Thread(target=a_stream_falls_silent)
+patient.start()
 for test in tests:
     test()
+patient.join()
 print("{passed} passed, {failed} failed".format(**results))
 sys.exit(results["failed"] > 0)
