@@ -46,12 +46,6 @@ struct tally {
     size_t leaving_now;
 };
 
-static bool slot_rests(const struct slot *slot)
-{
-    return slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain && !slot->unknown &&
-           !slot_is_serving(slot) && !slot_is_unusable(slot) && slot_has_address_of(slot, slot->owner);
-}
-
 /* How many of those that serve may go now: half of them, with what is on its way already counted as gone; the last one
  * only when nothing else is on its way. */
 static size_t outlook_spare(const struct outlook *outlook, const struct tally *tally)

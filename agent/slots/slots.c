@@ -57,6 +57,12 @@ bool slot_is_mover(const struct slot *slot)
     return slot->role == ROLE_OWNED && slot_carries_traffic(slot) && !slot_has_address_of(slot, slot->owner);
 }
 
+bool slot_rests(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain && !slot->unknown &&
+           !slot_is_serving(slot) && !slot_is_unusable(slot) && slot_has_address_of(slot, slot->owner);
+}
+
 bool slot_is_really_ready(const struct slot *slot)
 {
     return slot->role == ROLE_OWNED && !slot->unknown && slot_is_serving(slot) &&
@@ -246,33 +252,46 @@ bool wanted_needs_slot(const struct wanted *wanted)
     return wanted->address[0] && !wanted->drain && !wanted->kept_only;
 }
 
-/* Whether a slot may be taken from an endpoint on its way out: its sessions go on when the slot moves. The last one
- * that serves stays. */
-static bool slot_can_be_taken(const struct slot *slot, size_t serving)
+/* A search for slots that endpoints on their way out can give up; each one found is taken. */
+struct takeover {
+    size_t serving; /* slots that serve, those that were taken among them: the plan lets them go one after another */
+    size_t resting; /* slots that would serve again if nothing else did */
+    size_t next;    /* where the search goes on */
+};
+
+static struct takeover takeover_begin(const struct slots *slots)
 {
-    return slot->role == ROLE_OWNED && slot->owner->drain && slot->in_flight == 0 && !slot->unknown && !slot->reading &&
-           (!slot_keeps_serving(slot) || serving > 1);
+    struct takeover takeover = {0};
+    for (size_t i = 0; i < slots->count; i++) {
+        takeover.serving += slot_keeps_serving(&slots->slots[i]);
+        takeover.resting += slot_rests(&slots->slots[i]);
+    }
+    return takeover;
 }
 
-static size_t slots_count_serving(const struct slots *slots)
+/* Whether a slot may be taken from an endpoint on its way out: its sessions go on when the slot moves. The last one
+ * that serves, or would serve again, stays. */
+static bool slot_can_be_taken(const struct slot *slot, const struct takeover *takeover)
 {
-    size_t serving = 0;
-    for (size_t i = 0; i < slots->count; i++) {
-        serving += slot_keeps_serving(&slots->slots[i]);
+    if (slot->role != ROLE_OWNED || !slot->owner->drain || slot->in_flight > 0 || slot->unknown || slot->reading) {
+        return false;
     }
-    return serving;
+    if (slot_keeps_serving(slot)) {
+        return takeover->serving > 1;
+    }
+    return takeover->serving > 0 || takeover->resting > 1 || !slot_rests(slot);
 }
 
 /* No slot is free: within the same service, a task that drains gives its slot to one that is to serve. */
-static size_t slots_take_draining(struct slots *slots)
+static size_t slots_take_draining(struct slots *slots, struct takeover *takeover)
 {
-    size_t serving = slots_count_serving(slots);
-    for (size_t i = 0; i < slots->count; i++) {
-        struct slot *slot = &slots->slots[i];
-        if (slot_can_be_taken(slot, serving)) {
+    for (; takeover->next < slots->count; takeover->next++) {
+        struct slot *slot = &slots->slots[takeover->next];
+        if (slot_can_be_taken(slot, takeover)) {
+            takeover->resting -= slot_rests(slot);
             slots_push_waiting(slots, slot->owner);
-            slots_leave(slots, i, false);
-            return i;
+            slots_leave(slots, takeover->next, false);
+            return takeover->next;
         }
     }
     return SLOTS_NONE;
@@ -294,6 +313,7 @@ static void slots_assign(struct slots *slots)
     }
     while (slots->first_waiting && slots_adopt_by_address(slots) > 0) {
     }
+    struct takeover takeover = takeover_begin(slots);
     struct wanted *next = NULL;
     for (struct wanted *wanted = slots->first_waiting; wanted; wanted = next) {
         next = wanted->next;
@@ -301,7 +321,7 @@ static void slots_assign(struct slots *slots)
             continue;
         }
         size_t place = slots_next_usable_free(slots);
-        place = place == SLOTS_NONE ? slots_take_draining(slots) : place;
+        place = place == SLOTS_NONE ? slots_take_draining(slots, &takeover) : place;
         if (place == SLOTS_NONE) {
             break;
         }

@@ -76,6 +76,8 @@ bool slot_keeps_serving(const struct slot *slot);
 bool slot_carries_traffic(const struct slot *slot);
 /* It carries traffic at an address that its endpoint has no more. */
 bool slot_is_mover(const struct slot *slot);
+/* Its endpoint is on its way out and it takes no new sessions, but would again if nothing else did. */
+bool slot_rests(const struct slot *slot);
 /* It takes new sessions at its endpoint's address, and is meant to. */
 bool slot_is_really_ready(const struct slot *slot);
 

@@ -151,6 +151,19 @@ START_TEST(a_draining_task_gives_its_slot_to_one_that_waits)
 }
 END_TEST
 
+START_TEST(the_last_one_that_could_serve_again_does)
+{
+    start(3, false);
+    want("a 80,b 81,c 82");
+    run();
+    want("a 80 drain,b 81 drain,c 82");
+    RUNS("s1 drain;s2 drain;");
+    want("a 80 drain,b 81 drain,c 82 gone,d 83,e 84,f 85");
+    RUNS("s3 maint;s1 maint;s2 ready;s1 addr 10.0.0.1:83;s1 weight 1;s3 addr 10.0.0.1:84;s3 weight 1;s1 ready;s3 ready;"
+         "s2 maint;s2 addr 10.0.0.1:85;s2 weight 1;s2 ready;");
+}
+END_TEST
+
 /* However much is exchanged at once, something serves at every moment. */
 static void check_never_dark(size_t count, const char *before, const char *after)
 {
@@ -337,6 +350,7 @@ static Suite *make_suite(void)
         one_that_is_only_kept_stays_and_gets_nothing_new,
         what_does_not_fit_waits_in_order,
         a_draining_task_gives_its_slot_to_one_that_waits,
+        the_last_one_that_could_serve_again_does,
         a_full_backend_is_never_dark,
         a_task_that_returns_before_it_left_keeps_its_slot,
         an_unresolved_endpoint_waits_without_a_slot,
