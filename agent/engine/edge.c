@@ -199,6 +199,7 @@ static void edge_send(struct edge_backend *backend, const struct slot_command *c
         log_error("haproxy", "%s: a command for %s/%s was not sent: a part of it is not allowed", edge->config->name,
                   backend->name, command->server ? command->server : "");
         slots_acknowledge(backend->slots, command, false);
+        edge_mark_dirty(backend);
         return;
     }
     struct sent *sent = MEM_NEW(struct sent);

@@ -271,6 +271,7 @@ void slots_plan(struct slots *slots, const struct slots_options *options, struct
     size_t first = plan->count;
     slots->plans++;
     slots_bring_back_aside(slots);
+    slots_settle_rest(slots);
     plan_build(slots, options, plan);
     for (size_t i = first; i < plan->count; i++) {
         const struct slot_command *command = &plan->commands[i];
@@ -299,7 +300,7 @@ bool slots_is_settled(const struct slots *slots)
         }
     }
     plan_build(slots, &options, &plan);
-    bool settled = plan.count == 0 && slots->reads_in_flight == 0;
+    bool settled = plan.count == 0 && slots->reads_in_flight == 0 && !slots->unsettled;
     slot_plan_free(&plan);
     return settled;
 }

@@ -360,6 +360,7 @@ void slots_settle(struct slots *slots)
             slots_push_free(slots, i);
         }
     }
+    slots->unsettled = false;
     slots_assign(slots);
     if (slots->observed) {
         slots_spread_movers(slots);
@@ -368,13 +369,18 @@ void slots_settle(struct slots *slots)
 
 void slots_settle_slot(struct slots *slots, size_t place)
 {
-    bool left = slot_has_left(&slots->slots[place]);
-    if (left) {
+    if (slot_has_left(&slots->slots[place])) {
         slots_push_free(slots, place);
     }
-    if (slots->slots[place].in_flight == 0 && slots_has_needy(slots)) {
+    slots->unsettled = true;
+}
+
+void slots_settle_rest(struct slots *slots)
+{
+    if (slots->unsettled && slots_has_needy(slots)) {
         slots_assign(slots);
     }
+    slots->unsettled = false;
 }
 
 /* ---- desired ---- */

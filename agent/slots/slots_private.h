@@ -57,8 +57,9 @@ struct slots {
     struct table wanted; /* key to struct wanted */
     struct wanted *first_waiting, *last_waiting;
     size_t first_free, last_free;
-    bool observed; /* a complete observation has come, and the connection stands */
-    bool broken;   /* READ was refused too often: nothing is planned until the next complete observation */
+    bool observed;  /* a complete observation has come, and the connection stands */
+    bool broken;    /* READ was refused too often: nothing is planned until the next complete observation */
+    bool unsettled; /* slots have changed since those that wait were looked at */
     unsigned reads_in_flight, read_failures;
     uint64_t plans;
 };
@@ -89,8 +90,9 @@ void slots_own(struct slots *slots, size_t place, struct wanted *wanted);
 void slots_leave(struct slots *slots, size_t place, bool hard);
 /* Frees what has left, gives free slots to those that wait. */
 void slots_settle(struct slots *slots);
-/* The same after one slot changed; costs nothing unless it has just left or somebody waits. */
+/* The same after one slot changed; who gets it is left to slots_settle_rest(), once for many of them. */
 void slots_settle_slot(struct slots *slots, size_t place);
+void slots_settle_rest(struct slots *slots);
 void wanted_free(struct wanted *wanted);
 /* A task that is on its way out, or only kept where it serves, gets no new slot. */
 bool wanted_needs_slot(const struct wanted *wanted);
