@@ -376,20 +376,13 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
     edge_take_state(edge, state);
     edge->adopted = true;
     edge->adoptions++;
-    edge->orphans_held = 0;
     edge_set_error(edge, NULL);
     edge_refresh_all(edge);
     struct slots_counts counts = edge_count(edge);
     log_notice("haproxy", "%s: adopted HAProxy %s, pid %ld: %zu slots in %zu backends, %zu ready", edge->config->name,
                edge->info.version.text, edge->info.pid, counts.slots, edge->backends.count,
                counts.ready + counts.orphans);
-    /* What enough answers have said already needs no further one; the guard looks at it all the same: what this HAProxy
-     * serves was not before those answers' eyes. */
-    bool confident = engine_is_confident(edge->engine);
-    edge->orphan_confirmations = confident ? (unsigned)edge->engine->config->slots.missing_confirmations : 0;
-    if (confident) {
-        (void)edge_judge_orphans(edge, false);
-    } else if (counts.orphans > 0 && edge->engine->feed.answered) {
+    if (edge_judge_adopted(edge) && edge->engine->feed.answered) {
         feed_confirm_soon(edge->engine);
     }
     edge_touch_all_states(edge);

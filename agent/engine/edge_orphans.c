@@ -3,28 +3,47 @@
 #include "engine_private.h"
 #include "slotd/log.h"
 
-/* By how many ready endpoints the backend would shrink when its orphans go. */
-static size_t backend_shrinks_by(const struct slots_counts *counts, size_t *ret_ready)
+/* By how many ready endpoints the backend is smaller than it was at its adoption, as far as its orphans are the reason:
+ * what has come in their place is a replacement, also when it is ready by now. */
+static size_t backend_shrinks_by(const struct slots_counts *counts)
 {
-    size_t arriving = counts->assigning + counts->waiting;
-    *ret_ready += counts->ready + counts->orphans;
-    return counts->orphans > arriving ? counts->orphans - arriving : 0;
+    size_t shrinks = counts->served > counts->wanted ? counts->served - counts->wanted : 0;
+    return shrinks < counts->orphans ? shrinks : counts->orphans;
 }
 
 static bool edge_orphans_are_guarded(const struct edge *edge)
 {
     size_t shrinks = 0;
-    size_t ready = 0;
+    size_t before = 0;
     size_t position = 0;
     struct table_entry *entry;
     while ((entry = table_next(&edge->backends, &position))) {
         struct slots_counts counts = slots_count_states(((struct edge_backend *)entry->value)->slots);
-        shrinks += backend_shrinks_by(&counts, &ready);
+        shrinks += backend_shrinks_by(&counts);
+        before += counts.served;
     }
     if (shrinks > 0 && cluster_count(edge->engine->feed.cluster).running == 0) {
         return true;
     }
-    return ready >= 8 && shrinks * 100 > ready * (size_t)edge->engine->config->slots.max_removal_percent;
+    return before >= 8 && shrinks * 100 > before * (size_t)edge->engine->config->slots.max_removal_percent;
+}
+
+static void backend_note_release(struct edge_backend *backend, size_t released, const char *why)
+{
+    if (released > 0) {
+        log_notice("haproxy", "%s: backend %s: %zu slots %s and leave", backend->edge->config->name, backend->name,
+                   released, why);
+        edge_mark_dirty(backend);
+    }
+}
+
+/* What the answers replace goes, what they take away is held. */
+static void backend_release_orphans(struct edge_backend *backend, const struct slots_counts *counts, bool guarded)
+{
+    size_t held = guarded ? backend_shrinks_by(counts) : 0;
+    backend->edge->orphans_held += held;
+    backend_note_release(backend, slots_release_orphans(backend->slots, counts->orphans - held),
+                         "are claimed by no task");
 }
 
 bool edge_judge_orphans(struct edge *edge, bool force)
@@ -32,11 +51,12 @@ bool edge_judge_orphans(struct edge *edge, bool force)
     if (!edge->adopted) {
         return false;
     }
-    force = force || edge->confirmed;
+    bool believed = force || edge->confirmed;
     edge->confirmed = false;
     edge->orphan_confirmations++;
-    bool confirmed = force || edge->orphan_confirmations >= (unsigned)edge->engine->config->slots.missing_confirmations;
-    bool guarded = !force && edge_orphans_are_guarded(edge);
+    bool confirmed =
+        believed || edge->orphan_confirmations >= (unsigned)edge->engine->config->slots.missing_confirmations;
+    bool guarded = !believed && edge_orphans_are_guarded(edge);
     edge->orphans_held = 0;
     bool some_wait = false;
     size_t position = 0;
@@ -44,22 +64,35 @@ bool edge_judge_orphans(struct edge *edge, bool force)
     while ((entry = table_next(&edge->backends, &position))) {
         struct edge_backend *backend = entry->value;
         struct slots_counts counts = slots_count_states(backend->slots);
-        size_t unused = 0;
         if (counts.orphans == 0) {
             continue;
         }
-        /* An endpoint whose address is not known yet may be the very one that sits in the orphan; another answer would
-         * not tell. */
-        if (!confirmed || (counts.unresolved > 0 && !force)) {
-            some_wait = some_wait || !confirmed;
-        } else if (guarded && counts.waiting == 0 && backend_shrinks_by(&counts, &unused) > 0) {
-            edge->orphans_held += counts.orphans;
+        if (!confirmed) {
+            some_wait = true;
+        } else if (counts.unresolved > 0 && !force) {
+            /* An endpoint whose address is not known yet may be the very one that sits in the orphan; another answer
+             * would not tell. `--confirm` holds until it is known. */
+            edge->confirmed = edge->confirmed || believed;
         } else {
-            size_t released = slots_release_orphans(backend->slots);
-            log_notice("haproxy", "%s: backend %s: %zu slots are claimed by no task and leave", edge->config->name,
-                       backend->name, released);
-            edge_mark_dirty(backend);
+            backend_release_orphans(backend, &counts, guarded);
         }
     }
     return some_wait;
+}
+
+bool edge_judge_adopted(struct edge *edge)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&edge->backends, &position))) {
+        struct edge_backend *backend = entry->value;
+        backend_note_release(backend, slots_release_revenants(backend->slots), "had been taken out before");
+    }
+    edge->orphans_held = 0;
+    edge->orphan_confirmations = 0;
+    if (!engine_is_confident(edge->engine)) {
+        return edge_count(edge).orphans > 0;
+    }
+    edge->orphan_confirmations = (unsigned)edge->engine->config->slots.missing_confirmations;
+    return edge_judge_orphans(edge, false);
 }

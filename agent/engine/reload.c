@@ -89,6 +89,7 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     } else {
         feed_stop_client(engine);
     }
+    engine->confirm = false; /* it was said of the start */
     bool same_haproxy = engine_remake_edges(engine, config);
     engine->config = config;
     mapper_free(engine->mapper);

@@ -84,9 +84,11 @@ static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
     struct slot *slot = &slots->slots[place];
     slot->key = old->key;
     old->key = NULL;
+    slot->taken_out = old->taken_out || old->role == ROLE_OWNED;
     slot_inherit_doubt(slot, old);
     if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {
         slot->role = ROLE_OWNED;
+        slot->taken_out = false;
         slot->owner = old->owner;
         slot->owner->slot = place;
         old->owner = NULL;
@@ -112,6 +114,7 @@ static void slots_add_row(struct slots *slots, const struct slot_observed *row, 
     slot->server = mem_strdup(row->server);
     slot->sessions = -1;
     slot_take_row(slot, row);
+    slots->served += slot_is_serving(slot);
     slot->role = ROLE_ORPHAN;
     if (former) {
         slot_inherit(slots, place, former);
@@ -132,7 +135,7 @@ static void slots_observe_all(struct slots *slots, const struct slot_observed *r
         table_put(&by_name, old[i].server, &old[i]);
     }
     slots->slots = mem_alloc_array(count, sizeof(*slots->slots));
-    slots->count = 0;
+    slots->count = slots->served = 0;
     slots->first_free = slots->last_free = SLOTS_NONE;
     slots->reads_in_flight = slots->read_failures = 0;
     slots->broken = false;

@@ -138,7 +138,7 @@ void slots_own(struct slots *slots, size_t place, struct wanted *wanted)
     }
     slot->role = ROLE_OWNED;
     slot->owner = wanted;
-    slot->hard = false;
+    slot->hard = slot->taken_out = false;
     free(slot->key);
     slot->key = mem_strdup(wanted->key);
     wanted->slot = place;
@@ -150,6 +150,7 @@ void slots_leave(struct slots *slots, size_t place, bool hard)
     slot->role = ROLE_LEAVING;
     slot->owner = NULL;
     slot->hard = hard;
+    slot->taken_out = true;
 }
 
 void wanted_free(struct wanted *wanted)
@@ -478,14 +479,25 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
     slots_drop_duplicates(slots);
 }
 
-size_t slots_release_orphans(struct slots *slots)
+static size_t slots_release(struct slots *slots, size_t most, bool revenants_alone)
 {
     size_t released = 0;
-    for (size_t i = 0; i < slots->count; i++) {
-        if (slots->slots[i].role == ROLE_ORPHAN) {
+    for (size_t i = 0; i < slots->count && released < most; i++) {
+        const struct slot *slot = &slots->slots[i];
+        if (slot->role == ROLE_ORPHAN && (slot->taken_out || !revenants_alone)) {
             slots_leave(slots, i, false);
             released++;
         }
     }
     return released;
+}
+
+size_t slots_release_orphans(struct slots *slots, size_t most)
+{
+    return slots_release(slots, most, false);
+}
+
+size_t slots_release_revenants(struct slots *slots)
+{
+    return slots_release(slots, SIZE_MAX, true);
 }

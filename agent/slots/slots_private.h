@@ -27,6 +27,7 @@ struct slot {
     struct wanted *owner; /* ROLE_OWNED */
     char *key;            /* of the endpoint that had it last; for messages */
     bool hard;            /* ROLE_LEAVING: its task is explicitly over, nothing is waited for */
+    bool taken_out;       /* from the endpoint that had it last; also when HAProxy comes back with its address */
     bool unknown;         /* observed may be wrong: read before use */
     bool reading;         /* waits for a READ that shows its address */
     unsigned in_flight, failures, reads;
@@ -57,6 +58,7 @@ struct slots {
     struct table wanted; /* key to struct wanted */
     struct wanted *first_waiting, *last_waiting;
     size_t first_free, last_free;
+    size_t served;  /* slots that served at the last complete observation */
     bool observed;  /* a complete observation has come, and the connection stands */
     bool broken;    /* READ was refused too often: nothing is planned until the next complete observation */
     bool unsettled; /* slots have changed since those that wait were looked at */

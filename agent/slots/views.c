@@ -65,18 +65,21 @@ long slots_find_endpoint(const struct slots *slots, const char *key)
 
 struct slots_counts slots_count_states(const struct slots *slots)
 {
-    struct slots_counts counts = {.slots = slots->count};
+    struct slots_counts counts = {.slots = slots->count, .served = slots->served};
     size_t *by_state[] = {
         [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
         [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
         [SLOT_UNKNOWN] = &counts.unknown,
     };
     for (size_t i = 0; i < slots->count; i++) {
-        (*by_state[slot_get_state(slots, &slots->slots[i])])++;
+        const struct slot *slot = &slots->slots[i];
+        (*by_state[slot_get_state(slots, slot)])++;
+        counts.wanted += slot->role == ROLE_OWNED && !slot->owner->drain;
     }
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         counts.waiting += wanted_needs_slot(wanted);
         counts.unresolved += wanted->address[0] == '\0';
+        counts.wanted += !wanted->drain && !wanted->kept_only;
     }
     return counts;
 }

@@ -99,9 +99,11 @@ void slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, 
  * does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
 /* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not
- * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Returns how many
- * there were. */
-size_t slots_release_orphans(struct slots *slots);
+ * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Releases at most
+ * that many of them; returns how many. */
+size_t slots_release_orphans(struct slots *slots, size_t most);
+/* Orphans without doubt: HAProxy came back with addresses that had been taken out of those slots before. */
+size_t slots_release_revenants(struct slots *slots);
 /* Appends the commands that can be sent now, and counts them as in flight. Nothing differs: nothing is appended. */
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
 /* The same commands without counting them as sent, for `slotctl plan`. */
@@ -130,6 +132,8 @@ struct slots_counts {
     size_t slots, free, assigning, ready, draining, leaving, orphans, unknown;
     size_t waiting;    /* endpoints without a slot because all are taken */
     size_t unresolved; /* endpoints without an address */
+    size_t wanted;     /* endpoints that are to serve, wherever they are */
+    size_t served;     /* slots that served at the last complete observation */
 };
 struct slots_counts slots_count_states(const struct slots *slots);
 

@@ -128,7 +128,7 @@ START_TEST(an_unclaimed_slot_serves_until_it_is_released)
     want("a 80");
     RUNS("");
     ck_assert_uint_eq(slots_count_states(slots).orphans, 1);
-    ck_assert_uint_eq(slots_release_orphans(slots), 1);
+    ck_assert_uint_eq(slots_release_orphans(slots, SIZE_MAX), 1);
     RUNS("s2 maint;");
 }
 END_TEST
@@ -145,7 +145,7 @@ START_TEST(unclaimed_slots_that_drain_make_room)
     slots = slots_new("web");
     model_show(&model, slots, true);
     want("c 82,d 83");
-    slots_release_orphans(slots);
+    slots_release_orphans(slots, SIZE_MAX);
     run();
     ck_assert_uint_eq(slots_count_states(slots).ready, 2);
 }
@@ -263,8 +263,31 @@ START_TEST(a_task_known_to_be_over_is_out_after_a_reload)
     }
     model_show(&model, slots, true);
     ck_assert_uint_eq(slots_count_states(slots).orphans, 1);
-    slots_release_orphans(slots);
+    ck_assert_uint_eq(slots_release_revenants(slots), 1);
     RUNS("s1 maint;");
+}
+END_TEST
+
+START_TEST(what_was_in_doubt_before_a_reload_is_in_doubt_after_it)
+{
+    want("a 80,b 81,c 82");
+    run();
+    slots_free(slots);
+    slots = slots_new("web");
+    model_show(&model, slots, true);
+    want("a 80");
+    RUNS("");
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    want("a 80");
+    ck_assert_uint_eq(slots_release_revenants(slots), 0);
+    RUNS("");
+    struct slots_counts counts = slots_count_states(slots);
+    ck_assert_uint_eq(counts.orphans, 2);
+    ck_assert_uint_eq(counts.served, 3);
+    ck_assert_uint_eq(counts.wanted, 1);
+    ck_assert_uint_eq(slots_release_orphans(slots, 1), 1);
+    RUNS("s2 maint;");
 }
 END_TEST
 
@@ -417,6 +440,7 @@ static Suite *make_suite(void)
         slots_that_commands_cannot_wake_are_not_used,
         nothing_is_sent_before_haproxy_is_known_or_without_it,
         a_task_known_to_be_over_is_out_after_a_reload,
+        what_was_in_doubt_before_a_reload_is_in_doubt_after_it,
         a_refused_slot_is_read_before_it_is_used,
         a_slot_that_refuses_always_is_set_aside,
         refusals_count_when_they_come_in_a_row,

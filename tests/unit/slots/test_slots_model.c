@@ -246,7 +246,7 @@ static void world_restart_haproxy(struct world *world, const struct model *saved
         world->model.rows[i].server = world->model.names[i];
     }
     model_show(&world->model, world->slots, true);
-    slots_release_orphans(world->slots);
+    slots_release_orphans(world->slots, SIZE_MAX);
     world_want(world);
 }
 
@@ -274,7 +274,7 @@ static size_t world_come_to_rest(struct world *world)
 {
     size_t plans = 0;
     world->story.faults = false;
-    slots_release_orphans(world->slots);
+    slots_release_orphans(world->slots, SIZE_MAX);
     /* An empty plan is not rest yet when a slot is set aside. */
     for (size_t idle = 0; idle < 60; plans++) {
         idle = world_step(world) == 0 ? idle + 1 : 0;
