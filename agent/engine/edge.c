@@ -271,6 +271,18 @@ void edge_refresh_all(struct edge *edge)
     }
 }
 
+void edge_retry_aside(struct edge *edge)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while (edge->adopted && (entry = table_next(&edge->backends, &position))) {
+        struct edge_backend *backend = entry->value;
+        if (slots_retry_aside(backend->slots) > 0) {
+            edge_mark_dirty(backend);
+        }
+    }
+}
+
 /* ---- adoption ---- */
 
 static struct edge_backend *edge_ensure_backend(struct edge *edge, const char *name)

@@ -123,6 +123,8 @@ void edge_run(struct edge *edge);
 bool edge_judge_orphans(struct edge *edge, bool force);
 /* The same right after an adoption: the complete answers before it count. */
 bool edge_judge_adopted(struct edge *edge);
+/* A complete answer is a good moment to try slots again that refused too often. */
+void edge_retry_aside(struct edge *edge);
 /* Reads how many sessions the backend's slots have; done is called once. */
 void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, void *arg);
 bool edge_is_settled(const struct edge *edge);

@@ -157,7 +157,7 @@ static void slots_observe_all(struct slots *slots, const struct slot_observed *r
 
 /* ---- rows that were asked for ---- */
 
-static void slot_set_aside(struct slots *slots, size_t place)
+static void slot_give_up(struct slots *slots, size_t place)
 {
     struct slot *slot = &slots->slots[place];
     if (slot->role == ROLE_OWNED) {
@@ -167,8 +167,27 @@ static void slot_set_aside(struct slots *slots, size_t place)
     } else if (slot->role == ROLE_FREE) {
         slots_take_free(slots, place);
     }
-    slot->role = ROLE_ASIDE;
-    slot->aside_until = slots->plans + SLOTS_ASIDE_PLANS;
+}
+
+static void slot_set_aside(struct slots *slots, size_t place)
+{
+    slot_give_up(slots, place);
+    slots->slots[place].role = ROLE_ASIDE;
+}
+
+/* What refuses a weight may still be taken out: set aside as it is, it would serve a task that has another slot by
+ * then, and go on when that task is over. */
+static void slot_distrust(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    if (slot_is_in_maint(slot) || slot->distrusted) {
+        slot_set_aside(slots, place);
+        return;
+    }
+    slot_give_up(slots, place);
+    slots_leave(slots, place, true);
+    slot->distrusted = true;
+    slot->failures = 0;
 }
 
 static void slot_fail(struct slots *slots, size_t place)
@@ -177,7 +196,7 @@ static void slot_fail(struct slots *slots, size_t place)
     slot->reading = false;
     slot->unknown = true;
     if (++slot->failures >= SLOTS_MAX_FAILURES) {
-        slot_set_aside(slots, place);
+        slot_distrust(slots, place);
     }
 }
 

@@ -137,11 +137,14 @@ static void plan_move(const struct slots *slots, size_t place, struct slot_plan 
 static void plan_enter(const struct slots *slots, size_t place, struct slot_plan *plan)
 {
     const struct slot *slot = &slots->slots[place];
+    size_t before = plan->count;
     if (slot->observed.checked && slot->observed.check_port != 0) {
         plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
     }
     plan_weight(slots, place, plan);
-    plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
+    if (plan->count == before) {
+        plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
+    }
 }
 
 /* While it serves at a former address it takes its turn: all at once would leave nothing that serves. */
@@ -254,23 +257,9 @@ void slots_preview(const struct slots *slots, const struct slots_options *option
     plan_build(slots, options, plan);
 }
 
-static void slots_bring_back_aside(struct slots *slots)
-{
-    for (size_t i = 0; i < slots->count; i++) {
-        struct slot *slot = &slots->slots[i];
-        if (slot->role == ROLE_ASIDE && slots->plans >= slot->aside_until) {
-            slots_leave(slots, i, true);
-            slot->unknown = true;
-            slot->failures = 0;
-        }
-    }
-}
-
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t first = plan->count;
-    slots->plans++;
-    slots_bring_back_aside(slots);
     slots_settle_rest(slots);
     plan_build(slots, options, plan);
     for (size_t i = first; i < plan->count; i++) {

@@ -181,8 +181,8 @@ static int slot_rank(const struct slot *slot)
 
 static bool slot_is_up_for_adoption(const struct slot *slot)
 {
-    return !slot->unknown && !slot->unsure && slot->in_flight == 0 && !slot->reading && !slot_is_unusable(slot) &&
-           slot->observed.address[0] &&
+    return !slot->unknown && !slot->unsure && !slot->distrusted && slot->in_flight == 0 && !slot->reading &&
+           !slot_is_unusable(slot) && slot->observed.address[0] &&
            (slot->role == ROLE_FREE || slot->role == ROLE_LEAVING || slot->role == ROLE_ORPHAN);
 }
 
@@ -354,12 +354,23 @@ static bool slot_has_left(const struct slot *slot)
            slot_is_in_maint(slot);
 }
 
+static void slots_free_if_left(struct slots *slots, size_t place)
+{
+    struct slot *slot = &slots->slots[place];
+    if (!slot_has_left(slot)) {
+        return;
+    }
+    if (slot->distrusted) {
+        slot->role = ROLE_ASIDE;
+    } else {
+        slots_push_free(slots, place);
+    }
+}
+
 void slots_settle(struct slots *slots)
 {
     for (size_t i = 0; i < slots->count; i++) {
-        if (slot_has_left(&slots->slots[i])) {
-            slots_push_free(slots, i);
-        }
+        slots_free_if_left(slots, i);
     }
     slots->unsettled = false;
     slots_assign(slots);
@@ -370,9 +381,7 @@ void slots_settle(struct slots *slots)
 
 void slots_settle_slot(struct slots *slots, size_t place)
 {
-    if (slot_has_left(&slots->slots[place])) {
-        slots_push_free(slots, place);
-    }
+    slots_free_if_left(slots, place);
     slots->unsettled = true;
 }
 
@@ -495,6 +504,22 @@ static size_t slots_release(struct slots *slots, size_t most, bool revenants_alo
 size_t slots_release_orphans(struct slots *slots, size_t most)
 {
     return slots_release(slots, most, false);
+}
+
+size_t slots_retry_aside(struct slots *slots)
+{
+    size_t retried = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->slots[i];
+        if (slot->role == ROLE_ASIDE) {
+            slots_leave(slots, i, true);
+            slot->unknown = true;
+            slot->distrusted = false;
+            slot->failures = 0;
+            retried++;
+        }
+    }
+    return retried;
 }
 
 size_t slots_release_revenants(struct slots *slots)

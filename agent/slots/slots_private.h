@@ -9,7 +9,6 @@
 #define SLOTS_NONE SIZE_MAX
 #define SLOTS_MAX_FAILURES 3 /* in a row; then the slot is set aside */
 #define SLOTS_MAX_READS 20   /* of an address that does not appear */
-#define SLOTS_ASIDE_PLANS 50 /* plans until a slot set aside is tried again */
 
 enum slot_role {
     ROLE_FREE,
@@ -28,6 +27,7 @@ struct slot {
     char *key;            /* of the endpoint that had it last; for messages */
     bool hard;            /* ROLE_LEAVING: its task is explicitly over, nothing is waited for */
     bool taken_out;       /* from the endpoint that had it last; also when HAProxy comes back with its address */
+    bool distrusted;      /* ROLE_LEAVING: refused too often, is set aside once it serves no more */
     bool unknown;         /* observed may be wrong: read before use */
     bool reading;         /* waits for a READ that shows its address */
     unsigned in_flight, failures, reads;
@@ -35,7 +35,6 @@ struct slot {
     char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
     uint16_t sent_port;
     bool unsure; /* that address may still be applied late (2.9+): no row is believed before it shows it */
-    uint64_t aside_until;
     size_t previous_free, next_free; /* the queue of free slots, freed oldest first */
 };
 
@@ -63,7 +62,6 @@ struct slots {
     bool broken;    /* READ was refused too often: nothing is planned until the next complete observation */
     bool unsettled; /* slots have changed since those that wait were looked at */
     unsigned reads_in_flight, read_failures;
-    uint64_t plans;
 };
 
 bool slot_is_in_maint(const struct slot *slot);

@@ -104,6 +104,9 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
 size_t slots_release_orphans(struct slots *slots, size_t most);
 /* Orphans without doubt: HAProxy came back with addresses that had been taken out of those slots before. */
 size_t slots_release_revenants(struct slots *slots);
+/* Slots that refused too often are set aside, out of service where HAProxy lets them; this tries them once more.
+ * Returns how many there were. */
+size_t slots_retry_aside(struct slots *slots);
 /* Appends the commands that can be sent now, and counts them as in flight. Nothing differs: nothing is appended. */
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
 /* The same commands without counting them as sent, for `slotctl plan`. */

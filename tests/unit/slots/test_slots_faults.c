@@ -363,11 +363,34 @@ START_TEST(a_slot_set_aside_is_tried_again_later)
     }
     RUNS("");
     ck_assert_int_eq(slots_find_endpoint(slots, "a"), -1);
-    for (int i = 0; i < 50; i++) {
-        refuse_all();
-    }
+    ck_assert_uint_eq(slots_retry_aside(slots), 1);
     run();
     ck_assert_int_eq(slots_view(slots, 0).state, SLOT_READY);
+    ck_assert_uint_eq(slots_retry_aside(slots), 0);
+}
+END_TEST
+
+/* A slot that serves is taken out before it is left alone: its endpoint has another one, and may end. */
+START_TEST(a_slot_set_aside_serves_no_more)
+{
+    start(2, false);
+    want("a 80");
+    run();
+    want("a 80 w5");
+    for (int i = 0; i < 3; i++) {
+        answer_one(SLOT_COMMAND_WEIGHT, false);
+        if (i < 2) {
+            answer_plan(9);
+        }
+    }
+    run();
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), 1);
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_UNKNOWN);
+    ck_assert_uint_eq(model.rows[0].admin & SLOT_ADMIN_MAINT, SLOT_ADMIN_FMAINT);
+    ck_assert_uint_eq(model_count_serving(&model), 1);
+    slots_retry_aside(slots);
+    run();
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_FREE);
 }
 END_TEST
 
@@ -445,6 +468,7 @@ static Suite *make_suite(void)
         a_slot_that_refuses_always_is_set_aside,
         refusals_count_when_they_come_in_a_row,
         a_slot_set_aside_is_tried_again_later,
+        a_slot_set_aside_serves_no_more,
         a_backend_that_cannot_be_read_rests_until_it_is_adopted_again,
         a_server_that_is_deleted_is_passed_over,
         a_preview_is_the_plan,

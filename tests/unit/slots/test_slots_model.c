@@ -6,7 +6,7 @@
 #define STEPS 400
 #define SEEDS 40
 #define MAX_ENDPOINTS 24
-#define MAX_PLANS_TO_REST 150 /* with slots set aside, which come back after 50 */
+#define MAX_PLANS_TO_REST 150
 
 static uint64_t random_state;
 
@@ -275,9 +275,9 @@ static size_t world_come_to_rest(struct world *world)
     size_t plans = 0;
     world->story.faults = false;
     slots_release_orphans(world->slots, SIZE_MAX);
-    /* An empty plan is not rest yet when a slot is set aside. */
-    for (size_t idle = 0; idle < 60; plans++) {
-        idle = world_step(world) == 0 ? idle + 1 : 0;
+    for (size_t idle = 0; idle < 5; plans++) {
+        bool retried = slots_retry_aside(world->slots) > 0;
+        idle = world_step(world) == 0 && !retried ? idle + 1 : 0;
         ck_assert_msg(plans < MAX_PLANS_TO_REST, "no end of commands");
     }
     ck_assert(slots_is_settled(world->slots));
@@ -337,6 +337,9 @@ START_TEST(with_faults)
         if (pick(50) == 0) {
             model_settle(&world.model);
             saved = world.model;
+        }
+        if (pick(50) == 0) {
+            slots_retry_aside(world.slots);
         }
         if (pick(80) == 0) {
             world_restart_haproxy(&world, &saved);
