@@ -152,7 +152,12 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
         haproxy_connection_restart(edge->connection, "an old process answered after a reload");
         return;
     }
-    bool ok = verdict == HAPROXY_REPLY_DONE;
+    bool ok = verdict == HAPROXY_REPLY_DONE || verdict == HAPROXY_REPLY_STATIC;
+    if (verdict == HAPROXY_REPLY_STATIC && !slots_weights_are_fixed(backend->slots)) {
+        log_warning("haproxy", "%s: backend %s takes no weights, its balance algorithm is static", edge->config->name,
+                    backend->name);
+        slots_fix_weights(backend->slots);
+    }
     if (!ok) {
         edge->refusals++;
         log_warning("haproxy", "%s: %s/%s: %s: %.*s", edge->config->name, backend->name, command->server,

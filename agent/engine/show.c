@@ -387,6 +387,21 @@ static void problems_of_endpoint(const struct engine *engine, const struct edge_
     }
 }
 
+static bool service_has_weights(const struct service *service)
+{
+    const struct endpoint *first = NULL;
+    for (size_t p = 0; p < service->n_parts; p++) {
+        for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
+            const struct endpoint *endpoint = &service->parts[p]->endpoints[e];
+            first = first ? first : endpoint;
+            if (endpoint->weight != first->weight) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* What only the meeting with HAProxy shows. */
 static void problems_of_service(const struct engine *engine, const struct service *service,
                                 struct json_object *problems)
@@ -403,6 +418,12 @@ static void problems_of_service(const struct engine *engine, const struct servic
             add_part_problem(problems, service->parts[p], NULL, "backend-missing", message);
         }
         return;
+    }
+    bool ignores_weights = slots_weights_are_fixed(backend->slots) && service_has_weights(service);
+    for (size_t p = 0; ignores_weights && p < service->n_parts; p++) {
+        add_part_problem(problems, service->parts[p], NULL, "weights-ignored",
+                         "the backend's balance algorithm is static and takes no weights: all its endpoints have the "
+                         "configured one");
     }
     for (size_t p = 0; p < service->n_parts; p++) {
         for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {

@@ -105,7 +105,6 @@ static bool is_refusal(const char *reply, size_t len)
         "Invalid addr",
         "Update for the current server address family",
         "Absolute weight can only be",
-        "Backend is using a static LB algorithm",
         "health checks are not enabled",
         "'set server <srv> state' expects",
         "'set server' only supports",
@@ -130,6 +129,9 @@ enum haproxy_reply haproxy_reply_judge(const struct slot_command *command, const
     bool done = command->kind == SLOT_COMMAND_ADDRESS ? address_is_done(reply, len) : is_blank(reply, len);
     if (done) {
         return HAPROXY_REPLY_DONE;
+    }
+    if (command->kind == SLOT_COMMAND_WEIGHT && begins(reply, len, "Backend is using a static LB algorithm")) {
+        return HAPROXY_REPLY_STATIC;
     }
     return is_refusal(reply, len) ? HAPROXY_REPLY_REFUSED : HAPROXY_REPLY_UNEXPECTED;
 }

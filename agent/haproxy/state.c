@@ -21,6 +21,7 @@ enum column {
     COLUMN_OP_STATE,
     COLUMN_ADMIN,
     COLUMN_WEIGHT,
+    COLUMN_CONFIGURED,
     COLUMN_CHECK_STATE,
     COLUMN_FQDN,
     COLUMN_PORT,
@@ -34,6 +35,7 @@ static const char *const column_names[N_COLUMNS] = {
     [COLUMN_OP_STATE] = "srv_op_state",
     [COLUMN_ADMIN] = "srv_admin_state",
     [COLUMN_WEIGHT] = "srv_uweight",
+    [COLUMN_CONFIGURED] = "srv_iweight",
     [COLUMN_CHECK_STATE] = "srv_check_state",
     [COLUMN_FQDN] = "srv_fqdn",
     [COLUMN_PORT] = "srv_port",
@@ -124,11 +126,13 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     struct slot_observed *observed = &server->observed;
     unsigned port = 0;
     unsigned weight = 0;
+    unsigned configured = 0;
     unsigned check_state = 0;
     unsigned check_port = 0;
     int err = read_number(reader, server, COLUMN_OP_STATE, 255, &observed->op_state);
     err = err ? err : read_number(reader, server, COLUMN_ADMIN, 255, &observed->admin);
     err = err ? err : read_number(reader, server, COLUMN_WEIGHT, 256, &weight);
+    err = err ? err : read_number(reader, server, COLUMN_CONFIGURED, 256, &configured);
     err = err ? err : read_number(reader, server, COLUMN_CHECK_STATE, 65535, &check_state);
     err = err ? err : read_number(reader, server, COLUMN_PORT, 65535, &port);
     err = err ? err : read_number(reader, server, COLUMN_CHECK_PORT, 65535, &check_port);
@@ -138,6 +142,7 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     observed->server = server->name;
     read_address(server->columns[reader->place[COLUMN_ADDRESS]], observed->address);
     observed->weight = (uint16_t)weight;
+    observed->configured = (uint16_t)configured;
     observed->port = (uint16_t)port;
     observed->check_port = (uint16_t)check_port;
     observed->checked = (check_state & STATE_CHECK_CONFIGURED) != 0;

@@ -138,7 +138,7 @@ static void slots_observe_all(struct slots *slots, const struct slot_observed *r
     slots->count = slots->served = 0;
     slots->first_free = slots->last_free = SLOTS_NONE;
     slots->reads_in_flight = slots->read_failures = 0;
-    slots->broken = false;
+    slots->broken = slots->weights_fixed = false;
     slots->observed = true;
     table_init(&taken, 0);
     for (size_t i = 0; i < count; i++) {
@@ -275,7 +275,7 @@ void slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, 
 
 /* ---- replies ---- */
 
-static void slot_apply(struct slot *slot, const struct slot_command *command)
+static void slot_apply(const struct slots *slots, struct slot *slot, const struct slot_command *command)
 {
     struct slot_observed *observed = &slot->observed;
     switch (command->kind) {
@@ -302,13 +302,25 @@ static void slot_apply(struct slot *slot, const struct slot_command *command)
         observed->check_port = command->value;
         break;
     case SLOT_COMMAND_WEIGHT:
-        observed->weight = command->value;
+        if (!slots->weights_fixed || command->value == 0 || command->value == observed->configured) {
+            observed->weight = command->value;
+        }
         /* On the way to ready it ends no row of refusals: another of its commands may be the one that is refused. */
         slot->failures = slot_is_really_ready(slot) ? 0 : slot->failures;
         break;
     case SLOT_COMMAND_READ:
         break;
     }
+}
+
+void slots_fix_weights(struct slots *slots)
+{
+    slots->weights_fixed = true;
+}
+
+bool slots_weights_are_fixed(const struct slots *slots)
+{
+    return slots->weights_fixed;
 }
 
 void slots_acknowledge(struct slots *slots, const struct slot_command *command, bool ok)
@@ -321,7 +333,7 @@ void slots_acknowledge(struct slots *slots, const struct slot_command *command, 
     struct slot *slot = &slots->slots[command->slot];
     slot->in_flight -= slot->in_flight > 0;
     if (ok) {
-        slot_apply(slot, command);
+        slot_apply(slots, slot, command);
     } else if (!slot->unknown && slot->role != ROLE_ASIDE) {
         slot_fail(slots, command->slot);
     }

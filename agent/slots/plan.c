@@ -110,11 +110,18 @@ static bool slot_should_rest(const struct outlook *outlook, const struct slot *s
 
 /* ---- one slot ---- */
 
+static uint16_t slot_wanted_weight(const struct slots *slots, const struct slot *slot)
+{
+    bool fixed = slots->weights_fixed && slot->owner->weight > 0;
+    return fixed ? slot->observed.configured : slot->owner->weight;
+}
+
 static void plan_weight(const struct slots *slots, size_t place, struct slot_plan *plan)
 {
     const struct slot *slot = &slots->slots[place];
-    if (slot->observed.weight != slot->owner->weight) {
-        plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot->owner->weight);
+    uint16_t weight = slot_wanted_weight(slots, slot);
+    if (slot->observed.weight != weight) {
+        plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, weight);
     }
 }
 
@@ -131,7 +138,7 @@ static void plan_move(const struct slots *slots, size_t place, struct slot_plan 
     if (slot->observed.checked) {
         plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
     }
-    plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot->owner->weight);
+    plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot_wanted_weight(slots, slot));
 }
 
 static void plan_enter(const struct slots *slots, size_t place, struct slot_plan *plan)

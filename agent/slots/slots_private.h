@@ -57,10 +57,11 @@ struct slots {
     struct table wanted; /* key to struct wanted */
     struct wanted *first_waiting, *last_waiting;
     size_t first_free, last_free;
-    size_t served;  /* slots that served at the last complete observation */
-    bool observed;  /* a complete observation has come, and the connection stands */
-    bool broken;    /* READ was refused too often: nothing is planned until the next complete observation */
-    bool unsettled; /* slots have changed since those that wait were looked at */
+    size_t served;      /* slots that served at the last complete observation */
+    bool observed;      /* a complete observation has come, and the connection stands */
+    bool broken;        /* READ was refused too often: nothing is planned until the next complete observation */
+    bool weights_fixed; /* the algorithm is static */
+    bool unsettled;     /* slots have changed since those that wait were looked at */
     unsigned reads_in_flight, read_failures;
 };
 

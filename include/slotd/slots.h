@@ -28,6 +28,7 @@ struct slot_observed {
     char address[SLOTS_MAX_ADDRESS];
     uint16_t port;
     uint16_t weight;     /* srv_uweight */
+    uint16_t configured; /* srv_iweight */
     unsigned admin;      /* srv_admin_state */
     unsigned op_state;   /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
     bool checked;        /* a health check is configured */
@@ -114,6 +115,10 @@ void slots_preview(const struct slots *slots, const struct slots_options *option
 /* What became of a command: ok, or refused or unexpected (the slot is unknown then and read again before it is used).
  * READ is acknowledged by slots_observe(complete=false), and by this only when it failed. */
 void slots_acknowledge(struct slots *slots, const struct slot_command *command, bool ok);
+/* HAProxy refused a weight since the backend's algorithm is static: it takes 0 and the configured one, and nothing else
+ * is asked of it any more until the next complete observation. Call before slots_acknowledge(), ok. */
+void slots_fix_weights(struct slots *slots);
+bool slots_weights_are_fixed(const struct slots *slots);
 /* The connection is gone: nothing is in flight, everything is unknown until slots_observe(complete=true). */
 void slots_forget(struct slots *slots);
 /* Whether a plan would still change something or commands are in flight. */

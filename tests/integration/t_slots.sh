@@ -9,7 +9,11 @@ backendshared 10
 backend-named 4"
 api_port=$(free_port)
 haproxy_global="stats socket ipv4@127.0.0.1:$api_port level admin"
-haproxy_extra="backend backend-own
+haproxy_extra="backend backendstatic
+    balance source
+    default-server init-addr last,0.0.0.0
+    server-template s 4 slot.invalid:1 disabled
+backend backend-own
     server theirs 127.0.0.1:9
     server spare 127.0.0.1:9 disabled"
 start_sim --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 20
@@ -46,6 +50,16 @@ equal "weights in proportion, at most 256" "2 256 256 " "$(weights)"
 cli "show servers state backend-own" | awk '$2 == "backend-own" { print $4, $5, $7, $19 }' >"$work/own"
 equal "servers that are not ours are left alone" "theirs 127.0.0.1 0 9
 spare 127.0.0.1 5 9" "$(cat "$work/own")"
+
+# A static algorithm takes no weights: its slots serve all the same, which is said.
+put_app /static 2 '{"traefik.backend":"static","traefik.weight":"10"}'
+put_app /more 1 '{"traefik.backend":"static","traefik.weight":"20"}'
+await "a static backend serves" 10 slots_are backendstatic ready 3
+await "in step with a static backend" 10 status_is_good
+check "its weights are a problem" sh -c "$BUILD/slotctl -s $work/slotd.sock services backendstatic | grep -q weights-ignored"
+put_app /static 0
+put_app /more 0
+await "its slots are free again" 10 slots_are backendstatic free 4
 
 # A host name is resolved without blocking; a name that does not resolve waits and is reported.
 port=$(curl -sf "$marathon/v2/apps/web" | python3 -c 'import json,sys; print(json.load(sys.stdin)["app"]["tasks"][0]["ports"][0])')

@@ -91,6 +91,10 @@ START_TEST(test_judge)
     ck_assert_int_eq(judge(SLOT_COMMAND_ADDRESS, ""), HAPROXY_REPLY_UNEXPECTED);
     ck_assert_int_eq(judge(SLOT_COMMAND_READY, "No such server.\n"), HAPROXY_REPLY_REFUSED);
     ck_assert_int_eq(judge(SLOT_COMMAND_READY, "No such backend.\n"), HAPROXY_REPLY_REFUSED);
+    ck_assert_int_eq(judge(SLOT_COMMAND_WEIGHT,
+                           "Backend is using a static LB algorithm and only accepts weights '0%' and "
+                           "'100%'.\n"),
+                     HAPROXY_REPLY_STATIC);
     ck_assert_int_eq(judge(SLOT_COMMAND_READY, "Permission denied\n"), HAPROXY_REPLY_REFUSED);
     ck_assert_int_eq(judge(SLOT_COMMAND_CHECK_PORT, "health checks are not enabled on this server\n"),
                      HAPROXY_REPLY_REFUSED);

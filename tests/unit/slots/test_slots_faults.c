@@ -370,6 +370,28 @@ START_TEST(a_slot_set_aside_is_tried_again_later)
 }
 END_TEST
 
+START_TEST(a_static_algorithm_costs_no_slot)
+{
+    struct slots_options options = {0};
+    struct slot_plan plan = {0};
+    for (size_t i = 0; i < model.count; i++) {
+        model.rows[i].configured = 1;
+    }
+    model_show(&model, slots, true);
+    want("a 80 w5");
+    slots_plan(slots, &options, &plan);
+    ck_assert_uint_eq(plan.count, 2);
+    model_apply(&model, &plan.commands[0]);
+    slots_acknowledge(slots, &plan.commands[0], true);
+    slots_fix_weights(slots);
+    slots_acknowledge(slots, &plan.commands[1], true);
+    slot_plan_free(&plan);
+    RUNS("s1 ready;");
+    want("a 80 w0,b 81 w7");
+    RUNS("s2 addr 10.0.0.1:81;s2 weight 1;s1 weight 0;s2 ready;");
+}
+END_TEST
+
 /* A slot that serves is taken out before it is left alone: its endpoint has another one, and may end. */
 START_TEST(a_slot_set_aside_serves_no_more)
 {
@@ -469,6 +491,7 @@ static Suite *make_suite(void)
         refusals_count_when_they_come_in_a_row,
         a_slot_set_aside_is_tried_again_later,
         a_slot_set_aside_serves_no_more,
+        a_static_algorithm_costs_no_slot,
         a_backend_that_cannot_be_read_rests_until_it_is_adopted_again,
         a_server_that_is_deleted_is_passed_over,
         a_preview_is_the_plan,
