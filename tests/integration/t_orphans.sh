@@ -71,7 +71,7 @@ check "confirm" ctl confirm
 await "they leave" 10 slots_are backend-full free 7
 
 # `--confirm` believes the first answer, but a host name without an address yet is no absence.
-curl -sf "$marathon/v2/apps" | python3 -c '
+curl -sf "$marathon/v2/apps?embed=apps.tasks" | python3 -c '
 import json, sys
 document = json.load(sys.stdin)
 task = next(app for app in document["apps"] if app["id"] == "/full")["tasks"][0]
