@@ -15,6 +15,7 @@
 #include "slotd/haproxy.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "straggler.h"
 
 #define CONNECTION_PROBE_MS 500
 #define CONNECTION_TIMEOUT_MS 5000
@@ -65,7 +66,10 @@ struct haproxy_connection {
     uint64_t up_ms; /* loop time of the last on_up */
     bool probing;
     bool reported_down;
-    unsigned handles; /* open handles of the loop that point here */
+    struct straggler *straggler; /* a former connection whose lines may still be executed, or NULL */
+    long straggler_pid;          /* by the process with that number */
+    uint64_t waits_since_ms;     /* greeted, and the straggler alone is waited for; 0: it is not */
+    unsigned handles;            /* open handles of the loop that point here */
     struct haproxy_statistics statistics;
 };
 
@@ -76,6 +80,8 @@ struct write_job {
 
 static void connection_connect(struct haproxy_connection *connection);
 static void connection_lose(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms);
+static void connection_leave(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms);
+static void connection_go_up(struct haproxy_connection *connection);
 
 /* ---- handles ---- */
 
@@ -114,6 +120,52 @@ static void connection_drop_peer(struct haproxy_connection *connection)
     connection->in_flight = 0;
     connection->unsent = NULL;
     connection->probing = false;
+    connection->waits_since_ms = 0;
+}
+
+/* ---- the straggler ---- */
+
+static void connection_drop_straggler(struct haproxy_connection *connection)
+{
+    straggler_close(connection->straggler);
+    connection->straggler = NULL;
+}
+
+static void connection_straggler_over(void *arg)
+{
+    struct haproxy_connection *connection = arg;
+    connection_drop_straggler(connection);
+    if (connection->waits_since_ms) {
+        connection_go_up(connection);
+    }
+}
+
+static void connection_straggler_closed(void *arg, uv_handle_t *stream)
+{
+    free(stream);
+    connection_handle_closed(arg);
+}
+
+static void connection_replied(void *arg, const char *reply, size_t len);
+
+/* Makes the present peer the straggler when lines are on their way to it. */
+static void connection_hand_over(struct haproxy_connection *connection)
+{
+    static const struct straggler_events events = {.on_over = connection_straggler_over,
+                                                   .on_closed = connection_straggler_closed};
+    size_t awaited = 0;
+    for (const struct request *request = connection->first; request && request != connection->unsent;
+         request = request->next) {
+        awaited++;
+    }
+    if (connection->phase != PHASE_UP || awaited == 0) {
+        return;
+    }
+    connection_drop_straggler(connection);
+    connection->straggler = straggler_new(&connection->peer->stream, connection->reader, awaited, &events, connection);
+    connection->straggler_pid = connection->info.pid;
+    connection->peer = NULL;
+    connection->reader = haproxy_reply_reader_new(CONNECTION_MAX_REPLY, connection_replied, connection);
 }
 
 /* ---- requests ---- */
@@ -216,6 +268,17 @@ void haproxy_connection_send(struct haproxy_connection *connection, const char *
 
 /* ---- probes ---- */
 
+static void connection_go_up(struct haproxy_connection *connection)
+{
+    connection_drop_straggler(connection);
+    connection->waits_since_ms = 0;
+    connection->phase = PHASE_UP;
+    connection->up_ms = uv_now(connection->loop);
+    connection->backoff_ms = CONNECTION_BACKOFF_MIN_MS;
+    connection->reported_down = false;
+    connection->events->on_up(connection->arg, &connection->info);
+}
+
 static void connection_probed(void *arg, int err, const char *reply, size_t len)
 {
     struct haproxy_connection *connection = arg;
@@ -235,12 +298,10 @@ static void connection_probed(void *arg, int err, const char *reply, size_t len)
         return;
     }
     connection->info = info;
-    if (connection->phase == PHASE_GREETING) {
-        connection->phase = PHASE_UP;
-        connection->up_ms = uv_now(connection->loop);
-        connection->backoff_ms = CONNECTION_BACKOFF_MIN_MS;
-        connection->reported_down = false;
-        connection->events->on_up(connection->arg, &connection->info);
+    if (connection->phase == PHASE_GREETING && connection->straggler && connection->straggler_pid == info.pid) {
+        connection->waits_since_ms = uv_now(connection->loop);
+    } else if (connection->phase == PHASE_GREETING) {
+        connection_go_up(connection);
     }
 }
 
@@ -258,9 +319,12 @@ static void connection_tick(uv_timer_t *timer)
     uint64_t now = uv_now(connection->loop);
     if (connection->first && connection->first != connection->unsent &&
         now - connection->first->sent_ms >= CONNECTION_TIMEOUT_MS) {
-        connection_lose(connection, SLOTD_E_TIMEOUT, "no answer within 5 s: frozen, or very slow",
-                        connection->backoff_ms);
+        connection_leave(connection, SLOTD_E_TIMEOUT, "no answer within 5 s: frozen, or very slow",
+                         connection->backoff_ms);
         return;
+    }
+    if (connection->waits_since_ms && now - connection->waits_since_ms >= CONNECTION_TIMEOUT_MS) {
+        connection_go_up(connection);
     }
     if (connection->phase == PHASE_UP && !connection->probing) {
         connection_probe(connection);
@@ -441,11 +505,18 @@ static void connection_lose(struct haproxy_connection *connection, int err, cons
     }
 }
 
+/* As connection_lose(), of a connection that still stands. */
+static void connection_leave(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms)
+{
+    connection_hand_over(connection);
+    connection_lose(connection, err, why, retry_ms);
+}
+
 void haproxy_connection_restart(struct haproxy_connection *connection, const char *why)
 {
     /* At once, but not in a loop when whatever is wrong stays wrong. */
     bool again = uv_now(connection->loop) - connection->up_ms < CONNECTION_BACKOFF_MAX_MS;
-    connection_lose(connection, SLOTD_E_CLOSED, why, again ? CONNECTION_BACKOFF_MAX_MS / 10 : 0);
+    connection_leave(connection, SLOTD_E_CLOSED, why, again ? CONNECTION_BACKOFF_MAX_MS / 10 : 0);
 }
 
 /* ---- life ---- */
@@ -485,6 +556,7 @@ struct haproxy_statistics haproxy_connection_statistics(const struct haproxy_con
 void haproxy_connection_close(struct haproxy_connection *connection)
 {
     connection->phase = PHASE_CLOSED;
+    connection_drop_straggler(connection);
     connection_drop_peer(connection);
     connection_fail_requests(connection, -ECANCELED);
     uv_close((uv_handle_t *)&connection->retry, own_handle_closed);

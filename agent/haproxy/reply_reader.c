@@ -27,6 +27,12 @@ struct haproxy_reply_reader *haproxy_reply_reader_new(size_t max_bytes, haproxy_
     return reader;
 }
 
+void haproxy_reply_reader_redirect(struct haproxy_reply_reader *reader, haproxy_reply_complete *on_reply, void *arg)
+{
+    reader->on_reply = on_reply;
+    reader->arg = arg;
+}
+
 void haproxy_reply_reader_free(struct haproxy_reply_reader *reader)
 {
     if (reader) {

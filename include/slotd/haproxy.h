@@ -91,6 +91,8 @@ void haproxy_reply_reader_free(struct haproxy_reply_reader *reader);
 /* 0, or SLOTD_E_LIMIT when one reply outgrew max_bytes. */
 int haproxy_reply_reader_feed(struct haproxy_reply_reader *reader, const char *data, size_t len);
 void haproxy_reply_reader_reset(struct haproxy_reply_reader *reader);
+/* Replies go there from now on; may be called by a receiver. */
+void haproxy_reply_reader_redirect(struct haproxy_reply_reader *reader, haproxy_reply_complete *on_reply, void *arg);
 
 /* ---- the connection ---- */
 
