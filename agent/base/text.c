@@ -276,6 +276,20 @@ void text_append_safe(struct buf *buf, const char *text, size_t len, size_t max)
     }
 }
 
+bool text_is_plain(const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t size = text_shown_length(text, left);
+        if (size == 0) {
+            return false;
+        }
+        text += size;
+        left -= size;
+    }
+    return true;
+}
+
 bool text_is_ip(const char *text)
 {
     unsigned char address[sizeof(struct in6_addr)];

@@ -256,6 +256,17 @@ START_TEST(haproxy_names)
 }
 END_TEST
 
+START_TEST(plain_text)
+{
+    ck_assert(text_is_plain(""));
+    ck_assert(text_is_plain("/web a\"\\\xc3\xa9\xf0\x9f\x98\x80"));
+    const char *const bad[] = {"a\nb", "\x7f", "\xff", "\xc3", "\xc2\x85", "\xe2\x80\xae", "\xed\xa0\x80", "\xc0\xaf"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert(!text_is_plain(bad[i]));
+    }
+}
+END_TEST
+
 static Suite *text_suite(void)
 {
     Suite *suite = suite_create("text");
@@ -272,6 +283,7 @@ static Suite *text_suite(void)
     tcase_add_test(tests, ip_literals);
     tcase_add_test(tests, host_names);
     tcase_add_test(tests, haproxy_names);
+    tcase_add_test(tests, plain_text);
     suite_add_tcase(suite, tests);
     return suite;
 }
