@@ -136,4 +136,39 @@ size_t services_count(const struct services *services);
  * above 0 becomes 0; all 0 gives all 1. Writes ret_scaled[count]. */
 void weights_scale(const int32_t *weights, size_t count, uint16_t *ret_scaled);
 
+/* What an operator has said about the weight of one app in a service. */
+enum weight_override_kind {
+    WEIGHT_LABELLED, /* nothing */
+    WEIGHT_ABSOLUTE, /* value instead of the labels' weight */
+    WEIGHT_SHARE,    /* value percent of the service's traffic, 0..100 */
+};
+struct weight_override {
+    enum weight_override_kind kind;
+    int32_t value;
+};
+struct weight_endpoint {
+    size_t app;     /* index of its app's override */
+    int32_t weight; /* as labelled, or the task's own */
+    bool fixed;     /* the task's own: its app's WEIGHT_ABSOLUTE does not replace it */
+    bool idle;      /* takes no new traffic (it drains): has no say in the shares, and gets what its equals get */
+};
+/* HAProxy's weights 0..256 for all endpoints of a service, so that an app with a share gets that part of the service's
+ * whole weight, however many endpoints there are on each side.
+ *
+ * Shares above 100% together are scaled down. Apps without a share divide what is left in proportion of their weights,
+ * as the endpoints of one app divide what the app gets (all 0: equally, in an app with a share). With nobody else to
+ * take the rest, shares are relative to each other: a single app gets everything, whatever its share, and shares of 0%
+ * alone say nothing. Share 0% gives 0 to all of an app's endpoints.
+ *
+ * Equal endpoints (app, weight) get equal weights, and no endpoint with a part of the traffic gets 0, as long as every
+ * app's part then is right within 1/512. Where it cannot be (300 endpoints for 1%, beside a single one), equal
+ * endpoints get weights that differ by 1, and where there are more endpoints than units of weight some get 0: the first
+ * ones, in the order of endpoints, keep 1. Each share, and what all without a share get together, is right within 1/256
+ * then, for up to 8 apps with at least 1% each; among the possible factors the one with the smallest error is taken.
+ *
+ * Without a share the result is that of weights_scale() over the labelled or absolute weights. apps[n_apps], writes
+ * ret_scaled[count]. The cost grows with count, and 256 times with the number of different (app, weight). */
+void weights_share(const struct weight_endpoint *endpoints, size_t count, const struct weight_override *apps,
+                   size_t n_apps, uint16_t *ret_scaled);
+
 #endif
