@@ -19,7 +19,7 @@ struct state_document {
 void state_document_reset(struct state_document *document, struct buf *header);
 /* The rows of that section; takes their memory over. */
 void state_document_put(struct state_document *document, size_t section, struct buf *rows);
-/* Writes path atomically: a temporary file beside it, fsync, rename, fsync of the folder. Returns 0 or -errno. */
+/* Writes path atomically, see file_replace(). Returns 0 or -errno. */
 int state_document_write(const struct state_document *document, const char *path);
 void state_document_free(struct state_document *document);
 
