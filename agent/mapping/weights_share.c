@@ -175,23 +175,33 @@ static int compare_points(const void *a, const void *b)
     return left->index < right->index ? -1 : 1;
 }
 
+/* The class that point, the next in order, belongs to: the last one, or a new one. */
+static struct share_class *share_find_class(struct share *share, const struct share_point *point)
+{
+    if (share->n_classes > 0) {
+        struct share_class *last = &share->classes[share->n_classes - 1];
+        if (last->app == point->app && last->weight == point->weight) {
+            return last;
+        }
+    }
+    const struct share_app *app = &share->apps[point->app];
+    struct share_class *class = &share->classes[share->n_classes++];
+    *class = (struct share_class){.app = point->app, .weight = point->weight, .first = (size_t)(point - share->points)};
+    class->unit = app->sum > 0 ? app->part * (double)point->weight / (double)app->sum : 0;
+    return class;
+}
+
 static void share_classify(struct share *share)
 {
     qsort(share->points, share->n_points, sizeof(*share->points), compare_points);
     for (size_t i = 0; i < share->n_points; i++) {
-        const struct share_point *point = &share->points[i];
-        const struct share_app *app = &share->apps[point->app];
-        struct share_class *class = share->n_classes > 0 ? &share->classes[share->n_classes - 1] : NULL;
-        if (!class || class->app != point->app || class->weight != point->weight) {
-            class = &share->classes[share->n_classes++];
-            *class = (struct share_class){.app = point->app, .weight = point->weight, .first = i};
-            class->unit = app->sum > 0 ? app->part * (double)point->weight / (double)app->sum : 0;
-        }
+        struct share_class *class = share_find_class(share, &share->points[i]);
         class->count++;
-        class->active += point->idle ? 0 : 1;
-        if (!point->idle && class->unit > share->largest) {
-            share->largest = class->unit;
+        if (share->points[i].idle) {
+            continue;
         }
+        class->active++;
+        share->largest = class->unit > share->largest ? class->unit : share->largest;
     }
 }
 

@@ -2,6 +2,7 @@
 /* The orders in hash tables, one a kind of target. */
 #include "slotd/orders.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "orders_private.h"
@@ -158,15 +159,8 @@ static const struct drain_order *find_slot_drain(const struct orders *orders, co
     if (orders->drains[ORDER_SLOT].count == 0 || !backend || !server) {
         return NULL;
     }
-    size_t backend_len = strlen(backend);
-    size_t server_len = strlen(server);
-    if (backend_len + 1 + server_len >= sizeof(name)) {
-        return NULL;
-    }
-    memcpy(name, backend, backend_len);
-    name[backend_len] = '/';
-    memcpy(name + backend_len + 1, server, server_len + 1);
-    return orders_get_drain(orders, ORDER_SLOT, name);
+    int len = snprintf(name, sizeof(name), "%s/%s", backend, server);
+    return len > 0 && (size_t)len < sizeof(name) ? orders_get_drain(orders, ORDER_SLOT, name) : NULL;
 }
 
 const struct drain_order *orders_find_drain(const struct orders *orders, const struct order_endpoint *endpoint)

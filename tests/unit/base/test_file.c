@@ -76,7 +76,7 @@ START_TEST(not_replaced)
     ck_assert_int_eq(mkdir(path, 0700), 0);
     ck_assert_int_eq(replace("one"), -EISDIR);
     ck_assert_int_eq(rmdir(path), 0);
-    strcat(path, "/file");
+    (void)snprintf(path, sizeof(path), "%s/none/file", folder);
     ck_assert_int_eq(replace("one"), -ENOENT);
 }
 END_TEST

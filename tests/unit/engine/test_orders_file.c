@@ -45,7 +45,8 @@ static void folder_remove(void)
 {
     DIR *entries = opendir(folder);
     const struct dirent *entry;
-    while (entries && (entry = readdir(entries))) {
+    ck_assert_ptr_nonnull(entries);
+    while ((entry = readdir(entries))) {
         cleanup_free char *name = mem_printf("%s/%s", folder, entry->d_name);
         (void)(unlink(name) == 0 || rmdir(name) == 0);
     }
