@@ -164,7 +164,8 @@ struct weight_endpoint {
  * app's part then is right within 1/512. Where it cannot be (300 endpoints for 1%, beside a single one), equal
  * endpoints get weights that differ by 1, and where there are more endpoints than units of weight some get 0: the first
  * ones, in the order of endpoints, keep 1. Each share, and what all without a share get together, is right within 1/256
- * then, for up to 8 apps with at least 1% each; among the possible factors the one with the smallest error is taken.
+ * then, for up to 8 apps with at least 1% each; among the possible factors the one with the smallest error is taken
+ * (within 1/4096 of it the one that keeps proportions within the apps best, and of those the smallest).
  *
  * Without a share the result is that of weights_scale() over the labelled or absolute weights. apps[n_apps], writes
  * ret_scaled[count]. The cost grows with count, and 256 times with the number of different (app, weight). */
