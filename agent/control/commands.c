@@ -3,7 +3,15 @@
 #include <string.h>
 
 #include "control_private.h"
+#include "slotd/error.h"
 #include "slotd/log.h"
+#include "slotd/mem.h"
+
+static void command_refuse_change(struct client_session *session)
+{
+    session_refuse(session, "you may look, but not change anything: that takes root, slotd's own user, or a member "
+                            "of the group that slotd.conf names as control.group");
+}
 
 void command_send_events(struct client_session *session)
 {
@@ -100,6 +108,57 @@ static void command_confirm(struct client_session *session, struct control_reque
     session_answer(session, true, "result", result);
 }
 
+/* An order that holds already and is answered when it is on disk. */
+struct command_save {
+    struct client_session *session; /* NULL: it has ended */
+};
+
+void command_abandon_save(struct command_save *save)
+{
+    save->session = NULL;
+}
+
+static void command_saved(void *arg, int err)
+{
+    struct command_save *save = arg;
+    struct client_session *session = save->session;
+    free(save);
+    if (!session) {
+        return;
+    }
+    session->save = NULL;
+    if (err) {
+        const char *why = engine_orders_error(session->control->engine);
+        cleanup_free char *text =
+            mem_printf("it is in force, but would not survive a restart: %s", why ? why : error_text(err));
+        session_refuse(session, text);
+        return;
+    }
+    session_answer(session, true, "result", engine_show_weights(session->control->engine));
+}
+
+static void command_weight(struct client_session *session, struct control_request *request)
+{
+    struct engine *engine = session->control->engine;
+    cleanup_buf struct buf why = BUF_INIT;
+    if (request->n_names == 0) {
+        session_answer(session, true, "result", engine_show_weights(engine));
+        return;
+    }
+    if (!session->may_change) {
+        command_refuse_change(session);
+        return;
+    }
+    cleanup_free char *by = mem_printf("uid %u", session->uid);
+    if (engine_order_weight(engine, (const char *const *)request->names, request->n_names, by, &why)) {
+        session_refuse(session, buf_text(&why));
+        return;
+    }
+    session->save = MEM_NEW(struct command_save);
+    session->save->session = session;
+    engine_save_orders(engine, command_saved, session->save);
+}
+
 static const struct control_command {
     const char *name;
     void (*run)(struct client_session *session, struct control_request *request);
@@ -107,7 +166,7 @@ static const struct control_command {
 } commands[] = {
     {"status", command_status, false},  {"services", command_services, false}, {"slots", command_slots, false},
     {"plan", command_plan, false},      {"events", command_events, false},     {"sync", command_sync, true},
-    {"confirm", command_confirm, true},
+    {"confirm", command_confirm, true}, {"weight", command_weight, false}, /* looking is free */
 };
 
 static const struct control_command *command_find(const char *name)
@@ -133,8 +192,7 @@ void command_run(struct client_session *session, const char *line, size_t len)
         session_refuse(session,
                        "this slotd does not know that command; slotctl and slotd may be of different versions");
     } else if (command->changes && !session->may_change) {
-        session_refuse(session, "you may look, but not change anything: that takes root, slotd's own user, or a member "
-                                "of the group that slotd.conf names as control.group");
+        command_refuse_change(session);
     } else {
         command->run(session, request);
     }

@@ -23,11 +23,13 @@ struct client_session {
     struct engine_survey *survey;     /* `slots` */
     struct control_request *request;  /* of that survey */
     uint64_t next_event;
-    uint64_t active; /* when it asked last, counted in requests */
-    size_t waiting;  /* bytes of answers that are on their way to it */
-    bool may_change; /* not only look */
-    bool events_due; /* something changed while an answer was on its way */
-    bool ended;      /* it asks nothing more: it has shut its side, or is not listened to any more */
+    uint64_t active;           /* when it asked last, counted in requests */
+    size_t waiting;            /* bytes of answers that are on their way to it */
+    struct command_save *save; /* an order that is on its way to disk */
+    unsigned uid;              /* who has connected */
+    bool may_change;           /* not only look */
+    bool events_due;           /* something changed while an answer was on its way */
+    bool ended;                /* it asks nothing more: it has shut its side, or is not listened to any more */
     bool closing;
     struct client_session *next, **link;
 };
@@ -60,10 +62,12 @@ void session_serve(uv_idle_t *idle);
 
 /* peer.c */
 /* Whether who has connected may change things: root, slotd's own user, and control.group's members (contract.md). */
-bool peer_may_change(int fd, const struct control *control);
+bool peer_may_change(int fd, const struct control *control, unsigned *ret_uid);
 
 /* commands.c */
 void command_run(struct client_session *session, const char *line, size_t len);
+/* The session ends before the order is on disk: it is put there all the same. */
+void command_abandon_save(struct command_save *save);
 /* The changes since the last that the session has seen. */
 void command_send_events(struct client_session *session);
 

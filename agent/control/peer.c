@@ -30,13 +30,14 @@ static bool peer_has_supplementary_group(int fd, gid_t group)
     return false;
 }
 
-bool peer_may_change(int fd, const struct control *control)
+bool peer_may_change(int fd, const struct control *control, unsigned *ret_uid)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
         return false;
     }
+    *ret_uid = peer.uid;
     if (peer.uid == 0 || peer.uid == geteuid()) {
         return true;
     }

@@ -46,6 +46,9 @@ void session_close(struct client_session *session)
     if (session->survey) {
         engine_survey_cancel(session->survey);
     }
+    if (session->save) {
+        command_abandon_save(session->save);
+    }
     control_request_free(session->request);
     session_unlink(session);
     uv_close((uv_handle_t *)&session->pipe, session_closed);
@@ -53,7 +56,7 @@ void session_close(struct client_session *session)
 
 static bool session_is_busy(const struct client_session *session)
 {
-    return session->waiting > 0 || session->waiter || session->survey;
+    return session->waiting > 0 || session->waiter || session->survey || session->save;
 }
 
 /* The one that has asked nothing for the longest time; one that waits for something only when there is no other. */
@@ -292,6 +295,7 @@ void session_accept(uv_stream_t *server, int status)
         return;
     }
     uv_os_fd_t fd = -1;
-    session->may_change = uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0 && peer_may_change(fd, control);
+    session->may_change =
+        uv_fileno((uv_handle_t *)&session->pipe, &fd) == 0 && peer_may_change(fd, control, &session->uid);
     uv_read_start((uv_stream_t *)&session->pipe, session_allocate, session_read);
 }

@@ -32,6 +32,8 @@ static const struct command commands[] = {
     {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, false},
     {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, false},
     {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, false},
+    {"weight", "[app ID|task ID N|N%|reset]", "another weight than the labels', or a share of the traffic", run_plain,
+     text_print_weights, true},
     {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events,
      text_print_events, false},
     {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, false},

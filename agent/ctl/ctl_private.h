@@ -33,6 +33,7 @@ void text_print_slots(const struct ctl *ctl, struct json_object *document);
 void text_print_plan(const struct ctl *ctl, struct json_object *document);
 void text_print_events(const struct ctl *ctl, struct json_object *document);
 void text_print_sync(const struct ctl *ctl, struct json_object *result);
+void text_print_weights(const struct ctl *ctl, struct json_object *document);
 void text_print_confirm(const struct ctl *ctl, struct json_object *result);
 /* The document on stdout, in the form that -o asks for. */
 void ctl_print(const struct ctl *ctl, struct json_object *document,

@@ -27,7 +27,7 @@ static struct json_object *render_endpoint(const struct service *service, const 
     json_object_object_add(object, "address", text_or_null(places->address(places->arg, endpoint)));
     json_object_object_add(object, "port", json_object_new_int(endpoint->port));
     json_object_object_add(object, "protocol", json_object_new_string(endpoint->protocol));
-    json_object_object_add(object, "weight", json_object_new_int(endpoint->weight));
+    json_object_object_add(object, "weight", json_object_new_int(places->weight(places->arg, endpoint)));
     json_object_object_add(object, "phase", json_object_new_string(endpoint_phase_text(endpoint->phase)));
     json_object_object_add(object, "slot", text_or_null(places->slot(places->arg, service, part, endpoint)));
     return object;
@@ -112,6 +112,12 @@ static const char *offline_backend(void *arg, const struct service *service)
     return NULL;
 }
 
+static int32_t offline_weight(void *arg, const struct endpoint *endpoint)
+{
+    (void)arg;
+    return endpoint->weight;
+}
+
 static const char *offline_address(void *arg, const struct endpoint *endpoint)
 {
     (void)arg;
@@ -155,7 +161,7 @@ static int offline_take_app(void *arg, const char *json, size_t len)
 static struct json_object *offline_render(const struct offline *offline)
 {
     static const struct map_output_places nowhere = {
-        .backend = offline_backend, .address = offline_address, .slot = offline_slot};
+        .backend = offline_backend, .address = offline_address, .slot = offline_slot, .weight = offline_weight};
     size_t count = 0;
     const struct service **list = services_list(offline->services, &count);
     struct json_object *services = json_object_new_array();

@@ -282,3 +282,23 @@ void text_print_confirm(const struct ctl *ctl, struct json_object *result)
 {
     print_line(ctl, PLAIN, "%" PRId64 " endpoints that were held leave now", number_of(result, "removed"));
 }
+
+void text_print_weights(const struct ctl *ctl, struct json_object *document)
+{
+    static const char *const headings[] = {"TARGET", "NAME", "WEIGHT", "BY", "ASKED"};
+    struct json_object *weights = member(document, "weights");
+    if (length_of(weights) == 0) {
+        puts("no weight but the labels'");
+        return;
+    }
+    struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (size_t i = 0; i < length_of(weights); i++) {
+        struct json_object *weight = json_object_array_get_idx(weights, i);
+        text_table_add(table, text_of(weight, "target"), PLAIN);
+        text_table_add(table, text_of(weight, "name"), PLAIN);
+        text_table_add(table, text_of(weight, "weight"), PLAIN);
+        text_table_add(table, text_of(weight, "by"), PLAIN);
+        text_table_add(table, text_of(weight, "asked"), PLAIN);
+    }
+    text_table_print(table, ctl->colour);
+}

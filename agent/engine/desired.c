@@ -23,38 +23,60 @@ static int compare_endpoints(const void *a, const void *b)
     return strcmp(((const struct slot_endpoint *)a)->key, ((const struct slot_endpoint *)b)->key);
 }
 
-static void desired_scale(struct slot_endpoint *endpoints, const int32_t *weights, size_t count)
+/* What weights_share() wants to know of a service: its endpoints that are not over, its apps in the order of parts. */
+struct weighing {
+    struct weight_endpoint *endpoints;
+    struct weight_override *apps;
+    size_t n_apps;
+};
+
+static void desired_scale(struct slot_endpoint *endpoints, const struct weighing *weighing, size_t count)
 {
     uint16_t *scaled = mem_alloc_array(count, sizeof(*scaled));
-    weights_scale(weights, count, scaled);
+    weights_share(weighing->endpoints, count, weighing->apps, weighing->n_apps, scaled);
     for (size_t i = 0; i < count; i++) {
         endpoints[i].weight = scaled[i];
     }
     free(scaled);
 }
 
-/* Tasks that are over have no say in the scale. */
-static size_t service_collect(struct engine *engine, const struct service *service, bool gone,
-                              struct slot_endpoint *endpoints, int32_t *weights)
+static struct slot_endpoint endpoint_desire(struct engine *engine, const struct service *service,
+                                            const struct service_part *part, const struct endpoint *endpoint)
+{
+    bool gone = endpoint->phase == ENDPOINT_GONE;
+    const char *address = gone ? NULL : resolver_get(engine->resolver, endpoint->host, service->name);
+    return (struct slot_endpoint){
+        .key = endpoint_key(part, endpoint),
+        .address = mem_strdup(address),
+        .port = (uint16_t)endpoint->port,
+        .drain = endpoint->phase == ENDPOINT_DRAIN,
+        .kept_only = endpoint->kept_only,
+        .gone = gone,
+    };
+}
+
+/* Tasks that are over have no say in the scale: weighing is NULL for them. */
+static size_t service_collect(struct engine *engine, const struct service *service, struct slot_endpoint *endpoints,
+                              struct weighing *weighing)
 {
     size_t count = 0;
     for (size_t p = 0; p < service->n_parts; p++) {
         const struct service_part *part = service->parts[p];
+        if (weighing && (p == 0 || strcmp(service->parts[p - 1]->app, part->app) != 0)) {
+            weighing->apps[weighing->n_apps++] = weight_override_of(engine, part->app);
+        }
         for (size_t e = 0; e < part->n_endpoints; e++) {
             const struct endpoint *endpoint = &part->endpoints[e];
-            if ((endpoint->phase == ENDPOINT_GONE) != gone) {
+            if ((endpoint->phase == ENDPOINT_GONE) != (weighing == NULL)) {
                 continue;
             }
-            const char *address = gone ? NULL : resolver_get(engine->resolver, endpoint->host, service->name);
-            endpoints[count] = (struct slot_endpoint){
-                .key = endpoint_key(part, endpoint),
-                .address = mem_strdup(address),
-                .port = (uint16_t)endpoint->port,
-                .drain = endpoint->phase == ENDPOINT_DRAIN,
-                .kept_only = endpoint->kept_only,
-                .gone = gone,
-            };
-            weights[count++] = endpoint->weight;
+            if (weighing) {
+                struct weight_endpoint *weighed = &weighing->endpoints[count];
+                *weighed =
+                    (struct weight_endpoint){.app = weighing->n_apps - 1, .idle = endpoint->phase == ENDPOINT_DRAIN};
+                weighed->weight = endpoint_find_weight(engine, endpoint, &weighed->fixed);
+            }
+            endpoints[count++] = endpoint_desire(engine, service, part, endpoint);
         }
     }
     return count;
@@ -73,11 +95,15 @@ struct slot_endpoint *desired_new(struct engine *engine, const struct service *s
 {
     size_t most = service_count_endpoints(service);
     struct slot_endpoint *endpoints = mem_alloc_array(most, sizeof(*endpoints));
-    int32_t *weights = mem_alloc_array(most, sizeof(*weights));
-    size_t living = service_collect(engine, service, false, endpoints, weights);
-    desired_scale(endpoints, weights, living);
-    size_t count = living + service_collect(engine, service, true, endpoints + living, weights + living);
-    free(weights);
+    struct weighing weighing = {
+        .endpoints = mem_alloc_array(most, sizeof(*weighing.endpoints)),
+        .apps = mem_alloc_array(service->n_parts, sizeof(*weighing.apps)),
+    };
+    size_t living = service_collect(engine, service, endpoints, &weighing);
+    desired_scale(endpoints, &weighing, living);
+    size_t count = living + service_collect(engine, service, endpoints + living, NULL);
+    free(weighing.endpoints);
+    free(weighing.apps);
     qsort(endpoints, count, sizeof(*endpoints), compare_endpoints);
     *ret_count = count;
     return endpoints;

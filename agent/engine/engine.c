@@ -57,6 +57,7 @@ static enum mapper_standing engine_judge_task(void *arg, const struct marathon_t
 static void engine_map_app(struct engine *engine, const struct cluster_view *view)
 {
     struct app_mapping *mapping = NULL;
+    engine_end_orders(engine, view);
     if (view->removed || (!view->has_definition && !view->problem)) {
         readiness_forget(engine->readiness, view->app->id);
         services_remove_app(engine->services, view->app->id);
@@ -77,7 +78,7 @@ static void engine_map_app(struct engine *engine, const struct cluster_view *vie
     services_set_app(engine->services, mapping);
 }
 
-static void engine_refresh_backend(struct engine *engine, const char *backend)
+void engine_refresh_backend(struct engine *engine, const char *backend)
 {
     for (size_t i = 0; i < engine->n_edges; i++) {
         edge_refresh_backend(engine->edges[i], backend);
@@ -204,6 +205,8 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->mapper = mapper;
     engine->services = services_new(options->seed);
     engine->readiness = readiness_new(engine);
+    engine->orders = orders_new(options->seed);
+    engine->orders_file = orders_file_new(loop, config->control.state_dir, engine->orders, engine_now_ms());
     engine->resolver = resolver_new(loop, options->seed, engine_host_changed, engine_host_in_use, engine);
     engine->started_ms = engine_now_ms();
     engine->turn = MEM_NEW(uv_prepare_t);
@@ -236,6 +239,9 @@ void engine_close(struct engine *engine)
     }
     free(engine->edges);
     readiness_close(engine->readiness);
+    (void)orders_file_flush(engine->orders_file);
+    orders_file_close(engine->orders_file);
+    orders_free(engine->orders);
     resolver_close(engine->resolver);
     services_free(engine->services);
     mapper_free(engine->mapper);

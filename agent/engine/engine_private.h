@@ -4,6 +4,7 @@
 #ifndef ENGINE_PRIVATE_H
 #define ENGINE_PRIVATE_H
 
+#include "orders_file.h"
 #include "slotd/client.h"
 #include "slotd/cluster.h"
 #include "slotd/engine.h"
@@ -199,6 +200,8 @@ struct engine {
     struct services *services;
     struct resolver *resolver;
     struct readiness *readiness;
+    struct orders *orders;
+    struct orders_file *orders_file;
     struct feed feed;
     struct edge **edges;
     size_t n_edges;
@@ -245,6 +248,13 @@ void feed_apps_close(struct feed *feed);
 void engine_note_receipt(struct engine *engine);
 /* Notes that HAProxy has acknowledged a change to its end; takes ownership. */
 void engine_record(struct engine *engine, struct change *change);
+/* The service of that backend changed: every HAProxy's desired slots are computed again. */
+void engine_refresh_backend(struct engine *engine, const char *backend);
+/* What operators have asked for: the app's weight, the endpoint's own, and the end of orders with what they are about.
+ */
+struct weight_override weight_override_of(const struct engine *engine, const char *app);
+int32_t endpoint_find_weight(const struct engine *engine, const struct endpoint *endpoint, bool *ret_is_own);
+void engine_end_orders(struct engine *engine, const struct cluster_view *view);
 /* Maps what has changed in the cluster; the backends that it concerns get what should be in their slots. */
 void engine_map_dirty(struct engine *engine);
 /* A complete answer is applied, or its fetch failed (error set in the feed). */

@@ -63,6 +63,9 @@ static void reasons_of_marathon(const struct engine *engine, struct json_object 
     } else if (!engine->feed.answered) {
         add_reason(reasons, "Marathon has not answered completely yet");
     }
+    if (engine_orders_error(engine)) {
+        add_reason(reasons, "what operators asked for is not kept: %s", engine_orders_error(engine));
+    }
     size_t held = engine_count_held(engine);
     if (held > 0) {
         add_reason(reasons,
@@ -347,6 +350,14 @@ static const char *place_backend(void *arg, const struct service *service)
     return backend ? backend->name : NULL;
 }
 
+static int32_t place_weight(void *arg, const struct endpoint *endpoint)
+{
+    bool is_own = false;
+    struct weight_override of_app = weight_override_of(arg, endpoint->app);
+    int32_t weight = endpoint_find_weight(arg, endpoint, &is_own);
+    return !is_own && of_app.kind == WEIGHT_ABSOLUTE ? of_app.value : weight;
+}
+
 static const char *place_address(void *arg, const struct endpoint *endpoint)
 {
     struct engine *engine = arg;
@@ -469,7 +480,7 @@ static struct json_object *problems_of_apps(const struct engine *engine, const c
 
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names)
 {
-    const struct map_output_places places = {engine, place_backend, place_address, place_slot};
+    const struct map_output_places places = {engine, place_backend, place_address, place_slot, place_weight};
     struct json_object *problems = problems_of_apps(engine, names, n_names);
     struct json_object *shown = json_object_new_array();
     size_t count = 0;

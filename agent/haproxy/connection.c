@@ -9,83 +9,31 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
+#include "connection_private.h"
 #include "slotd/error.h"
-#include "slotd/haproxy.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
-#include "straggler.h"
 
 #define CONNECTION_PROBE_MS 500
 #define CONNECTION_TIMEOUT_MS 5000
-#define CONNECTION_BACKOFF_MIN_MS 10
-#define CONNECTION_BACKOFF_MAX_MS 1000
 #define CONNECTION_MAX_REPLY (256U << 20) /* `show servers state` of a million slots */
 #define CONNECTION_READ_SIZE 65536
 /* Bytes sent and not answered yet. HAProxy 3.2.0 stalls for ever, and aborts when we then hang up, with more than
  * 16384. */
 #define CONNECTION_WINDOW 8000
 
-enum connection_phase { PHASE_WAITING, PHASE_CONNECTING, PHASE_GREETING, PHASE_UP, PHASE_CLOSED };
-
-/* A line without its reply yet. */
-struct request {
-    haproxy_done *done;
-    void *arg;
-    size_t len; /* of the line with its end */
-    uint64_t sent_ms;
-    struct request *next;
-};
-
-union peer {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_pipe_t pipe;
-    uv_tcp_t tcp;
-};
-
-struct haproxy_connection {
-    uv_loop_t *loop;
-    char *address;
-    const struct haproxy_events *events;
-    void *arg;
-    enum connection_phase phase;
-    union peer *peer; /* NULL in PHASE_WAITING and PHASE_CLOSED */
-    uv_timer_t retry, probe;
-    uv_prepare_t turn;
-    struct haproxy_reply_reader *reader;
-    struct request *first, **last;
-    struct request *unsent; /* the first one that has not been written */
-    struct buf out;         /* the lines of those */
-    size_t out_taken;       /* bytes of out that have been written */
-    size_t in_flight;       /* bytes written and not answered */
-    char *read_buffer;
-    struct haproxy_info info;
-    uint64_t backoff_ms;
-    uint64_t up_ms; /* loop time of the last on_up */
-    bool probing;
-    bool reported_down;
-    struct straggler *straggler; /* a former connection whose lines may still be executed, or NULL */
-    long straggler_pid;          /* by the process with that number */
-    uint64_t waits_since_ms;     /* greeted, and the straggler alone is waited for; 0: it is not */
-    unsigned handles;            /* open handles of the loop that point here */
-    struct haproxy_statistics statistics;
-};
-
 struct write_job {
     uv_write_t request;
     char *data;
 };
 
-static void connection_connect(struct haproxy_connection *connection);
-static void connection_lose(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms);
 static void connection_leave(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms);
 static void connection_go_up(struct haproxy_connection *connection);
 
 /* ---- handles ---- */
 
-static void connection_handle_closed(struct haproxy_connection *connection)
+void connection_handle_closed(struct haproxy_connection *connection)
 {
     if (--connection->handles == 0 && connection->phase == PHASE_CLOSED) {
         haproxy_reply_reader_free(connection->reader);
@@ -384,7 +332,7 @@ static void connection_greeted(void *arg, int err, const char *reply, size_t len
     }
 }
 
-static void connection_connected(uv_connect_t *request, int status)
+void connection_connected(uv_connect_t *request, int status)
 {
     struct haproxy_connection *connection = request->data;
     bool current = connection->peer && request->handle == &connection->peer->stream;
@@ -403,91 +351,12 @@ static void connection_connected(uv_connect_t *request, int status)
     haproxy_connection_flush(connection);
 }
 
-static void connection_connect_tcp(struct haproxy_connection *connection, uv_connect_t *request,
-                                   const struct sockaddr *address)
-{
-    int err = uv_tcp_connect(request, &connection->peer->tcp, address, connection_connected);
-    if (err) {
-        free(request);
-        connection_lose(connection, err, uv_strerror(err), CONNECTION_BACKOFF_MAX_MS);
-    }
-}
-
-/* A look-up outlives the connection when it is closed meanwhile: it keeps a handle's worth of a claim on it. */
-static void connection_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *list)
-{
-    struct haproxy_connection *connection = lookup->data;
-    free(lookup);
-    if (connection->phase != PHASE_CONNECTING) {
-        uv_freeaddrinfo(list);
-    } else if (status < 0) {
-        connection_lose(connection, status, uv_strerror(status), CONNECTION_BACKOFF_MAX_MS);
-    } else {
-        uv_connect_t *request = MEM_NEW(uv_connect_t);
-        request->data = connection;
-        connection_connect_tcp(connection, request, list->ai_addr);
-        uv_freeaddrinfo(list);
-    }
-    connection_handle_closed(connection);
-}
-
-static void connection_look_up(struct haproxy_connection *connection)
-{
-    cleanup_free char *host = mem_strdup(connection->address);
-    char *colon = strrchr(host, ':');
-    const char *port = "";
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    size_t len = strlen(host);
-    if (colon) {
-        *colon = '\0';
-        port = colon + 1;
-        len = (size_t)(colon - host);
-    }
-    char *name = host;
-    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-        host[len - 1] = '\0';
-        name = host + 1;
-    }
-    uv_getaddrinfo_t *lookup = MEM_NEW(uv_getaddrinfo_t);
-    lookup->data = connection;
-    int err = uv_getaddrinfo(connection->loop, lookup, connection_looked_up, name, port, &hints);
-    if (err) {
-        free(lookup);
-        connection_lose(connection, err, uv_strerror(err), CONNECTION_BACKOFF_MAX_MS);
-        return;
-    }
-    connection->handles++;
-}
-
-static void connection_connect(struct haproxy_connection *connection)
-{
-    bool is_path = connection->address[0] == '/';
-    connection->peer = MEM_NEW(union peer);
-    connection->phase = PHASE_CONNECTING;
-    if (is_path) {
-        uv_pipe_init(connection->loop, &connection->peer->pipe, 0);
-    } else {
-        uv_tcp_init(connection->loop, &connection->peer->tcp);
-        uv_tcp_nodelay(&connection->peer->tcp, 1);
-    }
-    connection->peer->handle.data = connection;
-    connection->handles++;
-    if (is_path) {
-        uv_connect_t *request = MEM_NEW(uv_connect_t);
-        request->data = connection;
-        uv_pipe_connect(request, &connection->peer->pipe, connection->address, connection_connected);
-    } else {
-        connection_look_up(connection);
-    }
-}
-
 static void connection_retry(uv_timer_t *timer)
 {
     connection_connect(timer->data);
 }
 
-/* Drops the peer, fails what waits for it, says so once, and comes back later. */
-static void connection_lose(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms)
+void connection_lose(struct haproxy_connection *connection, int err, const char *why, uint64_t retry_ms)
 {
     if (connection->phase == PHASE_WAITING || connection->phase == PHASE_CLOSED) {
         return;

@@ -388,6 +388,12 @@ enum cluster_standing cluster_task_standing(const struct cluster *cluster, const
                : CLUSTER_TASK_LISTED;
 }
 
+const char *cluster_find_app_of_task(const struct cluster *cluster, const char *task_id)
+{
+    const struct known_task *known = table_get(&cluster->tasks, task_id);
+    return known && known->task->state != MARATHON_TASK_TERMINAL ? known->app->id : NULL;
+}
+
 void cluster_mark_app_dirty(struct cluster *cluster, const char *id)
 {
     struct known_app *app = cluster_find_app(cluster, id);

@@ -107,6 +107,8 @@ enum cluster_standing {
     CLUSTER_TASK_FRESH,    /* its start was seen, and the deployments that went on then still do */
 };
 enum cluster_standing cluster_task_standing(const struct cluster *cluster, const char *task_id);
+/* The id of the app that a task which is not over belongs to, or NULL. */
+const char *cluster_find_app_of_task(const struct cluster *cluster, const char *task_id);
 /* The app is to be mapped again, because time has passed. Nothing happens when it is not known. */
 void cluster_mark_app_dirty(struct cluster *cluster, const char *id);
 bool cluster_get_app(const struct cluster *cluster, const char *id, struct cluster_view *ret_view);

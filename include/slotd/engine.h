@@ -51,6 +51,15 @@ typedef void engine_synced(void *arg, bool ok, struct json_object *result);
 struct engine_waiter;
 struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg);
 void engine_waiter_cancel(struct engine_waiter *waiter);
+/* A weight instead of the labels': words are app ID or task ID, and N, N% or reset. Applied at once, in HAProxy with
+ * the loop's next turn. Returns 0 or a negative error with why; engine_save_orders() follows. by says who asked. */
+int engine_order_weight(struct engine *engine, const char *const *words, size_t count, const char *by, struct buf *why);
+/* Puts what operators have asked for on disk; done is called once, from the loop, with 0 when it is there. */
+typedef void engine_orders_saved(void *arg, int err);
+void engine_save_orders(struct engine *engine, engine_orders_saved *done, void *arg);
+/* Why it is not there, as a sentence, or NULL. */
+const char *engine_orders_error(const struct engine *engine);
+struct json_object *engine_show_weights(const struct engine *engine);
 /* Asks each HAProxy how many sessions the slots of these backends have (of all, when n_backends is 0), a few backends
  * at a time so that events do not wait behind. done is called once, from the loop, also when a HAProxy cannot be asked.
  */
