@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "notify.h"
 #include "slotd/config.h"
@@ -20,6 +21,7 @@
 
 #define DAEMON_STATUS_MS 5000 /* how often the service manager's status line is looked after */
 #define DAEMON_MAX_STATUS 400
+#define DAEMON_GRACE_MS 1000 /* for what is still under way when it stops */
 
 static const char usage[] = "usage: slotd [-c FILE] [-t] [-d] [--confirm] [--log-format text|json] [-V] [-h]\n"
                             "\n"
@@ -46,7 +48,7 @@ struct daemon {
     struct engine *engine;
     struct control *control;
     uv_signal_t terminate, interrupt, hangup;
-    uv_timer_t watchdog, status;
+    uv_timer_t watchdog, status, grace;
     char *shown_status; /* what the service manager was told last */
     bool stopping;
 };
@@ -141,6 +143,18 @@ static void daemon_tell_manager(struct daemon *daemon)
 
 /* ---- signals ---- */
 
+static void daemon_leave(uv_timer_t *grace)
+{
+    uv_stop(grace->loop);
+}
+
+/* A look-up that is stuck in a thread cannot be ended: it is left behind when nothing else keeps the loop. */
+static void daemon_stop_soon(struct daemon *daemon)
+{
+    uv_timer_start(&daemon->grace, daemon_leave, DAEMON_GRACE_MS, 0);
+    uv_unref((uv_handle_t *)&daemon->grace);
+}
+
 static void daemon_stop(struct daemon *daemon)
 {
     if (daemon->stopping) {
@@ -158,6 +172,7 @@ static void daemon_stop(struct daemon *daemon)
     uv_close((uv_handle_t *)&daemon->hangup, NULL);
     uv_close((uv_handle_t *)&daemon->watchdog, NULL);
     uv_close((uv_handle_t *)&daemon->status, NULL);
+    daemon_stop_soon(daemon);
 }
 
 static void daemon_terminated(uv_signal_t *signal, int number)
@@ -277,9 +292,17 @@ static int daemon_start(struct daemon *daemon)
 static int daemon_run(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
+    uv_timer_init(&daemon->loop, &daemon->grace);
     log_notice("slotd", "version " PACKAGE_VERSION " starts");
     daemon_warn_of_later(daemon->config);
     int err = daemon_start(daemon);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    if (uv_loop_alive(&daemon->loop)) {
+        /* exit() would wait for the thread. */
+        (void)fflush(NULL);
+        _exit(err ? DAEMON_EXIT_FAILED : DAEMON_EXIT_GOOD);
+    }
+    uv_close((uv_handle_t *)&daemon->grace, NULL);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
     config_free(daemon->config);

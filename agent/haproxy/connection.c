@@ -274,7 +274,10 @@ static void connection_tick(uv_timer_t *timer)
     if (connection->waits_since_ms && now - connection->waits_since_ms >= CONNECTION_TIMEOUT_MS) {
         connection_go_up(connection);
     }
-    if (connection->phase == PHASE_UP && !connection->probing) {
+    if (connection->phase == PHASE_CONNECTING && connection->connect_ms <= now &&
+        now - connection->connect_ms >= CONNECTION_TIMEOUT_MS) {
+        connection_lose(connection, SLOTD_E_TIMEOUT, "no connection within 5 s", connection->backoff_ms);
+    } else if (connection->phase == PHASE_UP && !connection->probing) {
         connection_probe(connection);
     }
 }

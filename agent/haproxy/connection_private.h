@@ -45,7 +45,8 @@ struct haproxy_connection {
     char *read_buffer;
     struct haproxy_info info;
     uint64_t backoff_ms;
-    uint64_t up_ms; /* loop time of the last on_up */
+    uint64_t up_ms;      /* loop time of the last on_up */
+    uint64_t connect_ms; /* when it began to connect; UINT64_MAX while its name is looked up */
     bool probing;
     bool reported_down;
     struct straggler *straggler; /* a former connection whose lines may still be executed, or NULL */
