@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who sits where: desired endpoints, free slots, the queue of those that wait. */
+/* Who sits where: free slots, the queue of those that wait, and which of them get which. */
 #include "slots_private.h"
 
 #include <stdio.h>
@@ -113,7 +113,7 @@ void slots_push_waiting(struct slots *slots, struct wanted *wanted)
     slots->last_waiting = wanted;
 }
 
-static void slots_take_waiting(struct slots *slots, struct wanted *wanted)
+void slots_take_waiting(struct slots *slots, struct wanted *wanted)
 {
     if (wanted->previous) {
         wanted->previous->next = wanted->next;
@@ -391,138 +391,4 @@ void slots_settle_rest(struct slots *slots)
         slots_assign(slots);
     }
     slots->unsettled = false;
-}
-
-/* ---- desired ---- */
-
-static void wanted_update(struct wanted *wanted, const struct slot_endpoint *endpoint)
-{
-    wanted->listed = true;
-    wanted->weight = endpoint->weight;
-    wanted->drain = endpoint->drain || endpoint->operator_drain;
-    wanted->operator_drain = endpoint->operator_drain;
-    wanted->kept_only = endpoint->kept_only;
-    /* Not resolved at the moment: an address that is known stays. */
-    if (endpoint->address) {
-        (void)snprintf(wanted->address, sizeof(wanted->address), "%s", endpoint->address);
-        wanted->port = endpoint->port;
-    }
-}
-
-static struct wanted *slots_add_wanted(struct slots *slots, const char *key)
-{
-    struct wanted *wanted = MEM_NEW(struct wanted);
-    wanted->key = mem_strdup(key);
-    table_put(&slots->wanted, wanted->key, wanted);
-    slots_push_waiting(slots, wanted);
-    return wanted;
-}
-
-static void slots_drop_wanted(struct slots *slots, struct wanted *wanted, bool hard)
-{
-    if (wanted->slot == SLOTS_NONE) {
-        slots_take_waiting(slots, wanted);
-    } else {
-        slots_leave(slots, wanted->slot, hard);
-    }
-    table_remove(&slots->wanted, wanted->key);
-    wanted_free(wanted);
-}
-
-static void slots_drop_unlisted(struct slots *slots)
-{
-    struct wanted **vanished = mem_alloc_array(slots->wanted.count, sizeof(struct wanted *));
-    size_t count = 0;
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&slots->wanted, &position))) {
-        struct wanted *wanted = entry->value;
-        if (!wanted->listed) {
-            vanished[count++] = wanted;
-        }
-        wanted->listed = false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        slots_drop_wanted(slots, vanished[i], false);
-    }
-    free(vanished);
-}
-
-/* An orphan at the address of an endpoint that is served by its own slot is a leftover: it can go without any doubt. */
-static void slots_drop_duplicates(struct slots *slots)
-{
-    size_t n_orphans = 0;
-    for (size_t i = 0; i < slots->count; i++) {
-        n_orphans += slots->slots[i].role == ROLE_ORPHAN;
-    }
-    for (size_t i = 0; n_orphans > 0 && i < slots->count; i++) {
-        struct slot *orphan = &slots->slots[i];
-        for (size_t k = 0; orphan->role == ROLE_ORPHAN && k < slots->count; k++) {
-            const struct slot *slot = &slots->slots[k];
-            if (slot_is_really_ready(slot) && slot_has_address_of(orphan, slot->owner)) {
-                slots_leave(slots, i, true);
-                n_orphans--;
-            }
-        }
-    }
-}
-
-void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct slot_endpoint *endpoint = &endpoints[i];
-        struct wanted *wanted = table_get(&slots->wanted, endpoint->key);
-        if (endpoint->gone) {
-            if (wanted) {
-                slots_drop_wanted(slots, wanted, true);
-            }
-            continue;
-        }
-        if (!wanted) {
-            wanted = slots_add_wanted(slots, endpoint->key);
-        }
-        wanted_update(wanted, endpoint);
-    }
-    slots_drop_unlisted(slots);
-    slots_settle(slots);
-    slots_drop_duplicates(slots);
-}
-
-static size_t slots_release(struct slots *slots, size_t most, bool revenants_alone)
-{
-    size_t released = 0;
-    for (size_t i = 0; i < slots->count && released < most; i++) {
-        const struct slot *slot = &slots->slots[i];
-        if (slot->role == ROLE_ORPHAN && (slot->taken_out || !revenants_alone)) {
-            slots_leave(slots, i, false);
-            released++;
-        }
-    }
-    return released;
-}
-
-size_t slots_release_orphans(struct slots *slots, size_t most)
-{
-    return slots_release(slots, most, false);
-}
-
-size_t slots_retry_aside(struct slots *slots)
-{
-    size_t retried = 0;
-    for (size_t i = 0; i < slots->count; i++) {
-        struct slot *slot = &slots->slots[i];
-        if (slot->role == ROLE_ASIDE) {
-            slots_leave(slots, i, true);
-            slot->unknown = true;
-            slot->distrusted = false;
-            slot->failures = 0;
-            retried++;
-        }
-    }
-    return retried;
-}
-
-size_t slots_release_revenants(struct slots *slots)
-{
-    return slots_release(slots, SIZE_MAX, true);
 }

@@ -86,6 +86,7 @@ bool slot_is_really_ready(const struct slot *slot);
 void slots_push_free(struct slots *slots, size_t place);
 void slots_take_free(struct slots *slots, size_t place);
 void slots_push_waiting(struct slots *slots, struct wanted *wanted);
+void slots_take_waiting(struct slots *slots, struct wanted *wanted);
 void slots_own(struct slots *slots, size_t place, struct wanted *wanted);
 /* The owner gives the slot up; the slot leaves. */
 void slots_leave(struct slots *slots, size_t place, bool hard);
