@@ -111,6 +111,7 @@ static void command_confirm(struct client_session *session, struct control_reque
 /* An order that holds already and is answered when it is on disk. */
 struct command_save {
     struct client_session *session; /* NULL: it has ended */
+    struct json_object *(*show)(const struct engine *engine);
 };
 
 void command_abandon_save(struct command_save *save)
@@ -122,6 +123,7 @@ static void command_saved(void *arg, int err)
 {
     struct command_save *save = arg;
     struct client_session *session = save->session;
+    struct json_object *(*show)(const struct engine *engine) = save->show;
     free(save);
     if (!session) {
         return;
@@ -134,7 +136,20 @@ static void command_saved(void *arg, int err)
         session_refuse(session, text);
         return;
     }
-    session_answer(session, true, "result", engine_show_weights(session->control->engine));
+    session_answer(session, true, "result", show(session->control->engine));
+}
+
+/* Ends a command that gives an order: err 0 saves it, else why is the answer. */
+static void command_finish_order(struct client_session *session, int err, const struct buf *why,
+                                 struct json_object *(*show)(const struct engine *engine))
+{
+    if (err) {
+        session_refuse(session, why->len ? buf_text(why) : error_text(err));
+        return;
+    }
+    session->save = MEM_NEW(struct command_save);
+    *session->save = (struct command_save){session, show};
+    engine_save_orders(session->control->engine, command_saved, session->save);
 }
 
 static void command_weight(struct client_session *session, struct control_request *request)
@@ -143,20 +158,38 @@ static void command_weight(struct client_session *session, struct control_reques
     cleanup_buf struct buf why = BUF_INIT;
     if (request->n_names == 0) {
         session_answer(session, true, "result", engine_show_weights(engine));
-        return;
-    }
-    if (!session->may_change) {
+    } else if (!session->may_change) {
         command_refuse_change(session);
-        return;
+    } else {
+        cleanup_free char *by = mem_printf("uid %u", session->uid);
+        int err = engine_order_weight(engine, (const char *const *)request->names, request->n_names, by, &why);
+        command_finish_order(session, err, &why, engine_show_weights);
     }
+}
+
+static void command_drain(struct client_session *session, struct control_request *request)
+{
+    cleanup_buf struct buf why = BUF_INIT;
     cleanup_free char *by = mem_printf("uid %u", session->uid);
-    if (engine_order_weight(engine, (const char *const *)request->names, request->n_names, by, &why)) {
-        session_refuse(session, buf_text(&why));
-        return;
-    }
-    session->save = MEM_NEW(struct command_save);
-    session->save->session = session;
-    engine_save_orders(engine, command_saved, session->save);
+    const struct engine_drain_options options = {request->timeout, request->lasts, by};
+    int err = engine_order_drain(session->control->engine, (const char *const *)request->names, request->n_names,
+                                 &options, &why);
+    command_finish_order(session, err, &why, engine_show_drains);
+}
+
+static void command_undrain(struct client_session *session, struct control_request *request)
+{
+    cleanup_buf struct buf why = BUF_INIT;
+    cleanup_free char *by = mem_printf("uid %u", session->uid);
+    int err =
+        engine_order_undrain(session->control->engine, (const char *const *)request->names, request->n_names, by, &why);
+    command_finish_order(session, err, &why, engine_show_drains);
+}
+
+static void command_drains(struct client_session *session, struct control_request *request)
+{
+    (void)request;
+    session_answer(session, true, "result", engine_show_drains(session->control->engine));
 }
 
 static const struct control_command {
@@ -167,6 +200,7 @@ static const struct control_command {
     {"status", command_status, false},  {"services", command_services, false}, {"slots", command_slots, false},
     {"plan", command_plan, false},      {"events", command_events, false},     {"sync", command_sync, true},
     {"confirm", command_confirm, true}, {"weight", command_weight, false}, /* looking is free */
+    {"drain", command_drain, true},     {"undrain", command_undrain, true},    {"drains", command_drains, false},
 };
 
 static const struct control_command *command_find(const char *name)

@@ -51,10 +51,14 @@ static int read_arguments(struct json_object *arguments, struct control_request 
         } else if (strcmp(key, "from") == 0 && json_object_is_type(value, json_type_int) &&
                    json_object_get_int64(value) >= 0) {
             request->from = (uint64_t)json_object_get_int64(value);
+        } else if (strcmp(key, "timeout") == 0 && json_object_is_type(value, json_type_string) && !request->timeout) {
+            request->timeout = mem_strdup(json_object_get_string(value));
+        } else if (strcmp(key, "for") == 0 && json_object_is_type(value, json_type_string) && !request->lasts) {
+            request->lasts = mem_strdup(json_object_get_string(value));
         } else {
-            err =
-                refuse(why, SLOTD_E_TYPE,
-                       "arguments may be names (a list of strings), follow (a boolean) and from (a number from 0 up)");
+            err = refuse(why, SLOTD_E_TYPE,
+                         "arguments may be names (a list of strings), follow (a boolean), from (a number from 0 up), "
+                         "timeout and for (durations as strings)");
         }
         if (err) {
             return err;
@@ -124,6 +128,8 @@ void control_request_free(struct control_request *request)
         free(request->names[i]);
     }
     free(request->names);
+    free(request->timeout);
+    free(request->lasts);
     free(request->command);
     free(request);
 }

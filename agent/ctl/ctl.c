@@ -22,6 +22,7 @@ struct command {
 static int run_plain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_events(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_map(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+static int run_drain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 
 static const struct command commands[] = {
@@ -32,6 +33,10 @@ static const struct command commands[] = {
     {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, false},
     {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, false},
     {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, false},
+    {"drain", "app ID|task ID|host NAME|slot BACKEND/SLOT [--timeout D] [--for D] [--wait]",
+     "no new sessions; maint when none is left or the time is over", run_drain, text_print_drains, true},
+    {"undrain", "app ID|task ID|host NAME|slot BACKEND/SLOT", "end a drain", run_plain, text_print_drains, true},
+    {"drains", "", "the drains that were asked for, and what is left of them", run_plain, text_print_drains, false},
     {"weight", "[app ID|task ID N|N%|reset]", "another weight than the labels', or a share of the traffic", run_plain,
      text_print_weights, true},
     {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events,
@@ -129,6 +134,19 @@ static int run_events(const struct ctl *ctl, const struct command *command, int 
     struct json_object *arguments = json_object_new_object();
     json_object_object_add(arguments, "follow", json_object_new_boolean(printing.lines));
     return ctl_call(ctl, command->name, arguments, printing.lines, print_answer, &printing);
+}
+
+static int run_drain(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    struct printing printing = {.ctl = ctl, .command = command};
+    struct drain_call call = {0};
+    const char *complaint = drain_call_parse(argc, argv, &call);
+    if (complaint) {
+        return usage_of(command, complaint, NULL);
+    }
+    int code = ctl_call(ctl, command->name, drain_call_arguments(&call), false,
+                        call.waits ? ctl_ignore_answer : print_answer, &printing);
+    return code == CTL_EXIT_DONE && call.waits ? drain_wait(ctl, &call) : code;
 }
 
 /* ---- commands that need no daemon ---- */

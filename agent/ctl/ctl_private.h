@@ -33,6 +33,7 @@ void text_print_slots(const struct ctl *ctl, struct json_object *document);
 void text_print_plan(const struct ctl *ctl, struct json_object *document);
 void text_print_events(const struct ctl *ctl, struct json_object *document);
 void text_print_sync(const struct ctl *ctl, struct json_object *result);
+void text_print_drains(const struct ctl *ctl, struct json_object *document);
 void text_print_weights(const struct ctl *ctl, struct json_object *document);
 void text_print_confirm(const struct ctl *ctl, struct json_object *result);
 /* The document on stdout, in the form that -o asks for. */
@@ -47,6 +48,21 @@ struct text_table *text_table_new(const char *const *headings, size_t n_columns)
 void text_table_add(struct text_table *table, const char *text, int colour);
 /* Prints the table, columns aligned by characters, and frees it. */
 void text_table_print(struct text_table *table, bool colours);
+
+/* ---- drain.c ---- */
+
+struct drain_call {
+    const char *target, *name;
+    const char *timeout, *lasts; /* as said; NULL: not said */
+    bool waits;
+};
+/* Returns NULL, or what is wrong with the arguments. */
+const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call);
+struct json_object *drain_call_arguments(const struct drain_call *call);
+/* Until all of it is drained: an exit code. */
+int drain_wait(const struct ctl *ctl, const struct drain_call *call);
+/* For a call whose answer nobody wants to see. */
+bool ctl_ignore_answer(void *arg, struct json_object *result);
 
 /* ---- offline.c ---- */
 

@@ -302,3 +302,27 @@ void text_print_weights(const struct ctl *ctl, struct json_object *document)
     }
     text_table_print(table, ctl->colour);
 }
+
+void text_print_drains(const struct ctl *ctl, struct json_object *document)
+{
+    static const char *const headings[] = {"TARGET", "NAME", "STATE", "SESSIONS", "LEFT", "BY", "ASKED", "UNTIL"};
+    struct json_object *drains = member(document, "drains");
+    if (length_of(drains) == 0) {
+        puts("no drain");
+        return;
+    }
+    struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (size_t i = 0; i < length_of(drains); i++) {
+        struct json_object *drain = json_object_array_get_idx(drains, i);
+        cleanup_free char *left = mem_printf("%.1f s", (double)number_of(drain, "left_ms") / 1000);
+        text_table_add(table, text_of(drain, "target"), PLAIN);
+        text_table_add(table, text_of(drain, "name"), PLAIN);
+        text_table_add(table, text_of(drain, "state"), colour_of(text_of(drain, "state")));
+        add_number(table, drain, "sessions");
+        text_table_add(table, left, PLAIN);
+        text_table_add(table, text_of(drain, "by"), PLAIN);
+        text_table_add(table, text_of(drain, "asked"), PLAIN);
+        text_table_add(table, text_of(drain, "until"), PLAIN);
+    }
+    text_table_print(table, ctl->colour);
+}

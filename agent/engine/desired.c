@@ -40,6 +40,30 @@ static void desired_scale(struct slot_endpoint *endpoints, const struct weighing
     free(scaled);
 }
 
+/* What an operator wants of the endpoint; *deadline_ms becomes the next time at which that changes. */
+static void endpoint_apply_drain(const struct engine *engine, const struct service *service, const struct slots *slots,
+                                 const struct endpoint *endpoint, struct slot_endpoint *desired, int64_t *deadline_ms)
+{
+    if (orders_count_drains(engine->orders) == 0) {
+        return;
+    }
+    long place = slots_find_endpoint(slots, desired->key);
+    const struct order_endpoint asked = {
+        .app = endpoint->app,
+        .task = endpoint->task,
+        .host = endpoint->host,
+        .backend = service->backend,
+        .server = place >= 0 ? slots_view(slots, (size_t)place).observed->server : NULL,
+    };
+    const struct drain_order *order = orders_find_drain(engine->orders, &asked);
+    if (order) {
+        int64_t deadline = drain_order_deadline(order);
+        desired->operator_drain = true;
+        desired->operator_maint = deadline <= engine_now_ms();
+        *deadline_ms = !desired->operator_maint && deadline < *deadline_ms ? deadline : *deadline_ms;
+    }
+}
+
 static struct slot_endpoint endpoint_desire(struct engine *engine, const struct service *service,
                                             const struct service_part *part, const struct endpoint *endpoint)
 {
@@ -91,7 +115,32 @@ static size_t service_count_endpoints(const struct service *service)
     return count;
 }
 
-struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, size_t *ret_count)
+/* An endpoint that an operator drains has no say in the shares either. */
+static void service_apply_drains(struct engine *engine, const struct service *service, const struct slots *slots,
+                                 struct slot_endpoint *endpoints, struct weighing *weighing)
+{
+    int64_t deadline_ms = ORDERS_NEVER;
+    size_t count = 0;
+    bool drains = false;
+    for (size_t p = 0; p < service->n_parts; p++) {
+        for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
+            const struct endpoint *endpoint = &service->parts[p]->endpoints[e];
+            if (endpoint->phase == ENDPOINT_GONE) {
+                continue;
+            }
+            endpoint_apply_drain(engine, service, slots, endpoint, &endpoints[count], &deadline_ms);
+            weighing->endpoints[count].idle = weighing->endpoints[count].idle || endpoints[count].operator_drain;
+            drains = drains || endpoints[count].operator_drain;
+            count++;
+        }
+    }
+    if (drains) {
+        drains_note(engine->drains, service->backend, deadline_ms);
+    }
+}
+
+struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, const struct slots *slots,
+                                  size_t *ret_count)
 {
     size_t most = service_count_endpoints(service);
     struct slot_endpoint *endpoints = mem_alloc_array(most, sizeof(*endpoints));
@@ -100,6 +149,7 @@ struct slot_endpoint *desired_new(struct engine *engine, const struct service *s
         .apps = mem_alloc_array(service->n_parts, sizeof(*weighing.apps)),
     };
     size_t living = service_collect(engine, service, endpoints, &weighing);
+    service_apply_drains(engine, service, slots, endpoints, &weighing);
     desired_scale(endpoints, &weighing, living);
     size_t count = living + service_collect(engine, service, endpoints + living, NULL);
     free(weighing.endpoints);

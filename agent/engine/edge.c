@@ -85,7 +85,8 @@ static void change_open(struct edge_backend *backend, const struct slot_command 
 /* Whether nothing more will be sent for the slot's present target. */
 static bool slot_is_at_rest(enum slot_state state)
 {
-    return state == SLOT_READY || state == SLOT_DRAINING || state == SLOT_FREE || state == SLOT_ORPHAN;
+    return state == SLOT_READY || state == SLOT_DRAINING || state == SLOT_HELD || state == SLOT_FREE ||
+           state == SLOT_ORPHAN;
 }
 
 static void change_close_if_done(struct edge_backend *backend, size_t slot, bool ok)
@@ -261,7 +262,7 @@ void edge_refresh_backend(struct edge *edge, const char *name)
     }
     size_t count = 0;
     const struct service *service = services_get_backend(edge->engine->services, name);
-    struct slot_endpoint *endpoints = service ? desired_new(edge->engine, service, &count) : NULL;
+    struct slot_endpoint *endpoints = service ? desired_new(edge->engine, service, backend->slots, &count) : NULL;
     slots_set_desired(backend->slots, endpoints, count);
     desired_free(endpoints, count);
     edge_mark_dirty(backend);

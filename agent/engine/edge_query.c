@@ -34,6 +34,7 @@ struct slots_counts edge_count(const struct edge *edge)
         sum.ready += counts.ready;
         sum.leaving += counts.leaving;
         sum.draining += counts.draining;
+        sum.held += counts.held;
         sum.orphans += counts.orphans;
         sum.unknown += counts.unknown;
         sum.waiting += counts.waiting;

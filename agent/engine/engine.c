@@ -174,11 +174,9 @@ static void engine_host_changed(void *arg, const char *service_name)
     }
 }
 
-static bool engine_host_in_use(void *arg, const char *host, const char *service_name)
+bool service_is_on_host(const struct service *service, const char *host)
 {
-    const struct engine *engine = arg;
-    const struct service *service = services_get(engine->services, service_name);
-    for (size_t p = 0; service && p < service->n_parts; p++) {
+    for (size_t p = 0; p < service->n_parts; p++) {
         for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
             if (strcmp(service->parts[p]->endpoints[e].host, host) == 0) {
                 return true;
@@ -186,6 +184,13 @@ static bool engine_host_in_use(void *arg, const char *host, const char *service_
         }
     }
     return false;
+}
+
+static bool engine_host_in_use(void *arg, const char *host, const char *service_name)
+{
+    const struct engine *engine = arg;
+    const struct service *service = services_get(engine->services, service_name);
+    return service && service_is_on_host(service, host);
 }
 
 /* ---- life ---- */
@@ -205,6 +210,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->mapper = mapper;
     engine->services = services_new(options->seed);
     engine->readiness = readiness_new(engine);
+    engine->drains = drains_new(engine);
     engine->orders = orders_new(options->seed);
     engine->orders_file = orders_file_new(loop, config->control.state_dir, engine->orders, engine_now_ms());
     engine->resolver = resolver_new(loop, options->seed, engine_host_changed, engine_host_in_use, engine);
@@ -220,6 +226,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
 
 void engine_start(struct engine *engine)
 {
+    engine_expire_orders(engine);
     (void)engine_remake_edges(engine, engine->config);
     uv_prepare_start(engine->turn, engine_turn);
     feed_start(engine);
@@ -239,6 +246,7 @@ void engine_close(struct engine *engine)
     }
     free(engine->edges);
     readiness_close(engine->readiness);
+    drains_close(engine->drains);
     (void)orders_file_flush(engine->orders_file);
     orders_file_close(engine->orders_file);
     orders_free(engine->orders);

@@ -70,6 +70,18 @@ void readiness_answered(struct readiness *readiness, const char *id);
 /* What is under way will not be answered. */
 void readiness_cancel(struct readiness *readiness);
 
+/* ---- drains: backends with endpoints that an operator drains ---- */
+
+struct drains;
+struct drains *drains_new(struct engine *engine);
+/* After the edges. */
+void drains_close(struct drains *drains);
+/* The backend has such endpoints: its sessions are asked for as long as they matter, and it is refreshed at deadline_ms
+ * (since 1970; ORDERS_NEVER: there is none). */
+void drains_note(struct drains *drains, const char *backend, int64_t deadline_ms);
+/* When the next order ends by itself: engine_expire_orders() is called then. */
+void drains_set_expiry(struct drains *drains, int64_t expires_ms);
+
 /* ---- edge: one HAProxy in our care ---- */
 
 struct edge_backend {
@@ -146,7 +158,8 @@ char *endpoint_key(const struct service_part *part, const struct endpoint *endpo
 /* Adds that key's "task" and "segment"; null for both without a key. */
 void endpoint_key_show(struct json_object *object, const char *key);
 /* What should be in the backend's slots, sorted by key; the caller frees with desired_free(). */
-struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, size_t *ret_count);
+struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, const struct slots *slots,
+                                  size_t *ret_count);
 void desired_free(struct slot_endpoint *endpoints, size_t count);
 
 /* ---- feed: Marathon's side ---- */
@@ -202,6 +215,7 @@ struct engine {
     struct readiness *readiness;
     struct orders *orders;
     struct orders_file *orders_file;
+    struct drains *drains;
     struct feed feed;
     struct edge **edges;
     size_t n_edges;
@@ -255,6 +269,8 @@ void engine_refresh_backend(struct engine *engine, const char *backend);
 struct weight_override weight_override_of(const struct engine *engine, const char *app);
 int32_t endpoint_find_weight(const struct engine *engine, const struct endpoint *endpoint, bool *ret_is_own);
 void engine_end_orders(struct engine *engine, const struct cluster_view *view);
+void engine_expire_orders(struct engine *engine);
+bool service_is_on_host(const struct service *service, const char *host);
 /* Maps what has changed in the cluster; the backends that it concerns get what should be in their slots. */
 void engine_map_dirty(struct engine *engine);
 /* A complete answer is applied, or its fetch failed (error set in the feed). */

@@ -140,6 +140,7 @@ static struct json_object *show_slot_counts(const struct slots_counts *counts)
     add_number(object, "free", counts->free);
     add_number(object, "ready", counts->ready);
     add_number(object, "draining", counts->draining);
+    add_number(object, "held", counts->held);
     add_number(object, "unclaimed", counts->orphans);
     add_number(object, "unknown", counts->unknown);
     add_number(object, "endpoints_waiting", counts->waiting);

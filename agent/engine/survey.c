@@ -39,7 +39,9 @@ static void sessions_replied(void *arg, int err, const char *reply, size_t len)
     size_t count = 0;
     cleanup_buf struct buf why = BUF_INIT;
     if (!err && haproxy_sessions_parse(reply, len, &rows, &count, &why) == 0) {
-        slots_take_sessions(question->backend->slots, rows, count);
+        if (slots_take_sessions(question->backend->slots, rows, count)) {
+            edge_mark_dirty(question->backend);
+        }
         haproxy_sessions_free(rows, count);
     } else if (!err) {
         log_warning("haproxy", "%s: the sessions of backend %s cannot be read: %s",

@@ -259,18 +259,43 @@ void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t
     }
 }
 
-void slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count)
+/* The row was asked for after the drain was acknowledged: replies come in the order of commands. */
+static bool slot_awaits_sessions(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && slot->owner->operator_drain && !wanted_is_held(slot->owner) &&
+           slot->in_flight == 0 && !slot->unknown && slot_is_draining(slot);
+}
+
+bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count)
 {
     struct table by_name;
+    bool drained = false;
     table_init(&by_name, 0);
     for (size_t i = 0; i < count; i++) {
         table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
     }
     for (size_t i = 0; i < slots->count; i++) {
-        const struct slot_sessions *row = table_get(&by_name, slots->slots[i].server);
-        slots->slots[i].sessions = row ? row->sessions : -1;
+        struct slot *slot = &slots->slots[i];
+        const struct slot_sessions *row = table_get(&by_name, slot->server);
+        slot->sessions = row ? row->sessions : -1;
+        if (slot->sessions == 0 && slot_awaits_sessions(slot)) {
+            slot->owner->drained = drained = true;
+        }
     }
     table_free(&by_name);
+    return drained;
+}
+
+bool slots_await_sessions(const struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->slots[i];
+        bool drains = slot->role == ROLE_OWNED && slot->owner->operator_drain;
+        if (drains && (!slot_is_in_maint(slot) || slot->sessions != 0)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- replies ---- */

@@ -171,7 +171,11 @@ static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *
 {
     const struct slots *slots = outlook->slots;
     const struct slot *slot = &slots->slots[place];
-    if (!slot_has_address_of(slot, slot->owner)) {
+    if (wanted_is_held(slot->owner)) {
+        if (!slot_is_in_maint(slot)) {
+            plan_add(plan, slots, place, SLOT_COMMAND_MAINT, 0);
+        }
+    } else if (!slot_has_address_of(slot, slot->owner)) {
         if (slot->owner->address[0] && outlook_lets_move(outlook, slot)) {
             plan_move(slots, place, plan);
         }

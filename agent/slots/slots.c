@@ -248,6 +248,11 @@ static size_t slots_next_usable_free(const struct slots *slots)
     return place;
 }
 
+bool wanted_is_held(const struct wanted *wanted)
+{
+    return wanted->operator_drain && (wanted->operator_maint || wanted->drained);
+}
+
 bool wanted_needs_slot(const struct wanted *wanted)
 {
     return wanted->address[0] && !wanted->drain && !wanted->kept_only;

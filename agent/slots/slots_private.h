@@ -44,7 +44,8 @@ struct wanted {
     char address[SLOTS_MAX_ADDRESS]; /* "" while not resolved */
     uint16_t port;
     uint16_t weight;
-    bool drain, operator_drain, kept_only;
+    bool drain, operator_drain, operator_maint, kept_only;
+    bool drained;                   /* no session was left after the operator's drain */
     bool listed;                    /* in the set that is being taken over */
     size_t slot;                    /* or SLOTS_NONE */
     struct wanted *previous, *next; /* the queue of those without a slot, oldest first */
@@ -96,6 +97,8 @@ void slots_settle(struct slots *slots);
 void slots_settle_slot(struct slots *slots, size_t place);
 void slots_settle_rest(struct slots *slots);
 void wanted_free(struct wanted *wanted);
+/* An operator has drained it to the end: its slot is held in maint. */
+bool wanted_is_held(const struct wanted *wanted);
 /* A task that is on its way out, or only kept where it serves, gets no new slot. */
 bool wanted_needs_slot(const struct wanted *wanted);
 

@@ -13,6 +13,8 @@ const char *slot_state_text(enum slot_state state)
         return "ready";
     case SLOT_DRAINING:
         return "draining";
+    case SLOT_HELD:
+        return "held";
     case SLOT_LEAVING:
         return "leaving";
     case SLOT_ORPHAN:
@@ -42,6 +44,9 @@ static enum slot_state slot_get_state(const struct slots *slots, const struct sl
     if (slot_is_really_ready(slot)) {
         return SLOT_READY;
     }
+    if (slot->owner->operator_drain && slot_is_in_maint(slot)) {
+        return SLOT_HELD;
+    }
     return slot_is_draining(slot) && slot_has_address_of(slot, slot->owner) ? SLOT_DRAINING : SLOT_ASSIGNING;
 }
 
@@ -69,7 +74,7 @@ struct slots_counts slots_count_states(const struct slots *slots)
     size_t *by_state[] = {
         [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
         [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
-        [SLOT_UNKNOWN] = &counts.unknown,
+        [SLOT_UNKNOWN] = &counts.unknown,   [SLOT_HELD] = &counts.held,
     };
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];

@@ -12,6 +12,8 @@ static void wanted_update(struct wanted *wanted, const struct slot_endpoint *end
     wanted->weight = endpoint->weight;
     wanted->drain = endpoint->drain || endpoint->operator_drain;
     wanted->operator_drain = endpoint->operator_drain;
+    wanted->operator_maint = endpoint->operator_maint;
+    wanted->drained = wanted->drained && endpoint->operator_drain;
     wanted->kept_only = endpoint->kept_only;
     /* Not resolved at the moment: an address that is known stays. */
     if (endpoint->address) {

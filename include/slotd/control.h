@@ -39,6 +39,8 @@ struct control_request {
     size_t n_names;
     bool follow;   /* arguments.follow */
     uint64_t from; /* arguments.from: events */
+    char *timeout; /* arguments.timeout: drain, a duration as text; NULL: absent */
+    char *lasts;   /* arguments.for: drain, likewise */
 };
 /* One line without its end. Returns 0, SLOTD_E_PARSE, SLOTD_E_TYPE or SLOTD_E_LIMIT with why. */
 int control_request_parse(const char *line, size_t len, struct control_request **ret_request, struct buf *why);

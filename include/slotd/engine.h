@@ -54,6 +54,17 @@ void engine_waiter_cancel(struct engine_waiter *waiter);
 /* A weight instead of the labels': words are app ID or task ID, and N, N% or reset. Applied at once, in HAProxy with
  * the loop's next turn. Returns 0 or a negative error with why; engine_save_orders() follows. by says who asked. */
 int engine_order_weight(struct engine *engine, const char *const *words, size_t count, const char *by, struct buf *why);
+/* The same for drains. words are app ID, task ID, host NAME or slot BACKEND/SLOT. */
+struct engine_drain_options {
+    const char *timeout; /* a duration: how long sessions are waited for; NULL: slots.drain_timeout */
+    const char *lasts;   /* a duration after which it ends by itself; NULL: never */
+    const char *by;
+};
+int engine_order_drain(struct engine *engine, const char *const *words, size_t count,
+                       const struct engine_drain_options *options, struct buf *why);
+int engine_order_undrain(struct engine *engine, const char *const *words, size_t count, const char *by,
+                         struct buf *why);
+struct json_object *engine_show_drains(const struct engine *engine);
 /* Puts what operators have asked for on disk; done is called once, from the loop, with 0 when it is there. */
 typedef void engine_orders_saved(void *arg, int err);
 void engine_save_orders(struct engine *engine, engine_orders_saved *done, void *arg);

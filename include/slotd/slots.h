@@ -49,6 +49,7 @@ struct slot_endpoint {
     uint16_t weight;     /* 0..256, scaled already */
     bool drain;          /* no new sessions */
     bool operator_drain; /* asked for by an operator: holds also for the last one */
+    bool operator_maint; /* that drain's time is over: maint, though sessions may be left */
     bool kept_only;      /* stays in the slot that it has, or that serves its address; gets no other */
     bool gone;           /* its task is explicitly over: out at once */
 };
@@ -94,8 +95,9 @@ const char *slots_backend(const struct slots *slots);
  * address of an endpoint is adopted. Not complete: the answer to a READ; only slots that wait for it, or are unknown,
  * take their row over. */
 void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t count, bool complete);
-/* Takes over how many sessions the slots have; servers that are no slots are passed over. */
-void slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count);
+/* Takes over how many sessions the slots have; servers that are no slots are passed over. Asked for after a drain, 0
+ * ends it: the slot is held in maint then. Returns whether that is so for one, and a plan is due. */
+bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count);
 /* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first; what
  * does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
@@ -121,10 +123,21 @@ void slots_fix_weights(struct slots *slots);
 bool slots_weights_are_fixed(const struct slots *slots);
 /* The connection is gone: nothing is in flight, everything is unknown until slots_observe(complete=true). */
 void slots_forget(struct slots *slots);
+/* Whether sessions are left, or not known, of what an operator drains, also when its time is over. */
+bool slots_await_sessions(const struct slots *slots);
 /* Whether a plan would still change something or commands are in flight. */
 bool slots_is_settled(const struct slots *slots);
 
-enum slot_state { SLOT_FREE, SLOT_ASSIGNING, SLOT_READY, SLOT_DRAINING, SLOT_LEAVING, SLOT_ORPHAN, SLOT_UNKNOWN };
+enum slot_state {
+    SLOT_FREE,
+    SLOT_ASSIGNING,
+    SLOT_READY,
+    SLOT_DRAINING,
+    SLOT_HELD,
+    SLOT_LEAVING,
+    SLOT_ORPHAN,
+    SLOT_UNKNOWN
+};
 const char *slot_state_text(enum slot_state state);
 struct slot_view {
     const struct slot_observed *observed; /* as last read or acknowledged */
@@ -137,7 +150,7 @@ struct slot_view slots_view(const struct slots *slots, size_t slot);
 /* The slot's index of the endpoint with that key, or -1: it waits, or is not known. */
 long slots_find_endpoint(const struct slots *slots, const char *key);
 struct slots_counts {
-    size_t slots, free, assigning, ready, draining, leaving, orphans, unknown;
+    size_t slots, free, assigning, ready, draining, held, leaving, orphans, unknown;
     size_t waiting;    /* endpoints without a slot because all are taken */
     size_t unresolved; /* endpoints without an address */
     size_t wanted;     /* endpoints that are to serve, wherever they are */

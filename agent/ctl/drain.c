@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* `drain`: its arguments, and waiting for its end. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl_private.h"
+#include "slotd/mem.h"
+
+#define WAIT_STEP_MS 50
+
+static volatile sig_atomic_t interrupted;
+
+/* ---- arguments ---- */
+
+/* The option's value: what stands behind `=`, or the next word, which is taken then. */
+static const char *option_value(const char *option, int argc, char **argv, int *place)
+{
+    size_t len = strlen(option);
+    if (argv[*place][len] == '=') {
+        return argv[*place] + len + 1;
+    }
+    return *place + 1 < argc ? argv[++*place] : NULL;
+}
+
+static bool is_option(const char *word, const char *option)
+{
+    size_t len = strlen(option);
+    return strncmp(word, option, len) == 0 && (word[len] == '\0' || word[len] == '=');
+}
+
+const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call)
+{
+    const char *words[2] = {NULL, NULL};
+    size_t n_words = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--wait") == 0) {
+            ret_call->waits = true;
+        } else if (is_option(argv[i], "--timeout")) {
+            ret_call->timeout = option_value("--timeout", argc, argv, &i);
+            if (!ret_call->timeout) {
+                return "--timeout needs a duration";
+            }
+        } else if (is_option(argv[i], "--for")) {
+            ret_call->lasts = option_value("--for", argc, argv, &i);
+            if (!ret_call->lasts) {
+                return "--for needs a duration";
+            }
+        } else if (argv[i][0] == '-') {
+            return "knows --timeout D, --for D and --wait alone";
+        } else if (n_words == 2) {
+            return "takes one target";
+        } else {
+            words[n_words++] = argv[i];
+        }
+    }
+    ret_call->target = words[0];
+    ret_call->name = words[1];
+    return n_words == 2 ? NULL : "needs app ID, task ID, host NAME or slot BACKEND/SLOT";
+}
+
+struct json_object *drain_call_arguments(const struct drain_call *call)
+{
+    struct json_object *arguments = json_object_new_object();
+    struct json_object *names = json_object_new_array();
+    json_object_array_add(names, json_object_new_string(call->target));
+    json_object_array_add(names, json_object_new_string(call->name));
+    json_object_object_add(arguments, "names", names);
+    if (call->timeout) {
+        json_object_object_add(arguments, "timeout", json_object_new_string(call->timeout));
+    }
+    if (call->lasts) {
+        json_object_object_add(arguments, "for", json_object_new_string(call->lasts));
+    }
+    return arguments;
+}
+
+bool ctl_ignore_answer(void *arg, struct json_object *result)
+{
+    (void)arg;
+    (void)result;
+    return true;
+}
+
+/* ---- waiting ---- */
+
+struct wait_state {
+    const struct drain_call *call;
+    bool is_there, drained;
+    int64_t sessions, left_ms;
+};
+
+static bool text_member_is(struct json_object *object, const char *key, const char *wanted)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, key, &value) && strcmp(json_object_get_string(value), wanted) == 0;
+}
+
+static int64_t number_member(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_int64(value) : 0;
+}
+
+/* An app id may have been said without its slash. */
+static bool drain_is_ours(struct json_object *drain, const struct drain_call *call)
+{
+    cleanup_free char *slashed = mem_printf("/%s", call->name);
+    return text_member_is(drain, "target", call->target) &&
+           (text_member_is(drain, "name", call->name) || text_member_is(drain, "name", slashed));
+}
+
+static bool wait_look(void *arg, struct json_object *result)
+{
+    struct wait_state *state = arg;
+    struct json_object *drains = NULL;
+    json_object_object_get_ex(result, "drains", &drains);
+    state->is_there = false;
+    for (size_t i = 0; drains && i < json_object_array_length(drains); i++) {
+        struct json_object *drain = json_object_array_get_idx(drains, i);
+        if (drain_is_ours(drain, state->call)) {
+            state->is_there = true;
+            state->drained = text_member_is(drain, "state", "drained");
+            state->sessions = number_member(drain, "sessions");
+            state->left_ms = number_member(drain, "left_ms");
+        }
+    }
+    return true;
+}
+
+static void wait_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static void wait_show(const struct wait_state *state, bool over)
+{
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\r%" PRId64 " sessions left, %.1f s left \033[K%s", state->sessions,
+                (double)state->left_ms / 1000, over ? "\n" : "");
+    }
+}
+
+int drain_wait(const struct ctl *ctl, const struct drain_call *call)
+{
+    struct wait_state state = {.call = call};
+    struct sigaction action = {.sa_handler = wait_interrupt};
+    (void)sigaction(SIGINT, &action, NULL);
+    for (;;) {
+        int code = ctl_call(ctl, "drains", json_object_new_object(), false, wait_look, &state);
+        if (interrupted) {
+            fprintf(stderr, "\nslotctl: the drain goes on; slotctl undrain %s %s ends it\n", call->target, call->name);
+            return CTL_EXIT_FAILED;
+        }
+        if (code != CTL_EXIT_DONE) {
+            return code;
+        }
+        bool over = !state.is_there || state.drained;
+        wait_show(&state, over);
+        if (over) {
+            break;
+        }
+        (void)nanosleep(&(struct timespec){0, WAIT_STEP_MS * 1000000L}, NULL);
+    }
+    if (state.is_there && state.sessions > 0) {
+        fprintf(stderr, "slotctl: the time is over, %" PRId64 " sessions are left\n", state.sessions);
+        return CTL_EXIT_FAILED;
+    }
+    return CTL_EXIT_DONE;
+}

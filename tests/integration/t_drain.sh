@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Drains by an operator under load: no request is lost, new ones stop, sessions are waited for, and a drain holds whatever dies.
+BUILD=$1
+. "$(dirname "$0")/lib.sh"
+
+backends="backend-web 10
+backend-api 10"
+start_sim --host 127.0.0.1,127.0.0.2 --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 20
+start_haproxy
+put_app /web 4
+put_app /api 2
+start_slotd
+await "slotd is in step" 10 status_is_good
+await "all of web serve" 10 slots_are backend-web ready 4
+await "all of api serve" 10 slots_are backend-api ready 2
+equal "no drain yet" "no drain" "$(ctl drains)"
+
+# Requests of 300 ms, kept connections and new ones, while tasks, an app and a host are drained and come back.
+start_load backend-web -r 60 -k 50 -u '/?ms=300'
+set -- $(tasks_of /web | sort)
+ctl drain task "$1" --wait >"$work/out" 2>"$work/err"
+equal "drain of a task: exit code" 0 $?
+equal "it is silent when it is no terminal" "" "$(cat "$work/out" "$work/err")"
+check "its slot is held" slots_are backend-web held 1
+check "the others serve" slots_are backend-web ready 3
+# What is drained gets no request any more: the simulator's tasks answer their id.
+asked() { for i in 1 2 3 4 5 6 7 8 9; do curl -sf -H 'Host: backend-web' "http://127.0.0.1:$edge_port/"; echo; done; }
+equal "no request goes there" 0 "$(asked | grep -cF "$1")"
+equal "it is listed" "task $1 drained 0" "$(ctl -o json drains | python3 -c 'import json,sys; (d,) = json.load(sys.stdin)["drains"]; print(d["target"], d["name"], d["state"], d["sessions"])')"
+check "undrain" ctl undrain task "$1"
+await "it serves again" 10 slots_are backend-web ready 4
+equal "none is left" "no drain" "$(ctl drains)"
+
+check "drain of a host" ctl drain host 127.0.0.2 --wait
+await "two of web are held" 10 slots_are backend-web held 2
+await "one of api too" 10 slots_are backend-api held 1
+put_app /web 6
+await "what starts there later is covered" 10 slots_are backend-web ready 3
+check "undrain of the host" ctl undrain host 127.0.0.2
+await "all serve again" 10 slots_are backend-web ready 6
+await "of api too" 10 slots_are backend-api ready 2
+check "drain of a slot" ctl drain slot backend-web/s1 --wait
+await "that one is held" 10 slots_are backend-web held 1
+check "undrain of the slot" ctl undrain slot backend-web/s1
+await "it serves too" 10 slots_are backend-web ready 6
+stop_load
+equal "failed requests of $(load_value requests)" 0 "$(load_value failed)"
+
+# --wait returns with the last session, and at the time-out with what is left of them.
+sessions_of() { ctl -o json drains | python3 -c 'import json,sys; print(sum(d["sessions"] for d in json.load(sys.stdin)["drains"]))'; }
+curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=1500" &
+long_pid=$!
+open_sessions() { [ "$(ctl -o json slots backend-api | python3 -c 'import json,sys; print(sum(s["sessions"] for s in json.load(sys.stdin)["slots"]))')" = 1 ]; }
+await "a long request is open" 10 open_sessions
+ctl drain app api --wait --timeout 30s
+equal "drained with the last session" 0 $?
+check "the request was answered" wait "$long_pid"
+await "both are held" 10 slots_are backend-api held 2
+check "undrain" ctl undrain app /api
+await "both serve" 10 slots_are backend-api ready 2
+curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=4000" &
+long_pid=$!
+await "a longer one is open" 10 open_sessions
+ctl drain app api --wait --timeout 300ms 2>"$work/err"
+equal "the time is over" 1 $?
+check "it says what is left" grep -q '1 sessions are left' "$work/err"
+check "maint all the same" slots_are backend-api held 2
+check "the request goes on" wait "$long_pid"
+no_session_left() { [ "$(sessions_of)" = 0 ]; }
+await "and its end is seen" 10 no_session_left
+check "undrain again" ctl undrain app /api
+await "both serve again" 10 slots_are backend-api ready 2
+
+# A drain that ends by itself.
+check "for a moment" ctl drain app /api --for 1s
+await "drained" 10 slots_are backend-api held 2
+await "back by itself" 10 slots_are backend-api ready 2
+
+# kill -9 of slotd in the middle of a drain, and of HAProxy: it holds.
+set -- $(tasks_of /web | sort)
+curl -s -o "$work/long" -H 'Host: backend-web' "http://127.0.0.1:$edge_port/?ms=2000" &
+check "drain" ctl drain task "$1"
+kill -9 "$slotd_pid"
+wait "$slotd_pid" 2>/dev/null
+start_slotd
+await "in step again" 10 status_is_good
+await "five serve" 10 slots_are backend-web ready 5
+equal "no request goes to the sixth" 0 "$(asked | grep -cF "$1")"
+kill -9 $(cat "$work/haproxy.pid") 2>/dev/null
+sleep 0.3
+start_haproxy
+await "HAProxy is adopted" 10 status_is_good
+await "five serve still" 10 slots_are backend-web ready 5
+equal "no request goes to the sixth still" 0 "$(asked | grep -cF "$1")"
+check "it ends" ctl undrain task "$1"
+await "six serve" 10 slots_are backend-web ready 6
+
+# A task's drain ends with the task.
+check "drain once more" ctl drain task "$1"
+sim "fail?task=$1"
+drains_are() { [ "$(ctl drains)" = "$1" ]; }
+await "it ends with it" 10 drains_are "no drain"
+await "its successor serves" 10 slots_are backend-web ready 6
+
+# Refusals.
+refused() { # TEXT EXIT WANTED ARGUMENT...
+    refused_text=$1
+    refused_exit=$2
+    refused_wanted=$3
+    shift 3
+    ctl "$@" >"$work/out" 2>"$work/err"
+    equal "$refused_text: exit code" "$refused_exit" $?
+    check "$refused_text: $(cat "$work/err")" grep -q -- "$refused_wanted" "$work/err"
+}
+refused "an app that is not there" 1 "there is no app /red" drain app /red
+refused "a slot that is not there" 1 "there is no slot" drain slot backend-web/s99
+refused "no drain to end" 1 "is not drained" undrain app /web
+refused "no such kind" 1 "app" drain rack 7
+refused "no duration" 1 "is no duration" drain app /web --timeout soon
+refused "too few words" 2 "needs app ID" drain app
+refused "an unknown option" 2 "--wait" drain app /web --now
