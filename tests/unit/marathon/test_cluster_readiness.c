@@ -16,6 +16,7 @@ static struct marathon_app *checked_app(const char *version, const char *tasks, 
         "{\"id\":\"/a\",\"version\":\"%s\",\"readinessChecks\":[{}],\"deployments\":[%s]}", version, deployments);
     struct marathon_app *checked = NULL;
     ck_assert_int_eq(marathon_app_parse(json, strlen(json), &checked, NULL, NULL), 0);
+    free(checked->tasks);
     checked->tasks = app->tasks;
     checked->n_tasks = app->n_tasks;
     app->tasks = NULL;

@@ -31,8 +31,8 @@ static inline void teardown(void)
     buf_free(&text);
 }
 
-/* Endpoints as "KEY PORT [WORD...]" separated by commas: words are drain, operator, gone, kept, unresolved, wN for the
- * weight. */
+/* Endpoints as "KEY PORT [WORD...]" separated by commas: words are drain, operator, over, gone, kept, unresolved, wN
+ * for the weight. */
 static inline void want(const char *description)
 {
     struct slot_endpoint endpoints[MODEL_SLOTS] = {0};
@@ -58,6 +58,7 @@ static inline void want(const char *description)
             .operator_drain = strstr(part, "operator") != NULL,
             .gone = strstr(part, "gone") != NULL,
             .kept_only = strstr(part, "kept") != NULL,
+            .operator_maint = strstr(part, "over") != NULL,
         };
         count++;
     }

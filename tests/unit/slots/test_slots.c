@@ -325,6 +325,57 @@ START_TEST(what_drains_serves_again_only_when_nothing_else_does)
 }
 END_TEST
 
+static bool sessions_are(int64_t first, int64_t second)
+{
+    const struct slot_sessions rows[] = {{"s1", first}, {"other", 9}, {"s2", second}};
+    return slots_take_sessions(slots, rows, 3);
+}
+
+START_TEST(an_operator_s_drain_ends_with_the_last_session)
+{
+    want("a 80,b 81");
+    run();
+    ck_assert(!slots_await_sessions(slots));
+    want("a 80 operator,b 81");
+    /* Asked for before the drain: nothing is known by that. */
+    ck_assert(!sessions_are(0, 0));
+    RUNS("s1 drain;");
+    ck_assert(slots_await_sessions(slots));
+    ck_assert(!sessions_are(2, 0));
+    ck_assert_int_eq(slots_view(slots, 0).sessions, 2);
+    RUNS("");
+    ck_assert(sessions_are(0, 5));
+    RUNS("s1 maint;");
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_HELD);
+    ck_assert_str_eq(slots_view(slots, 0).endpoint, "a");
+    ck_assert_uint_eq(slots_count_states(slots).held, 1);
+    ck_assert(!slots_await_sessions(slots));
+    want("a 80,b 81");
+    RUNS("s1 ready;");
+    want("a 80 operator,b 81");
+    RUNS("s1 drain;");
+}
+END_TEST
+
+START_TEST(an_operator_s_drain_ends_when_its_time_is_over)
+{
+    want("a 80,b 81");
+    run();
+    want("a 80 operator,b 81 operator");
+    RUNS("s1 drain;s2 drain;");
+    ck_assert(!sessions_are(3, 4));
+    want("a 80 operator over,b 81 operator");
+    RUNS("s1 maint;");
+    /* What is left of its sessions is of interest still. */
+    ck_assert(slots_await_sessions(slots));
+    want("a 80 operator over,b 81 operator over,c 82 operator over");
+    RUNS("s2 maint;");
+    ck_assert_int_eq(slots_find_endpoint(slots, "c"), -1);
+    want("b 81 operator over");
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_FREE);
+}
+END_TEST
+
 START_TEST(a_weight_of_0_serves_nobody_and_protects_no_drain)
 {
     want("a 80 w9,b 81 w0");
@@ -391,6 +442,8 @@ static Suite *make_suite(void)
         a_task_on_its_way_out_drains_and_comes_back,
         the_last_one_that_serves_is_not_drained,
         what_drains_serves_again_only_when_nothing_else_does,
+        an_operator_s_drain_ends_with_the_last_session,
+        an_operator_s_drain_ends_when_its_time_is_over,
         a_weight_of_0_serves_nobody_and_protects_no_drain,
         what_is_in_maint_is_never_drained,
         an_operator_drains_even_the_last_one,
