@@ -378,11 +378,18 @@ int marathon_app_parse(const char *json, size_t len, struct marathon_app **ret_a
 {
     struct json_object *document = NULL;
     char *id = NULL;
-    int err = json_document_parse(json, len, &document, why);
+    int err = SLOTD_E_LIMIT;
+    if (len < MARATHON_MAX_APP_BYTES) {
+        err = json_document_parse(json, len, &document, why);
+    } else {
+        buf_printf(why, "it is larger than %u MiB", MARATHON_MAX_APP_BYTES >> 20);
+    }
     if (ret_id && !err) {
         id = app_read_id(document);
     } else if (ret_id && err == SLOTD_E_TYPE) {
         id = app_read_id_masked(json, len);
+    } else if (ret_id && err == SLOTD_E_LIMIT) {
+        id = app_scan_id(json, len);
     }
     if (id) {
         *ret_id = id;

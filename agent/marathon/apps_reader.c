@@ -108,19 +108,19 @@ static size_t value_take_string(struct apps_reader *reader, const char *data, si
     return len;
 }
 
-static int value_open(struct apps_reader *reader, char bracket)
+/* Deeper than an app may be brackets are counted alone: that app's own parser refuses it. */
+static void value_open(struct apps_reader *reader, char bracket)
 {
-    if (reader->depth == MARATHON_MAX_DEPTH) {
-        return SLOTD_E_LIMIT;
+    if (reader->depth < MARATHON_MAX_DEPTH) {
+        reader->brackets[reader->depth] = bracket;
     }
-    reader->brackets[reader->depth++] = bracket;
-    return 0;
+    reader->depth++;
 }
 
 static int value_close(struct apps_reader *reader, char bracket)
 {
     char open = bracket == '}' ? '{' : '[';
-    if (reader->depth == 0 || reader->brackets[reader->depth - 1] != open) {
+    if (reader->depth == 0 || (reader->depth <= MARATHON_MAX_DEPTH && reader->brackets[reader->depth - 1] != open)) {
         return SLOTD_E_PARSE;
     }
     reader->depth--;
@@ -145,7 +145,7 @@ static int value_take(struct apps_reader *reader, const char *data, size_t len, 
             if (c == '"') {
                 reader->in_string = true;
             } else if (c == '{' || c == '[') {
-                err = value_open(reader, c);
+                value_open(reader, c);
             } else if (c == '}' || c == ']') {
                 err = value_close(reader, c);
                 *ret_complete = !err && reader->depth == 0;
@@ -255,12 +255,12 @@ static int reader_take_byte(struct apps_reader *reader, char c)
     return SLOTD_E_PARSE;
 }
 
-/* An element that lies whole in what was fed is passed on from there, without a copy. */
+/* An element that lies whole in what was fed is passed on from there, without a copy; of one that is too large the
+ * beginning alone is kept. */
 static int reader_take_element(struct apps_reader *reader, const char *data, size_t len, bool complete)
 {
-    if (reader->element.len + len > reader->max_app_bytes) {
-        return SLOTD_E_LIMIT;
-    }
+    size_t room = reader->max_app_bytes - reader->element.len;
+    len = len < room ? len : room;
     if (complete && reader->element.len == 0) {
         return reader->on_app(reader->arg, data, len);
     }

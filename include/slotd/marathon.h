@@ -110,14 +110,14 @@ int marathon_app_parse(const char *json, size_t len, struct marathon_app **ret_a
 /* ---- an answer of /v2/apps, split into its apps while it arrives ---- */
 
 struct apps_reader;
-/* Called with the bytes of one element of the top-level array `apps`; a negative return stops the reading with that
- * error. */
+/* Called with the bytes of one element of the top-level array `apps`, of one larger than max_app_bytes with that many
+ * of its first; a negative return stops the reading with that error. */
 typedef int apps_reader_app(void *arg, const char *json, size_t len);
 /* member: the name of the top-level array, "apps". Memory stays below max_app_bytes plus a small constant. */
 struct apps_reader *apps_reader_new(const char *member, size_t max_app_bytes, apps_reader_app *on_app, void *arg);
 void apps_reader_free(struct apps_reader *reader);
-/* Takes the next bytes, cut anywhere. Returns 0 or SLOTD_E_PARSE, SLOTD_E_LIMIT (then an app larger than max_app_bytes
- * was met) or on_app's error; after an error every call returns it again. */
+/* Takes the next bytes, cut anywhere. Returns 0, SLOTD_E_PARSE or on_app's error; after an error every call returns it
+ * again. */
 int apps_reader_feed(struct apps_reader *reader, const char *data, size_t len);
 /* The end of the body: 0 when the document is complete and had the member; else SLOTD_E_PARSE. */
 int apps_reader_finish(struct apps_reader *reader, struct buf *why);

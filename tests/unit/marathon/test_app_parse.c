@@ -184,7 +184,22 @@ START_TEST(nesting_is_bounded)
     for (int i = 0; i < 100000; i++) {
         buf_putc(&json, '[');
     }
-    check_refused(buf_text(&json), SLOTD_E_LIMIT, "none", "JSON nested at most 64 deep expected, deeper found");
+    check_refused(buf_text(&json), SLOTD_E_LIMIT, "/a", "JSON nested at most 64 deep expected, deeper found");
+}
+END_TEST
+
+START_TEST(what_is_too_large_is_named)
+{
+    cleanup_buf struct buf json = BUF_INIT;
+    buf_puts(&json,
+             "{ \"x\" : {\"id\":\"/no\"}, \"y\":[\"id\", \"/no\"], \"z\":\"id\" , \"id\" : \"/large\", \"w\":\"");
+    while (json.len < MARATHON_MAX_APP_BYTES) {
+        buf_puts(&json, "wwwwwwwwwwwwwwww");
+    }
+    check_refused(buf_text(&json), SLOTD_E_LIMIT, "/large", "it is larger than 16 MiB");
+    /* Whose it is cannot be told when its beginning does not say so. */
+    memcpy(strstr(json.data, "\"id\" : \"/large\""), "\"ie", 3);
+    check_refused(buf_text(&json), SLOTD_E_LIMIT, "none", "it is larger than 16 MiB");
 }
 END_TEST
 
@@ -418,6 +433,7 @@ static Suite *app_parse_suite(void)
     tcase_add_test(tests, a_wrong_type_is_named_with_its_path);
     tcase_add_test(tests, the_first_wrong_part_is_told);
     tcase_add_test(tests, nesting_is_bounded);
+    tcase_add_test(tests, what_is_too_large_is_named);
     tcase_add_test(tests, absent_and_null_are_defaults);
     tcase_add_test(tests, a_task_of_null_and_nothing_has_defaults);
     tcase_add_test(tests, names_of_networks_are_known);
