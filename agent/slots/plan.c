@@ -15,6 +15,7 @@ struct outlook {
     size_t waiting;   /* endpoints without a slot */
     size_t may_move;  /* slots that serve at their endpoint's former address and may go to the new one now */
     size_t may_leave; /* soft leavers that may go now */
+    bool recalls;     /* all that serve are about to go, and what rests comes back before they do */
 };
 
 void slot_plan_free(struct slot_plan *plan)
@@ -68,6 +69,10 @@ static void outlook_allow(struct outlook *outlook, const struct tally *tally)
         size_t room = outlook->waiting - tally->leaving_now;
         outlook->may_leave = room < spare ? room : spare;
     }
+    if (tally->resting > 0 && outlook->serving > 0 && outlook->may_move + outlook->may_leave >= outlook->serving) {
+        outlook->may_move = outlook->may_leave = 0;
+        outlook->recalls = true;
+    }
 }
 
 static struct outlook outlook_of(const struct slots *slots)
@@ -105,7 +110,7 @@ static bool slot_should_drain(const struct outlook *outlook, const struct slot *
  * because those that still serve are told to go too. */
 static bool slot_should_rest(const struct outlook *outlook, const struct slot *slot)
 {
-    return slot_should_drain(outlook, slot) || (slot->owner->drain && outlook->serving > 0);
+    return slot_should_drain(outlook, slot) || (slot->owner->drain && outlook->serving > 0 && !outlook->recalls);
 }
 
 /* ---- one slot ---- */

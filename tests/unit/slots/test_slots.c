@@ -280,6 +280,24 @@ START_TEST(addresses_that_all_change_are_exchanged_step_by_step)
 }
 END_TEST
 
+START_TEST(what_drains_comes_back_before_the_last_one_goes)
+{
+    const char *const after[] = {"a 90,b 81 drain", "b 81 drain"};
+    for (size_t i = 0; i < 2 * 2; i++) {
+        start(2, i % 2);
+        want("a 80,b 81");
+        run();
+        want("a 80,b 81 drain");
+        run();
+        model.least_serving = SIZE_MAX;
+        want(after[i / 2]);
+        run();
+        ck_assert_msg(model.least_serving > 0, "%s: nothing served after %s", after[i / 2], buf_text(&text));
+        ck_assert(slots_is_settled(slots));
+    }
+}
+END_TEST
+
 /* ---- draining ---- */
 
 START_TEST(a_task_on_its_way_out_drains_and_comes_back)
@@ -439,6 +457,7 @@ static Suite *make_suite(void)
         an_unresolved_endpoint_waits_without_a_slot,
         an_address_that_changes_is_made_before_it_is_broken,
         addresses_that_all_change_are_exchanged_step_by_step,
+        what_drains_comes_back_before_the_last_one_goes,
         a_task_on_its_way_out_drains_and_comes_back,
         the_last_one_that_serves_is_not_drained,
         what_drains_serves_again_only_when_nothing_else_does,
