@@ -177,7 +177,7 @@ static void edge_replied(void *arg, int err, const char *reply, size_t len)
     struct slot_command command = sent->command;
     bool current = sent->epoch == backend->edge->epoch;
     free(sent);
-    backend->in_flight--;
+    backend->edge->in_flight--;
     if (!current) {
         return;
     }
@@ -214,7 +214,7 @@ static void edge_send(struct edge_backend *backend, const struct slot_command *c
         edge->commands++;
         change_open(backend, command);
     }
-    backend->in_flight++;
+    edge->in_flight++;
     log_debug("haproxy", "%s: %s", edge->config->name, buf_text(line));
     haproxy_connection_send(edge->connection, buf_text(line), edge_replied, sent);
 }

@@ -92,7 +92,6 @@ struct edge_backend {
     size_t n_rows;
     struct change **open; /* by slot: a change that is not acknowledged to its end */
     size_t n_open;
-    size_t in_flight;     /* commands without a reply */
     uint64_t received_ns; /* of the oldest cause since the last plan; 0: none */
     int64_t received_ms;
     struct edge_backend *next_dirty;
@@ -114,6 +113,7 @@ struct edge {
     struct edge_backend *first_dirty, **last_dirty;
     struct edge_backend *first_unsaved;
     bool unsaved_all; /* servers were read anew since the server-state file was collected */
+    size_t in_flight; /* commands without a reply */
     unsigned epoch;   /* counts connections: replies of an older one are not ours any more */
     bool adopted;
     bool confirmed;                /* `--confirm`: its orphans go with the first answer */
