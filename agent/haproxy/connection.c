@@ -386,9 +386,11 @@ static void connection_leave(struct haproxy_connection *connection, int err, con
 
 void haproxy_connection_restart(struct haproxy_connection *connection, const char *why)
 {
-    /* At once, but not in a loop when whatever is wrong stays wrong. */
+    /* At once, but ever more slowly when whatever is wrong stays wrong: each time HAProxy shows all of its servers. */
     bool again = uv_now(connection->loop) - connection->up_ms < CONNECTION_BACKOFF_MAX_MS;
-    connection_leave(connection, SLOTD_E_CLOSED, why, again ? CONNECTION_BACKOFF_MAX_MS / 10 : 0);
+    uint64_t doubled = connection->restart_ms ? 2 * connection->restart_ms : CONNECTION_RESTART_MIN_MS;
+    connection->restart_ms = !again ? 0 : doubled < CONNECTION_RESTART_MAX_MS ? doubled : CONNECTION_RESTART_MAX_MS;
+    connection_leave(connection, SLOTD_E_CLOSED, why, connection->restart_ms);
 }
 
 /* ---- life ---- */

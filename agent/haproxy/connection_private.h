@@ -8,6 +8,8 @@
 
 #define CONNECTION_BACKOFF_MIN_MS 10
 #define CONNECTION_BACKOFF_MAX_MS 1000
+#define CONNECTION_RESTART_MIN_MS 50
+#define CONNECTION_RESTART_MAX_MS 5000
 
 enum connection_phase { PHASE_WAITING, PHASE_CONNECTING, PHASE_GREETING, PHASE_UP, PHASE_CLOSED };
 
@@ -45,6 +47,7 @@ struct haproxy_connection {
     char *read_buffer;
     struct haproxy_info info;
     uint64_t backoff_ms;
+    uint64_t restart_ms; /* the last pause before a restart that was asked for */
     uint64_t up_ms;      /* loop time of the last on_up */
     uint64_t connect_ms; /* when it began to connect; UINT64_MAX while its name is looked up */
     bool probing;

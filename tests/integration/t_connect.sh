@@ -53,3 +53,29 @@ start_slotd
 await "no connection, and said so" 8 status_says "no connection within 5 s"
 touch "$work/drain"
 await "connected as soon as it goes" 8 slots_are backend-web ready 2
+
+# A HAProxy whose servers cannot be read is asked ever more slowly: with 100,000 of them each answer costs it 90 ms.
+stop_slotd
+cat >"$work/odd.py" <<'PY'
+import socket, sys, threading
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(16)
+INFO = "Version: 2.6.12\nPid: 77\nUptime_sec: 5\nStopping: 0\n"
+def serve(client):
+    for line in client.makefile():
+        if line.startswith("show servers state"):
+            print("read", flush=True)
+        client.sendall((INFO if line == "show info\n" else "1\n# odd\n").encode() + b"\n> ")
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+PY
+python3 "$work/odd.py" "$work/odd.sock" >"$work/reads" 2>"$work/odd.log" &
+pids="$pids $!"
+await "it listens" 5 [ -S "$work/odd.sock" ]
+sed "s|socket = \"127.0.0.1:$port\"|socket = \"$work/odd.sock\"|" "$work/slotd.conf" >"$work/odd.conf"
+mv "$work/odd.conf" "$work/slotd.conf"
+start_slotd
+await "it is said" 5 status_says "show servers state"
+sleep 4
+check "$(wc -l <"$work/reads") reads within some seconds" [ "$(wc -l <"$work/reads")" -le 9 ]
