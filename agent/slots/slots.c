@@ -161,13 +161,6 @@ void wanted_free(struct wanted *wanted)
 
 /* ---- assignment ---- */
 
-/* Unowned slots by address, the best of each address first in its chain. */
-struct address_index {
-    struct table table; /* "address port" to place + 1 */
-    char **keys;
-    size_t n_keys;
-};
-
 static char *address_key(const char *address, uint16_t port)
 {
     return mem_printf("%s %u", address, (unsigned)port);
@@ -186,29 +179,39 @@ static bool slot_is_up_for_adoption(const struct slot *slot)
            (slot->role == ROLE_FREE || slot->role == ROLE_LEAVING || slot->role == ROLE_ORPHAN);
 }
 
-static void address_index_build(struct address_index *index, const struct slots *slots)
+static void address_index_add(struct address_index *index, const struct slot *slot, size_t place)
+{
+    char *key = address_key(slot->observed.address, slot->observed.port);
+    if (table_get(&index->table, key)) {
+        free(key);
+        return;
+    }
+    index->keys[index->n_keys++] = key;
+    table_put(&index->table, key, (void *)(place + 1));
+}
+
+void address_index_build(struct address_index *index, const struct slots *slots, bool (*takes)(const struct slot *slot))
 {
     table_init(&index->table, 0);
     index->keys = mem_alloc_array(slots->count, sizeof(char *));
     index->n_keys = 0;
     for (int rank = 0; rank <= 2; rank++) {
         for (size_t i = 0; i < slots->count; i++) {
-            const struct slot *slot = &slots->slots[i];
-            if (slot_rank(slot) != rank || !slot_is_up_for_adoption(slot)) {
-                continue;
+            if (slot_rank(&slots->slots[i]) == rank && takes(&slots->slots[i])) {
+                address_index_add(index, &slots->slots[i], i);
             }
-            char *key = address_key(slot->observed.address, slot->observed.port);
-            if (table_get(&index->table, key)) {
-                free(key);
-                continue;
-            }
-            index->keys[index->n_keys++] = key;
-            table_put(&index->table, key, (void *)(i + 1));
         }
     }
 }
 
-static void address_index_free(struct address_index *index)
+size_t address_index_find(const struct address_index *index, const char *address, uint16_t port)
+{
+    cleanup_free char *key = address_key(address, port);
+    void *found = table_get(&index->table, key);
+    return found ? (size_t)found - 1 : SLOTS_NONE;
+}
+
+void address_index_free(struct address_index *index)
 {
     for (size_t i = 0; i < index->n_keys; i++) {
         free(index->keys[i]);
@@ -223,15 +226,14 @@ static size_t slots_adopt_by_address(struct slots *slots)
     struct address_index index;
     size_t adopted = 0;
     struct wanted *next = NULL;
-    address_index_build(&index, slots);
+    address_index_build(&index, slots, slot_is_up_for_adoption);
     for (struct wanted *wanted = slots->first_waiting; wanted && index.n_keys > 0; wanted = next) {
         next = wanted->next;
-        cleanup_free char *key = address_key(wanted->address, wanted->port);
-        void *found = wanted->address[0] ? table_get(&index.table, key) : NULL;
+        size_t place = address_index_find(&index, wanted->address, wanted->port);
         /* One that gets no new slot has nothing to do in one that rests. */
-        if (found && (wanted_needs_slot(wanted) || !slot_is_in_maint(&slots->slots[(size_t)found - 1]))) {
-            table_remove(&index.table, key);
-            slots_own(slots, (size_t)found - 1, wanted);
+        if (place != SLOTS_NONE && slots->slots[place].role != ROLE_OWNED &&
+            (wanted_needs_slot(wanted) || !slot_is_in_maint(&slots->slots[place]))) {
+            slots_own(slots, place, wanted);
             adopted++;
         }
     }

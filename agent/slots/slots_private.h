@@ -84,6 +84,17 @@ bool slot_rests(const struct slot *slot);
 /* It takes new sessions at its endpoint's address, and is meant to. */
 bool slot_is_really_ready(const struct slot *slot);
 
+/* Slots by address, the best of each address: serving before draining before in maint. */
+struct address_index {
+    struct table table; /* "address port" to place + 1 */
+    char **keys;
+    size_t n_keys;
+};
+void address_index_build(struct address_index *index, const struct slots *slots,
+                         bool (*takes)(const struct slot *slot));
+size_t address_index_find(const struct address_index *index, const char *address, uint16_t port);
+void address_index_free(struct address_index *index);
+
 void slots_push_free(struct slots *slots, size_t place);
 void slots_take_free(struct slots *slots, size_t place);
 void slots_push_waiting(struct slots *slots, struct wanted *wanted);

@@ -61,23 +61,31 @@ static void slots_drop_unlisted(struct slots *slots)
     free(vanished);
 }
 
-/* An orphan at the address of an endpoint that is served by its own slot is a leftover: it can go without any doubt. */
-static void slots_drop_duplicates(struct slots *slots)
+static size_t slots_count_orphans(const struct slots *slots)
 {
     size_t n_orphans = 0;
     for (size_t i = 0; i < slots->count; i++) {
         n_orphans += slots->slots[i].role == ROLE_ORPHAN;
     }
-    for (size_t i = 0; n_orphans > 0 && i < slots->count; i++) {
-        struct slot *orphan = &slots->slots[i];
-        for (size_t k = 0; orphan->role == ROLE_ORPHAN && k < slots->count; k++) {
-            const struct slot *slot = &slots->slots[k];
-            if (slot_is_really_ready(slot) && slot_has_address_of(orphan, slot->owner)) {
-                slots_leave(slots, i, true);
-                n_orphans--;
-            }
+    return n_orphans;
+}
+
+/* An orphan at the address of an endpoint that is served by its own slot is a leftover: it can go without any doubt. */
+static void slots_drop_duplicates(struct slots *slots)
+{
+    struct address_index served;
+    if (slots_count_orphans(slots) == 0) {
+        return;
+    }
+    address_index_build(&served, slots, slot_is_really_ready);
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->slots[i];
+        if (slot->role == ROLE_ORPHAN && !slot->unsure &&
+            address_index_find(&served, slot->observed.address, slot->observed.port) != SLOTS_NONE) {
+            slots_leave(slots, i, true);
         }
     }
+    address_index_free(&served);
 }
 
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
