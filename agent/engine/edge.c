@@ -148,9 +148,11 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
 {
     struct edge *edge = backend->edge;
     enum haproxy_reply verdict = haproxy_reply_judge(command, reply, len);
-    if (verdict == HAPROXY_REPLY_STALE) {
+    if (verdict == HAPROXY_REPLY_STALE || verdict == HAPROXY_REPLY_DENIED) {
         slots_acknowledge(backend->slots, command, false);
-        haproxy_connection_restart(edge->connection, "an old process answered after a reload");
+        haproxy_connection_restart(edge->connection, verdict == HAPROXY_REPLY_STALE
+                                                         ? "an old process answered after a reload"
+                                                         : "permission denied: its socket needs `level admin`");
         return;
     }
     bool ok = verdict == HAPROXY_REPLY_DONE || verdict == HAPROXY_REPLY_STATIC;

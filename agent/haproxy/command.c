@@ -100,7 +100,6 @@ static bool is_refusal(const char *reply, size_t len)
     static const char *const texts[] = {
         "No such server",
         "No such backend",
-        "Permission denied",
         "Require 'backend/server'",
         "Invalid addr",
         "Update for the current server address family",
@@ -125,6 +124,9 @@ enum haproxy_reply haproxy_reply_judge(const struct slot_command *command, const
 {
     if (contains(reply, len, "Proxy is disabled.")) {
         return HAPROXY_REPLY_STALE;
+    }
+    if (begins(reply, len, "Permission denied")) {
+        return HAPROXY_REPLY_DENIED;
     }
     bool done = command->kind == SLOT_COMMAND_ADDRESS ? address_is_done(reply, len) : is_blank(reply, len);
     if (done) {

@@ -79,3 +79,17 @@ start_slotd
 await "it is said" 5 status_says "show servers state"
 sleep 4
 check "$(wc -l <"$work/reads") reads within some seconds" [ "$(wc -l <"$work/reads")" -le 9 ]
+
+# A socket that may not change anything: said once, in words that help, and no slot is blamed for it.
+stop_slotd
+kill $(cat "$work/haproxy.pid")
+wait "$haproxy_pid"
+haproxy_global="stats socket $work/operator.sock level operator"
+start_haproxy
+sed "s|odd.sock|operator.sock|" "$work/slotd.conf" >"$work/operator.conf"
+mv "$work/operator.conf" "$work/slotd.conf"
+: >"$work/slotd.log"
+start_slotd
+await "its level is said" 5 status_says "level admin"
+sleep 1
+check "$(grep -c warning "$work/slotd.log") warnings" [ "$(grep -c warning "$work/slotd.log")" -le 8 ]

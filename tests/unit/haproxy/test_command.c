@@ -95,7 +95,7 @@ START_TEST(test_judge)
                            "Backend is using a static LB algorithm and only accepts weights '0%' and "
                            "'100%'.\n"),
                      HAPROXY_REPLY_STATIC);
-    ck_assert_int_eq(judge(SLOT_COMMAND_READY, "Permission denied\n"), HAPROXY_REPLY_REFUSED);
+    ck_assert_int_eq(judge(SLOT_COMMAND_READY, "Permission denied\n"), HAPROXY_REPLY_DENIED);
     ck_assert_int_eq(judge(SLOT_COMMAND_CHECK_PORT, "health checks are not enabled on this server\n"),
                      HAPROXY_REPLY_REFUSED);
     ck_assert_int_eq(judge(SLOT_COMMAND_READY, "Proxy is disabled.\n"), HAPROXY_REPLY_STALE);
