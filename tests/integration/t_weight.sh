@@ -91,6 +91,16 @@ refused "no number" 1 "" app /green many
 refused "a host" 1 "apps and tasks" host node1 3
 refused "too few words" 1 "weight takes" app /green
 
+# The README's recipe: a new app beside the old one takes nothing by itself, then what it is given.
+put_app /next 2 '{"traefik.backend":"shop","traefik.weight":"0"}'
+all_ready=$(($(tasks_of /blue | wc -l) + $(tasks_of /green | wc -l) + 2))
+await "the next one has its slots" 10 slots_are backendshop ready "$all_ready"
+check "and takes nothing" share_is next 0
+check "a quarter" ctl weight app /next 25%
+await "a quarter for it" 10 share_is next 64
+curl -sf -X DELETE "$marathon/v2/apps/next" >/dev/null
+await "it is gone" 10 slots_are backendshop ready $((all_ready - 2))
+
 # An order ends with what it is about.
 check "taken" ctl weight app /green 10%
 check "a task's taken" ctl weight task "$task" 4
