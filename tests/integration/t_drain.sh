@@ -72,6 +72,22 @@ await "and its end is seen" 10 no_session_left
 check "undrain again" ctl undrain app /api
 await "both serve again" 10 slots_are backend-api ready 2
 
+# Ctrl-C leaves the drain going and says so.
+curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=5000" &
+long_pid=$!
+await "another one is open" 10 open_sessions
+"$BUILD/slotctl" -s "$work/slotd.sock" drain app api --wait 2>"$work/err" &
+ctl_pid=$!
+await "it drains" 10 slots_are backend-api draining 1
+kill -INT "$ctl_pid"
+wait "$ctl_pid"
+equal "interrupted" 1 $?
+check "it says that the drain goes on" grep -q 'the drain goes on; slotctl undrain app api ends it' "$work/err"
+check "it does" slots_are backend-api draining 1
+check "the request is answered" wait "$long_pid"
+check "and undrain once more" ctl undrain app api
+await "both serve once more" 10 slots_are backend-api ready 2
+
 # A drain that ends by itself.
 check "for a moment" ctl drain app /api --for 1s
 await "drained" 10 slots_are backend-api held 2
