@@ -239,10 +239,3 @@ void stream_stop(struct client *client)
     client->redirect = NULL;
     client->phase = STREAM_OFF;
 }
-
-void client_restart_stream(struct client *client, const char *why)
-{
-    if (client->stream) {
-        stream_lose(client, why);
-    }
-}

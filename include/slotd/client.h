@@ -54,8 +54,6 @@ void client_fetch_cancel(struct client_fetch *fetch);
 /* The last answer had status 200 and was not usable: the next request is sent to the next endpoint first, until the
  * stream is opened anew. */
 void client_fetch_elsewhere(struct client *client);
-/* Drops the stream and connects again (for example when an event outgrew its bound). */
-void client_restart_stream(struct client *client, const char *why);
 
 struct client_status {
     const char *endpoint; /* the one in use, or tried now */
