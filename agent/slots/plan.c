@@ -294,18 +294,3 @@ void slots_plan(struct slots *slots, const struct slots_options *options, struct
         }
     }
 }
-
-bool slots_is_settled(const struct slots *slots)
-{
-    struct slots_options options = {0};
-    struct slot_plan plan = {0};
-    for (size_t i = 0; i < slots->count; i++) {
-        if (slots->slots[i].in_flight > 0) {
-            return false;
-        }
-    }
-    plan_build(slots, &options, &plan);
-    bool settled = plan.count == 0 && slots->reads_in_flight == 0 && !slots->unsettled;
-    slot_plan_free(&plan);
-    return settled;
-}

@@ -125,8 +125,6 @@ bool slots_weights_are_fixed(const struct slots *slots);
 void slots_forget(struct slots *slots);
 /* Whether sessions are left, or not known, of what an operator drains, also when its time is over. */
 bool slots_await_sessions(const struct slots *slots);
-/* Whether a plan would still change something or commands are in flight. */
-bool slots_is_settled(const struct slots *slots);
 
 enum slot_state {
     SLOT_FREE,

@@ -113,6 +113,17 @@ static inline void model_apply(struct model *model, const struct slot_command *c
     model->least_serving = serving < model->least_serving ? serving : model->least_serving;
 }
 
+/* Whether nothing is left to do; each command that was planned has been answered. */
+static inline bool model_is_at_rest(const struct slots *slots)
+{
+    struct slots_options options = {0};
+    struct slot_plan plan = {0};
+    slots_preview(slots, &options, &plan);
+    bool at_rest = plan.count == 0;
+    slot_plan_free(&plan);
+    return at_rest;
+}
+
 static inline void model_show(const struct model *model, struct slots *slots, bool complete)
 {
     slots_observe(slots, model->rows, model->count, complete);

@@ -137,7 +137,7 @@ START_TEST(what_does_not_fit_waits_in_order)
     RUNS("");
     want("a 80 gone,aa 79,b 81,c 82");
     RUNS("s1 maint;s1 addr 10.0.0.1:82;s1 weight 1;s1 ready;");
-    ck_assert(slots_is_settled(slots));
+    ck_assert(model_is_at_rest(slots));
 }
 END_TEST
 
@@ -206,7 +206,7 @@ static void check_never_dark(size_t count, const char *before, const char *after
         want(after);
         run();
         ck_assert_msg(model.least_serving > 0, "%s to %s: nothing served after %s", before, after, buf_text(&text));
-        ck_assert(slots_is_settled(slots));
+        ck_assert(model_is_at_rest(slots));
     }
 }
 
@@ -293,7 +293,7 @@ START_TEST(what_drains_comes_back_before_the_last_one_goes)
         want(after[i / 2]);
         run();
         ck_assert_msg(model.least_serving > 0, "%s: nothing served after %s", after[i / 2], buf_text(&text));
-        ck_assert(slots_is_settled(slots));
+        ck_assert(model_is_at_rest(slots));
     }
 }
 END_TEST

@@ -280,7 +280,7 @@ static size_t world_come_to_rest(struct world *world)
         idle = world_step(world) == 0 && !retried ? idle + 1 : 0;
         ck_assert_msg(plans < MAX_PLANS_TO_REST, "no end of commands");
     }
-    ck_assert(slots_is_settled(world->slots));
+    ck_assert(model_is_at_rest(world->slots));
     return plans;
 }
 
