@@ -29,7 +29,7 @@ static const struct command commands[] = {
     {"status", "", "connections, leader, versions, counts, guard; exit 1 when degraded", run_plain, text_print_status,
      false},
     {"services", "[NAME...]", "services, their endpoints, phases and slots", run_plain, text_print_services, true},
-    {"slots", "[BACKEND...]", "each slot: state, address, weight, task", run_plain, text_print_slots, true},
+    {"slots", "[BACKEND...]", "each slot: state, address, weight, sessions, task", run_plain, text_print_slots, true},
     {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, false},
     {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, false},
     {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, false},
@@ -46,25 +46,33 @@ static const struct command commands[] = {
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+/* How wide the calls are in the list of the commands; what is longer has its help on the next line. */
+#define CALL_WIDTH 28
+
 static void print_usage(FILE *out)
 {
     fputs("usage: slotctl [-s SOCKET] [-o text|json] COMMAND [ARGUMENT...]\n\n", out);
     for (size_t i = 0; i < N_COMMANDS; i++) {
         cleanup_free char *call = mem_printf("%s %s", commands[i].name, commands[i].arguments);
-        fprintf(out, "  %-28s %s\n", call, commands[i].help);
+        if (strlen(call) > CALL_WIDTH) {
+            fprintf(out, "  %s\n  %*s %s\n", call, CALL_WIDTH, "", commands[i].help);
+        } else {
+            fprintf(out, "  %-*s %s\n", CALL_WIDTH, call, commands[i].help);
+        }
     }
     fputs("\n  -s, --socket SOCKET        slotd's control socket, " CONFIG_DEFAULT_SOCKET " by default\n"
           "  -o, --output text|json     for people or for programs\n"
           "  -V, --version              show the version\n"
           "  -h, --help                 show this\n"
-          "\nExit: 0 done, 1 refused or failed, 2 usage, 3 slotd not reachable.\n",
+          "\nD is a duration: 500ms, 5s, 1m, or a number of seconds.\n"
+          "Exit: 0 done, 1 refused or failed, 2 usage, 3 slotd not reachable.\n",
           out);
 }
 
 static int usage_of(const struct command *command, const char *complaint, const char *word)
 {
-    fprintf(stderr, "slotctl: %s: %s%s%s\nusage: slotctl %s %s\n", command->name, complaint, word ? " " : "",
-            word ? word : "", command->name, command->arguments);
+    fprintf(stderr, "slotctl: %s: %s%s%s\nusage: slotctl %s%s%s\n", command->name, complaint, word ? " " : "",
+            word ? word : "", command->name, command->arguments[0] ? " " : "", command->arguments);
     return CTL_EXIT_USAGE;
 }
 
@@ -161,30 +169,39 @@ static int run_map(const struct ctl *ctl, const struct command *command, int arg
 /* The command of that name or unambiguous beginning. */
 static const struct command *find_command(const char *word)
 {
+    cleanup_buf struct buf candidates = BUF_INIT;
     const struct command *found = NULL;
+    size_t n_found = 0;
     size_t len = strlen(word);
     for (size_t i = 0; i < N_COMMANDS; i++) {
         if (strcmp(commands[i].name, word) == 0) {
             return &commands[i];
         }
         if (len > 0 && strncmp(commands[i].name, word, len) == 0) {
-            if (found) {
-                fprintf(stderr, "slotctl: `%s` may be %s or %s\n", word, found->name, commands[i].name);
-                return NULL;
-            }
+            buf_printf(&candidates, "%s%s", n_found++ > 0 ? " or " : "", commands[i].name);
             found = &commands[i];
         }
     }
-    if (!found) {
+    if (n_found == 0) {
         fprintf(stderr, "slotctl: there is no command `%s`; `slotctl help` lists them\n", word);
+    } else if (n_found > 1) {
+        fprintf(stderr, "slotctl: `%s` may be %s\n", word, buf_text(&candidates));
     }
-    return found;
+    return n_found == 1 ? found : NULL;
+}
+
+static void print_help(const struct command *command)
+{
+    printf("usage: slotctl %s%s%s\n%s\n", command->name, command->arguments[0] ? " " : "", command->arguments,
+           command->help);
 }
 
 static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
     (void)ctl;
-    (void)command;
+    if (argc > 1) {
+        return usage_of(command, "takes one command, not", argv[1]);
+    }
     if (argc == 0) {
         print_usage(stdout);
         return CTL_EXIT_DONE;
@@ -193,7 +210,7 @@ static int run_help(const struct ctl *ctl, const struct command *command, int ar
     if (!wanted) {
         return CTL_EXIT_USAGE;
     }
-    printf("usage: slotctl %s %s\n%s\n", wanted->name, wanted->arguments, wanted->help);
+    print_help(wanted);
     return CTL_EXIT_DONE;
 }
 
@@ -260,6 +277,20 @@ static int ctl_finish(int code)
     return code == CTL_EXIT_DONE ? CTL_EXIT_FAILED : code;
 }
 
+static int ctl_run(struct ctl *ctl, int argc, char **argv)
+{
+    const struct command *command = find_command(argv[0]);
+    int left = command ? take_trailing_options(ctl, argc - 1, argv + 1) : -1;
+    if (left < 0) {
+        return CTL_EXIT_USAGE;
+    }
+    if (left > 0 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
+        print_help(command);
+        return ctl_finish(CTL_EXIT_DONE);
+    }
+    return ctl_finish(command->run(ctl, command, left, argv + 1));
+}
+
 int ctl_main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -270,7 +301,11 @@ int ctl_main(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     struct ctl ctl = {.socket = CONFIG_DEFAULT_SOCKET, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    static char name[] = "slotctl";
     int option;
+    if (argc > 0) {
+        argv[0] = name; /* getopt_long() begins its messages with it */
+    }
     while ((option = getopt_long(argc, argv, "+s:o:Vh", longs, NULL)) != -1) {
         if (option == 's') {
             ctl.socket = optarg;
@@ -281,7 +316,7 @@ int ctl_main(int argc, char **argv)
             print_usage(stdout);
             return ctl_finish(CTL_EXIT_DONE);
         } else if (option != 'o') {
-            print_usage(stderr);
+            fputs("`slotctl help` lists options and commands\n", stderr);
             return CTL_EXIT_USAGE;
         } else if (!take_output(&ctl, optarg)) {
             return CTL_EXIT_USAGE;
@@ -291,7 +326,5 @@ int ctl_main(int argc, char **argv)
         print_usage(stderr);
         return CTL_EXIT_USAGE;
     }
-    const struct command *command = find_command(argv[optind]);
-    int left = command ? take_trailing_options(&ctl, argc - optind - 1, argv + optind + 1) : -1;
-    return left >= 0 ? ctl_finish(command->run(&ctl, command, left, argv + optind + 1)) : CTL_EXIT_USAGE;
+    return ctl_run(&ctl, argc - optind, argv + optind);
 }

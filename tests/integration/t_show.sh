@@ -48,3 +48,19 @@ check "in text too" sh -c "$BUILD/slotctl -s $work/slotd.sock events | grep -q '
 
 check "status names the capabilities" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^ *capabilities: '"
 check "status shows the guard" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^guard     holds 0 endpoints, at most 50 %'"
+
+# What slotctl says when it is called wrongly: the program's name first, and what would be right.
+usage_says() { # WANTED ARGUMENT...
+    usage_wanted=$1
+    shift
+    ctl "$@" >"$work/out" 2>"$work/err"
+    equal "slotctl $*: exit code" 2 $?
+    equal "slotctl $*" "$usage_wanted" "$(cat "$work/err")"
+}
+usage_says "slotctl: \`s\` may be status or services or slots or sync" s
+usage_says "slotctl: there is no command \`rout\`; \`slotctl help\` lists them" rout
+usage_says "slotctl: status: takes no argument, not x
+usage: slotctl status" status x
+usage_says "slotctl: invalid option -- 'x'
+\`slotctl help\` lists options and commands" -x
+equal "--help behind a command" "usage: slotctl events [-f]" "$(ctl events --help | head -n 1)"
