@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The command table and what comes out of it: parsing, abbreviations, usage. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -303,6 +304,11 @@ int ctl_main(int argc, char **argv)
     struct ctl ctl = {.socket = CONFIG_DEFAULT_SOCKET, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
     static char name[] = "slotctl";
     int option;
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+        /* The next file that is opened, the connection to slotd, would be standard output. */
+        fprintf(stderr, "slotctl: standard output: %s\n", strerror(errno));
+        return CTL_EXIT_FAILED;
+    }
     if (argc > 0) {
         argv[0] = name; /* getopt_long() begins its messages with it */
     }

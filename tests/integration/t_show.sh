@@ -64,3 +64,6 @@ usage: slotctl status" status x
 usage_says "slotctl: invalid option -- 'x'
 \`slotctl help\` lists options and commands" -x
 equal "--help behind a command" "usage: slotctl events [-f]" "$(ctl events --help | head -n 1)"
+ctl status >&- 2>"$work/err"
+equal "without standard output: exit code" 1 $?
+equal "without standard output" "slotctl: standard output: Bad file descriptor" "$(cat "$work/err")"
