@@ -17,7 +17,8 @@ struct command {
     const char *help;
     int (*run)(const struct ctl *ctl, const struct command *command, int argc, char **argv);
     void (*text)(const struct ctl *ctl, struct json_object *document);
-    bool takes_names;
+    /* Returns NULL, or what is wrong with the words behind the command; NULL: it takes none. */
+    const char *(*complain)(int argc, char **argv);
 };
 
 static int run_plain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
@@ -26,24 +27,47 @@ static int run_map(const struct ctl *ctl, const struct command *command, int arg
 static int run_drain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 
+static const char *complain_never(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return NULL;
+}
+
+static const char *complain_of_undrain(int argc, char **argv)
+{
+    return drain_target_complain((size_t)argc, argc > 0 ? argv[0] : NULL);
+}
+
+static const char *complain_of_weight(int argc, char **argv)
+{
+    if (argc == 0 || (argc == 3 && (strcmp(argv[0], "app") == 0 || strcmp(argv[0], "task") == 0))) {
+        return NULL;
+    }
+    return "needs app ID or task ID, and N, N% or reset";
+}
+
 static const struct command commands[] = {
     {"status", "", "connections, leader, versions, counts, guard; exit 1 when degraded", run_plain, text_print_status,
-     false},
-    {"services", "[NAME...]", "services, their endpoints, phases and slots", run_plain, text_print_services, true},
-    {"slots", "[BACKEND...]", "each slot: state, address, weight, sessions, task", run_plain, text_print_slots, true},
-    {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, false},
-    {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, false},
-    {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, false},
+     NULL},
+    {"services", "[NAME...]", "services, their endpoints, phases and slots", run_plain, text_print_services,
+     complain_never},
+    {"slots", "[BACKEND...]", "each slot: state, address, weight, sessions, task", run_plain, text_print_slots,
+     complain_never},
+    {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, NULL},
+    {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, NULL},
+    {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, NULL},
     {"drain", "app ID|task ID|host NAME|slot BACKEND/SLOT [--timeout D] [--for D] [--wait]",
-     "no new sessions; maint when none is left or the time is over", run_drain, text_print_drains, true},
-    {"undrain", "app ID|task ID|host NAME|slot BACKEND/SLOT", "end a drain", run_plain, text_print_drains, true},
-    {"drains", "", "the drains that were asked for, and what is left of them", run_plain, text_print_drains, false},
+     "no new sessions; maint when none is left or the time is over", run_drain, text_print_drains, NULL},
+    {"undrain", "app ID|task ID|host NAME|slot BACKEND/SLOT", "end a drain", run_plain, text_print_drains,
+     complain_of_undrain},
+    {"drains", "", "the drains that were asked for, and what is left of them", run_plain, text_print_drains, NULL},
     {"weight", "[app ID|task ID N|N%|reset]", "another weight than the labels', or a share of the traffic", run_plain,
-     text_print_weights, true},
+     text_print_weights, complain_of_weight},
     {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events,
-     text_print_events, false},
-    {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, false},
-    {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, false},
+     text_print_events, NULL},
+    {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, NULL},
+    {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, NULL},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -113,8 +137,12 @@ static bool print_answer(void *arg, struct json_object *result)
 static int run_plain(const struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
     struct printing printing = {.ctl = ctl, .command = command};
-    if (argc > 0 && !command->takes_names) {
+    if (argc > 0 && !command->complain) {
         return usage_of(command, "takes no argument, not", argv[0]);
+    }
+    const char *complaint = command->complain ? command->complain(argc, argv) : NULL;
+    if (complaint) {
+        return usage_of(command, complaint, NULL);
     }
     struct json_object *names = json_object_new_array();
     struct json_object *arguments = json_object_new_object();

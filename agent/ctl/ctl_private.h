@@ -56,6 +56,8 @@ struct drain_call {
     const char *timeout, *lasts; /* as said; NULL: not said */
     bool waits;
 };
+/* Returns NULL, or what is wrong with that many words, the first of which is kind, as a drain's target. */
+const char *drain_target_complain(size_t count, const char *kind);
 /* Returns NULL, or what is wrong with the arguments. */
 const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call);
 struct json_object *drain_call_arguments(const struct drain_call *call);

@@ -9,6 +9,7 @@
 
 #include "ctl_private.h"
 #include "slotd/mem.h"
+#include "slotd/orders.h"
 
 #define WAIT_STEP_MS 50
 
@@ -30,6 +31,14 @@ static bool is_option(const char *word, const char *option)
 {
     size_t len = strlen(option);
     return strncmp(word, option, len) == 0 && (word[len] == '\0' || word[len] == '=');
+}
+
+const char *drain_target_complain(size_t count, const char *kind)
+{
+    enum order_target target = ORDER_APP;
+    return count == 2 && order_target_parse(kind, &target, NULL) == 0
+               ? NULL
+               : "needs app ID, task ID, host NAME or slot BACKEND/SLOT";
 }
 
 const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call)
@@ -59,7 +68,7 @@ const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call)
     }
     ret_call->target = words[0];
     ret_call->name = words[1];
-    return n_words == 2 ? NULL : "needs app ID, task ID, host NAME or slot BACKEND/SLOT";
+    return drain_target_complain(n_words, words[0]);
 }
 
 struct json_object *drain_call_arguments(const struct drain_call *call)

@@ -132,7 +132,7 @@ static int drain_words_parse(const char *const *words, size_t count, enum order_
                              struct buf *why)
 {
     if (count != 2) {
-        buf_puts(why, "it takes app ID, task ID, host NAME or slot BACKEND/SLOT");
+        buf_puts(why, "a drain takes app ID, task ID, host NAME or slot BACKEND/SLOT");
         return SLOTD_E_PARSE;
     }
     int err = order_target_parse(words[0], ret_target, why);

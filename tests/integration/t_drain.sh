@@ -132,7 +132,8 @@ refused() { # TEXT EXIT WANTED ARGUMENT...
 refused "an app that is not there" 1 "there is no app /red" drain app /red
 refused "a slot that is not there" 1 "there is no slot" drain slot backend-web/s99
 refused "no drain to end" 1 "is not drained" undrain app /web
-refused "no such kind" 1 "app" drain rack 7
+refused "no such kind" 2 "needs app ID" drain rack 7
+refused "too few words to end a drain" 2 "needs app ID" undrain app
 refused "no duration" 1 "is no duration" drain app /web --timeout soon
 refused "too few words" 2 "needs app ID" drain app
 refused "an unknown option" 2 "--wait" drain app /web --now

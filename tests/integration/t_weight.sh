@@ -88,8 +88,8 @@ refused "a task that is not there" 1 "there is no task red.1" task red.1 5
 refused "a share of a task" 1 "" task "$task" 5%
 refused "above 100%" 1 "100" app /green 101%
 refused "no number" 1 "" app /green many
-refused "a host" 1 "apps and tasks" host node1 3
-refused "too few words" 1 "weight takes" app /green
+refused "a host" 2 "needs app ID or task ID" host node1 3
+refused "too few words" 2 "needs app ID or task ID" app /green
 
 # The README's recipe: a new app beside the old one takes nothing by itself, then what it is given.
 put_app /next 2 '{"traefik.backend":"shop","traefik.weight":"0"}'
