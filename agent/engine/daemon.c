@@ -333,6 +333,7 @@ int daemon_main(int argc, char **argv)
         return DAEMON_EXIT_FAILED;
     }
     if (daemon.options.test) {
+        daemon_warn_of_later(daemon.config);
         printf("%s: good\n", daemon.options.file);
         config_free(daemon.config);
         return DAEMON_EXIT_GOOD;

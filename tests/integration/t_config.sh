@@ -23,6 +23,10 @@ $work/bad.conf:4: spoe.threads must be a whole number from 1 to 64, not a string
 $work/bad.conf:1: haproxy has no entry; name at least one, such as haproxy = ( { name = \"edge\"; socket = \"/run/haproxy/admin.sock\"; } );" "$(cat "$work/err")"
 slotd -c "$work/bad.conf"
 equal "exit code of slotd with a bad one" 1 $?
+{ cat "$work/good.conf"; echo 'spoe = { listen = "127.0.0.1:9876"; };'; } >"$work/later.conf"
+slotd -t -c "$work/later.conf"
+equal "exit code with a key that does nothing yet" 0 $?
+check "which is told" grep -q 'warning config: spoe.listen has no effect in this version' "$work/err"
 slotd -t -c "$work/none.conf"
 equal "exit code without a file" 1 $?
 for call in -x "--log-format xml" -c extra; do
