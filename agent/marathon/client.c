@@ -217,6 +217,25 @@ void client_set_error(struct client *client, const char *error)
     client->error = copy;
 }
 
+bool client_note_told(struct client *client, const char *reason)
+{
+    char **told = &client->told[client->endpoint];
+    bool is_news = !*told || strcmp(*told, reason) != 0;
+    if (is_news) {
+        free(*told);
+        *told = mem_strdup(reason);
+    }
+    return is_news;
+}
+
+void client_forget_told(struct client *client)
+{
+    for (size_t i = 0; i < client->config->endpoints.count; i++) {
+        free(client->told[i]);
+        client->told[i] = NULL;
+    }
+}
+
 void client_describe_status(long status, const char *url, struct buf *why)
 {
     buf_printf(why, "%s answered %ld", url, status);
@@ -255,6 +274,7 @@ int client_new(uv_loop_t *loop, const struct config_marathon *config, const stru
     client->config = config;
     client->events = events;
     client->arg = arg;
+    client->told = mem_alloc_array(config->endpoints.count, sizeof(*client->told));
     client->random = uv_hrtime() | 1;
     client->http = http_new(loop);
     client->timer = MEM_NEW(uv_timer_t);
@@ -310,6 +330,8 @@ void client_close(struct client *client)
     uv_close((uv_handle_t *)client->watch, client_handle_closed);
     credentials_free(&client->credentials);
     free(client->error);
+    client_forget_told(client);
+    free(client->told);
     free(client);
     curl_global_cleanup();
 }

@@ -68,6 +68,7 @@ struct client {
 
     char leader[256];
     char *error;
+    char **told; /* for each endpoint what the log has of it since the stream was live last, or NULL */
     uint64_t reconnects, n_fetches, fetch_failures;
 };
 
@@ -88,6 +89,10 @@ char *client_check_redirect(struct client *client, CURL *easy, struct buf *why);
 bool client_is_redirect(long status);
 void client_note_leader(struct client *client, const struct http_transfer *transfer);
 void client_set_error(struct client *client, const char *error);
+/* Whether that reason is news about the endpoint in use; it is none from now on. */
+bool client_note_told(struct client *client, const char *reason);
+/* The stream is live: every failure is news again. */
+void client_forget_told(struct client *client);
 /* Appends what an unusable status means to an operator. */
 void client_describe_status(long status, const char *url, struct buf *why);
 /* A number in 0..below-1 for jitter. */

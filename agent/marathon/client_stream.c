@@ -54,11 +54,10 @@ static void stream_lose(struct client *client, const char *why)
     bool was_live = client->phase == STREAM_LIVE;
     bool was_steady = was_live && uv_now(client->loop) - client->live_since_ms >= CLIENT_STEADY_MS;
     cleanup_free char *reason = mem_strdup(why);
-    bool news = !client->error || strcmp(client->error, reason) != 0;
     stream_drop(client);
     client->failures = was_steady ? 1 : client->failures + 1;
     client->reconnects++;
-    if (!was_live && news) {
+    if (!was_live && client_note_told(client, reason)) {
         log_warning("marathon", "no event stream: %s", reason);
     }
     free(client->redirect);
@@ -79,6 +78,7 @@ static void stream_become_live(struct client *client)
     client->phase = STREAM_LIVE;
     client->live_since_ms = uv_now(client->loop);
     client_set_error(client, NULL);
+    client_forget_told(client);
     client->events->on_live(client->arg, client->config->endpoints.items[client->endpoint]);
 }
 

@@ -157,6 +157,24 @@ static size_t transfer_collect_header(char *data, size_t size, size_t count, voi
 
 /* ---- sockets and time ---- */
 
+/* libcurl says how long it took, to the millisecond. Without that the same failure has the same text, and is said once.
+ */
+static void message_drop_duration(char *message)
+{
+    char *start = strstr(message, " after ");
+    char *digits = start ? start + strlen(" after ") : message;
+    char *unit = digits + strspn(digits, "0123456789");
+    if (!start || unit == digits) {
+        return;
+    }
+    const char *end = strncmp(unit, " milliseconds", 13) == 0 ? unit + 13
+                      : strncmp(unit, " ms", 3) == 0          ? unit + 3
+                                                              : NULL;
+    if (end) {
+        memmove(start, end, strlen(end) + 1);
+    }
+}
+
 static void http_check_finished(struct http *http)
 {
     CURLMsg *message;
@@ -177,6 +195,7 @@ static void http_check_finished(struct http *http)
         if (code != CURLE_OK && !transfer->message[0]) {
             (void)strncpy(transfer->message, curl_easy_strerror(code), sizeof(transfer->message) - 1);
         }
+        message_drop_duration(transfer->message);
         transfer_mark_ready(transfer);
     }
 }

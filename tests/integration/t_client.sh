@@ -85,3 +85,13 @@ PY
 equal "mad clients get errors" 0 $?
 check "slotd lives" ctl status
 equal "mode of the socket" 660 "$(stat -c %a "$work/slotd.sock")"
+
+# With every Marathon away each is told of once, not at each try.
+stop_slotd
+endpoints="\"http://127.0.0.1:$(free_port)\", \"http://127.0.0.1:$(free_port)\""
+rm "$work/slotd.conf"
+: >"$work/slotd.log"
+start_slotd
+tried() { [ "$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["marathon"]["reconnects"])')" -ge 6 ]; }
+await "six tries" 20 tried
+equal "what the log has of them" 2 "$(grep -c 'no event stream' "$work/slotd.log")"
