@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "slotd/error.h"
 #include "slotd/file.h"
@@ -250,6 +251,10 @@ struct orders_file *orders_file_new(uv_loop_t *loop, const char *folder, struct 
     }
     if (folder[0] != '\0') {
         file->path = mem_printf("%s/orders.json", folder);
+        if (access(folder, W_OK | X_OK) < 0) {
+            log_warning("orders", "control.state_dir %s cannot be written: %s; drains and weights would not be kept",
+                        folder, strerror(errno));
+        }
         orders_file_load(file, now_ms);
     } else {
         file->error = mem_strdup("control.state_dir is empty: drains and weights are not kept");

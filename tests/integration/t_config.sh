@@ -21,6 +21,13 @@ equal "exit code of a bad one" 1 $?
 equal "what is wrong with it" "$work/bad.conf:2: unknown key \`endpoint\` in marathon; did you mean \`endpoints\`?
 $work/bad.conf:4: spoe.threads must be a whole number from 1 to 64, not a string
 $work/bad.conf:1: haproxy has no entry; name at least one, such as haproxy = ( { name = \"edge\"; socket = \"/run/haproxy/admin.sock\"; } );" "$(cat "$work/err")"
+sed "s|state_dir = \"$work\"|state_dir = \"$work/none\"|" "$work/good.conf" >"$work/slotd.conf"
+start_slotd
+await "a state_dir that is not there is told at start" 10 \
+    grep -q "warning orders: control.state_dir $work/none cannot be written: No such file or directory" "$work/slotd.log"
+stop_slotd
+: >"$work/slotd.log"
+cp "$work/good.conf" "$work/slotd.conf"
 slotd -c "$work/bad.conf"
 equal "exit code of slotd with a bad one" 1 $?
 { cat "$work/good.conf"; echo 'spoe = { listen = "127.0.0.1:9876"; };'; } >"$work/later.conf"
