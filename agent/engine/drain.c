@@ -82,11 +82,14 @@ static void drains_ask(struct drains *drains, struct edge_backend *backend)
     edge_read_sessions(backend, drains_answered, drains);
 }
 
-/* Returns whether the backend still waits for something. */
+/* Returns whether the backend still waits for something. One that is due and may not ask stays due, ahead of those that
+ * did. */
 static bool watched_look(struct drains *drains, struct watched *watched)
 {
     struct engine *engine = drains->engine;
     uint64_t now = uv_now(engine->loop);
+    bool was_due = watched->due_ms <= now;
+    bool is_denied = false;
     bool waits = false;
     if (watched->deadline_ms <= engine_now_ms()) {
         watched->deadline_ms = ORDERS_NEVER;
@@ -98,12 +101,15 @@ static bool watched_look(struct drains *drains, struct watched *watched)
         struct edge *edge = engine->edges[i];
         struct edge_backend *backend = edge_find_backend(edge, watched->backend);
         bool awaits = backend && slots_await_sessions(backend->slots);
-        if (awaits && edge->adopted && watched->due_ms <= now && drains->n_asked < DRAIN_MAX_ASKED) {
-            drains_ask(drains, backend);
+        if (awaits && edge->adopted && was_due) {
+            is_denied = is_denied || drains->n_asked >= DRAIN_MAX_ASKED;
+            if (!is_denied) {
+                drains_ask(drains, backend);
+            }
         }
         waits = waits || awaits;
     }
-    if (watched->due_ms <= now) {
+    if (was_due && !is_denied) {
         uint64_t pause = (now - watched->since_ms) / DRAIN_AGING;
         pause = pause < DRAIN_MIN_MS ? DRAIN_MIN_MS : pause > DRAIN_MAX_MS ? DRAIN_MAX_MS : pause;
         watched->due_ms = now + pause;
@@ -118,6 +124,15 @@ static void drains_expire(struct drains *drains)
     }
 }
 
+static int compare_due(const void *a, const void *b)
+{
+    const struct watched *left = *(const struct watched *const *)a;
+    const struct watched *right = *(const struct watched *const *)b;
+    return left->due_ms < right->due_ms ? -1 : left->due_ms > right->due_ms;
+}
+
+/* Those that have been due longest come first: in the table's order a few with sessions that stay would keep all others
+ * from being asked about. */
 static void drains_tick(uv_timer_t *timer)
 {
     struct drains *drains = timer->data;
@@ -125,19 +140,20 @@ static void drains_tick(uv_timer_t *timer)
     size_t position = 0;
     struct table_entry *entry;
     drains_expire(drains);
-    char **names = mem_alloc_array(drains->watched.count, sizeof(char *));
-    /* A look may change the table. */
+    struct watched **list = mem_alloc_array(drains->watched.count, sizeof(*list));
+    /* A look may add to the table. */
     while ((entry = table_next(&drains->watched, &position))) {
-        names[count++] = mem_strdup(entry->key);
+        list[count++] = entry->value;
+    }
+    if (count > 1) {
+        qsort(list, count, sizeof(*list), compare_due);
     }
     for (size_t i = 0; i < count; i++) {
-        struct watched *watched = table_get(&drains->watched, names[i]);
-        if (watched && !watched_look(drains, watched) && watched->deadline_ms == ORDERS_NEVER) {
-            drains_forget(drains, names[i]);
+        if (!watched_look(drains, list[i]) && list[i]->deadline_ms == ORDERS_NEVER) {
+            drains_forget(drains, list[i]->backend);
         }
-        free(names[i]);
     }
-    free(names);
+    free(list);
     drains_schedule(drains);
 }
 

@@ -119,6 +119,27 @@ drains_are() { [ "$(ctl drains)" = "$1" ]; }
 await "it ends with it" 10 drains_are "no drain"
 await "its successor serves" 10 slots_are backend-web ready 6
 
+# More backends than are asked about at a time: those with sessions that stay keep nobody else's waiting.
+stop_slotd
+kill "$haproxy_pid"
+wait "$haproxy_pid"
+rm -f "$work/orders.json" "$work/haproxy.state"
+backends=$(for i in $(seq 24); do echo "backend-many$i 2"; done; echo "backend-web 10")
+start_haproxy
+for i in $(seq 24); do put_app "/many$i" 1; done
+start_slotd
+await "all of them serve" 10 slots_are backend-many24 ready 1
+for i in $(seq 20); do curl -s -m 30 -o "$work/long" -H "Host: backend-many$i" "http://127.0.0.1:$edge_port/?ms=8000" & done
+many_open() { [ "$(cli "show info" | sed -n 's/^CurrConns: //p')" -ge 20 ]; }
+await "long requests at 20 of them" 10 many_open
+check "drain of all" ctl drain host 127.0.0.1 --timeout 1m
+idle_held() { ctl -o json drains | python3 -c "
+import json, sys
+(d,) = json.load(sys.stdin)['drains']
+sys.exit(sum(e['state'] == 'held' and e['app'] in ('/many21', '/many22', '/many23', '/many24') for e in d['endpoints']) != 4)"; }
+await "the four without sessions are held while the others wait" 5 idle_held
+check "undrain of all" ctl undrain host 127.0.0.1
+
 # Refusals.
 refused() { # TEXT EXIT WANTED ARGUMENT...
     refused_text=$1
