@@ -39,23 +39,34 @@ struct drain_account {
     bool open; /* something of it still takes part in traffic */
 };
 
-static bool order_concerns(const struct drain_order *order, const struct service *service,
-                           const struct endpoint *endpoint, const char *server)
+/* All of them: an endpoint's are looked up, since there may be as many drains as endpoints. */
+struct drain_accounts {
+    struct drain_account *list;
+    size_t count;
+    struct table by_name[ORDER_TARGETS]; /* target's name to struct drain_account */
+};
+
+static void accounts_open(struct drain_accounts *accounts, const struct engine *engine)
 {
-    switch (order->target) {
-    case ORDER_APP:
-        return strcmp(endpoint->app, order->name) == 0;
-    case ORDER_TASK:
-        return strcmp(endpoint->task, order->name) == 0;
-    case ORDER_HOST:
-        return strcmp(endpoint->host, order->name) == 0;
-    case ORDER_SLOT: {
-        size_t len = strlen(service->backend);
-        return strncmp(order->name, service->backend, len) == 0 && order->name[len] == '/' &&
-               strcmp(order->name + len + 1, server) == 0;
+    const struct drain_order **orders = orders_list_drains(engine->orders, &accounts->count);
+    accounts->list = mem_alloc_array(accounts->count, sizeof(*accounts->list));
+    for (size_t i = 0; i < ORDER_TARGETS; i++) {
+        table_init(&accounts->by_name[i], engine->seed);
     }
+    for (size_t i = 0; i < accounts->count; i++) {
+        struct drain_account *account = &accounts->list[i];
+        *account = (struct drain_account){.order = orders[i], .endpoints = json_object_new_array()};
+        table_put(&accounts->by_name[orders[i]->target], orders[i]->name, account);
     }
-    return false;
+    free(orders);
+}
+
+static void accounts_close(struct drain_accounts *accounts)
+{
+    for (size_t i = 0; i < ORDER_TARGETS; i++) {
+        table_free(&accounts->by_name[i]);
+    }
+    free(accounts->list);
 }
 
 static void account_add_slot(struct drain_account *account, const struct edge_backend *backend, size_t place,
@@ -75,20 +86,40 @@ static void account_add_slot(struct drain_account *account, const struct edge_ba
     account->open = account->open || view.state != SLOT_HELD || view.sessions < 0;
 }
 
-static void account_add_service(struct drain_account *account, const struct engine *engine,
-                                const struct service *service)
+static void accounts_add_endpoint(struct drain_accounts *accounts, const struct edge_backend *backend,
+                                  const struct service_part *part, const struct endpoint *endpoint)
+{
+    struct drain_account *found[ORDER_TARGETS] = {
+        [ORDER_APP] = table_get(&accounts->by_name[ORDER_APP], endpoint->app),
+        [ORDER_TASK] = table_get(&accounts->by_name[ORDER_TASK], endpoint->task),
+        [ORDER_HOST] = table_get(&accounts->by_name[ORDER_HOST], endpoint->host),
+    };
+    const struct table *slots = &accounts->by_name[ORDER_SLOT];
+    if (!found[ORDER_APP] && !found[ORDER_TASK] && !found[ORDER_HOST] && slots->count == 0) {
+        return;
+    }
+    cleanup_free char *key = endpoint_key(part, endpoint);
+    long place = slots_find_endpoint(backend->slots, key);
+    if (place >= 0 && slots->count > 0) {
+        const char *server = slots_view(backend->slots, (size_t)place).observed->server;
+        cleanup_free char *slot = mem_printf("%s/%s", backend->name, server);
+        found[ORDER_SLOT] = table_get(slots, slot);
+    }
+    for (size_t i = 0; place >= 0 && i < ORDER_TARGETS; i++) {
+        if (found[i]) {
+            account_add_slot(found[i], backend, (size_t)place, endpoint);
+        }
+    }
+}
+
+static void accounts_add_service(struct drain_accounts *accounts, const struct engine *engine,
+                                 const struct service *service)
 {
     for (size_t i = 0; i < engine->n_edges; i++) {
         const struct edge_backend *backend = edge_find_backend(engine->edges[i], service->backend);
         for (size_t p = 0; backend && p < service->n_parts; p++) {
             for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
-                const struct endpoint *endpoint = &service->parts[p]->endpoints[e];
-                cleanup_free char *key = endpoint_key(service->parts[p], endpoint);
-                long place = slots_find_endpoint(backend->slots, key);
-                if (place >= 0 && order_concerns(account->order, service, endpoint,
-                                                 slots_view(backend->slots, (size_t)place).observed->server)) {
-                    account_add_slot(account, backend, (size_t)place, endpoint);
-                }
+                accounts_add_endpoint(accounts, backend, service->parts[p], &service->parts[p]->endpoints[e]);
             }
         }
     }
@@ -117,20 +148,19 @@ static struct json_object *account_show(const struct drain_account *account)
 
 struct json_object *engine_show_drains(const struct engine *engine)
 {
-    size_t n_orders = 0;
     size_t n_services = 0;
-    const struct drain_order **orders = orders_list_drains(engine->orders, &n_orders);
     const struct service **services = services_list(engine->services, &n_services);
     struct json_object *drains = json_object_new_array();
-    for (size_t i = 0; i < n_orders; i++) {
-        struct drain_account account = {.order = orders[i], .endpoints = json_object_new_array()};
-        for (size_t k = 0; k < n_services; k++) {
-            account_add_service(&account, engine, services[k]);
-        }
-        json_object_array_add(drains, account_show(&account));
+    struct drain_accounts accounts = {0};
+    accounts_open(&accounts, engine);
+    for (size_t i = 0; i < n_services && accounts.count > 0; i++) {
+        accounts_add_service(&accounts, engine, services[i]);
     }
+    for (size_t i = 0; i < accounts.count; i++) {
+        json_object_array_add(drains, account_show(&accounts.list[i]));
+    }
+    accounts_close(&accounts);
     free(services);
-    free(orders);
     struct json_object *document = json_object_new_object();
     json_object_object_add(document, "drains", drains);
     return document;
