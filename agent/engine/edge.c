@@ -234,6 +234,16 @@ static struct edge_backend *edge_take_dirty(struct edge *edge)
     return backend;
 }
 
+static void backend_set_desired(struct edge_backend *backend)
+{
+    struct engine *engine = backend->edge->engine;
+    size_t count = 0;
+    const struct service *service = services_get_backend(engine->services, backend->name);
+    struct slot_endpoint *endpoints = service ? desired_new(engine, service, backend->slots, &count) : NULL;
+    slots_set_desired(backend->slots, endpoints, count);
+    desired_free(endpoints, count);
+}
+
 void edge_run(struct edge *edge)
 {
     /* Until Marathon has said everything once, weights and "nobody claims this" would be guesses. */
@@ -246,6 +256,10 @@ void edge_run(struct edge *edge)
     struct edge_backend *backend;
     while ((backend = edge_take_dirty(edge))) {
         plan.count = 0;
+        if (orders_have_slot_drains(edge->engine->orders)) {
+            /* Endpoints may have come to such a slot, or left it, since. */
+            backend_set_desired(backend);
+        }
         slots_plan(backend->slots, &options, &plan);
         for (size_t i = 0; i < plan.count; i++) {
             edge_send(backend, &plan.commands[i], &line);
@@ -259,15 +273,10 @@ void edge_run(struct edge *edge)
 void edge_refresh_backend(struct edge *edge, const char *name)
 {
     struct edge_backend *backend = table_get(&edge->backends, name);
-    if (!backend || !edge->adopted) {
-        return;
+    if (backend && edge->adopted) {
+        backend_set_desired(backend);
+        edge_mark_dirty(backend);
     }
-    size_t count = 0;
-    const struct service *service = services_get_backend(edge->engine->services, name);
-    struct slot_endpoint *endpoints = service ? desired_new(edge->engine, service, backend->slots, &count) : NULL;
-    slots_set_desired(backend->slots, endpoints, count);
-    desired_free(endpoints, count);
-    edge_mark_dirty(backend);
 }
 
 void edge_refresh_all(struct edge *edge)

@@ -59,6 +59,11 @@ size_t orders_count_drains(const struct orders *orders)
     return orders->n_drains;
 }
 
+bool orders_have_slot_drains(const struct orders *orders)
+{
+    return orders->drains[ORDER_SLOT].count > 0;
+}
+
 size_t orders_count_weights(const struct orders *orders)
 {
     return orders->n_weights;

@@ -65,6 +65,7 @@ void orders_free(struct orders *orders);
 /* Counts changes: differs after each call that changed something. */
 uint64_t orders_version(const struct orders *orders);
 size_t orders_count_drains(const struct orders *orders);
+bool orders_have_slot_drains(const struct orders *orders);
 size_t orders_count_weights(const struct orders *orders);
 
 /* ---- drains ---- */

@@ -112,6 +112,16 @@ equal "no request goes to the sixth still" 0 "$(asked | grep -cF "$1")"
 check "it ends" ctl undrain task "$1"
 await "six serve" 10 slots_are backend-web ready 6
 
+# A slot that is drained while nobody sits there is drained for who comes.
+check "drain of free slots" ctl drain slot backend-api/s3
+check "and of another one" ctl drain slot backend-api/s4
+put_app /api 4
+await "both who come there are held" 10 slots_are backend-api held 2
+check "undrain of the one" ctl undrain slot backend-api/s3
+check "and of the other" ctl undrain slot backend-api/s4
+put_app /api 2
+await "two are left" 10 slots_are backend-api ready 2
+
 # A task's drain ends with the task.
 check "drain once more" ctl drain task "$1"
 sim "fail?task=$1"
