@@ -227,6 +227,9 @@ static int daemon_reload(struct daemon *daemon, struct buf *why)
                  strcmp(fresh->control.group, daemon->config->control.group) != 0)) {
         log_warning("config", "control.socket and control.group change at a restart, not at a reload");
     }
+    if (!err && strcmp(fresh->control.state_dir, daemon->config->control.state_dir) != 0) {
+        log_warning("config", "control.state_dir changes at a restart, not at a reload");
+    }
     err = err ? err : engine_reload(daemon->engine, fresh, why);
     if (err) {
         config_free(fresh);
