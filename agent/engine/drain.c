@@ -21,6 +21,7 @@ struct drains {
     size_t n_asked;       /* answers under way */
     int64_t expires_ms;   /* since 1970: when the next order ends by itself */
     uv_timer_t *timer;
+    bool ticking; /* the timer is set for the watched ones */
 };
 
 static void watched_free(struct watched *watched)
@@ -36,8 +37,15 @@ static void drains_tick(uv_timer_t *timer);
 static void drains_schedule(struct drains *drains)
 {
     if (drains->watched.count > 0) {
-        uv_timer_start(drains->timer, drains_tick, DRAIN_MIN_MS, 0);
-    } else if (drains->expires_ms != ORDERS_NEVER) {
+        /* Not set anew: a backend that changes all the time would put every look off. */
+        if (!drains->ticking) {
+            drains->ticking = true;
+            uv_timer_start(drains->timer, drains_tick, DRAIN_MIN_MS, 0);
+        }
+        return;
+    }
+    drains->ticking = false;
+    if (drains->expires_ms != ORDERS_NEVER) {
         int64_t left = drains->expires_ms - engine_now_ms();
         uv_timer_start(drains->timer, drains_tick, left > 0 ? (uint64_t)left : 0, 0);
     } else {
@@ -139,6 +147,7 @@ static void drains_tick(uv_timer_t *timer)
     size_t count = 0;
     size_t position = 0;
     struct table_entry *entry;
+    drains->ticking = false;
     drains_expire(drains);
     struct watched **list = mem_alloc_array(drains->watched.count, sizeof(*list));
     /* A look may add to the table. */

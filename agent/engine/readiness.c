@@ -163,10 +163,12 @@ void readiness_note(struct readiness *readiness, const struct app_mapping *mappi
     if (!awaiting) {
         awaiting = MEM_NEW(struct awaiting);
         awaiting->id = mem_strdup(mapping->app);
+        awaiting->due_ms = UINT64_MAX;
         table_put(&readiness->apps, awaiting->id, awaiting);
     }
     awaiting->changed_ms = now;
-    awaiting->due_ms = now + READINESS_MIN_MS;
+    /* Never later than before: an app that changes all the time would not be asked about. */
+    awaiting->due_ms = min_of(awaiting->due_ms, now + READINESS_MIN_MS);
     awaiting->ready_ms = mapping->next_ready_ms;
     readiness_schedule(readiness);
 }
