@@ -67,29 +67,50 @@ static void command_status(struct client_session *session, struct control_reques
     session_answer(session, true, "result", engine_show_status(session->control->engine));
 }
 
-static void command_services(struct client_session *session, struct control_request *request)
+/* What is shown when the survey has ended; the request's names are what it is asked for. */
+static struct control_request *session_end_survey(struct client_session *session)
 {
-    session_answer(
-        session, true, "result",
-        engine_show_services(session->control->engine, (const char *const *)request->names, request->n_names));
-}
-
-static void command_surveyed(void *arg)
-{
-    struct client_session *session = arg;
     struct control_request *request = session->request;
     session->survey = NULL;
     session->request = NULL;
+    return request;
+}
+
+static void command_services_surveyed(void *arg)
+{
+    struct client_session *session = arg;
+    struct control_request *request = session_end_survey(session);
+    session_answer(
+        session, true, "result",
+        engine_show_services(session->control->engine, (const char *const *)request->names, request->n_names));
+    control_request_free(request);
+}
+
+static void command_slots_surveyed(void *arg)
+{
+    struct client_session *session = arg;
+    struct control_request *request = session_end_survey(session);
     session_answer(session, true, "result",
                    engine_show_slots(session->control->engine, (const char *const *)request->names, request->n_names));
     control_request_free(request);
 }
 
-static void command_slots(struct client_session *session, struct control_request *request)
+static void session_survey(struct client_session *session, struct control_request *request,
+                           enum engine_survey_topic topic, engine_surveyed *done)
 {
     session->request = request;
-    session->survey = engine_survey(session->control->engine, (const char *const *)request->names, request->n_names,
-                                    command_surveyed, session);
+    session->survey = engine_survey(session->control->engine, topic, (const char *const *)request->names,
+                                    request->n_names, done, session);
+}
+
+static void command_services(struct client_session *session, struct control_request *request)
+{
+    session_survey(session, request, ENGINE_SURVEY_SERVICES, command_services_surveyed);
+}
+
+static void command_slots(struct client_session *session, struct control_request *request)
+{
+    session_survey(session, request, ENGINE_SURVEY_SLOTS, command_slots_surveyed);
 }
 
 static void command_plan(struct client_session *session, struct control_request *request)

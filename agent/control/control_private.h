@@ -20,7 +20,7 @@ struct client_session {
     size_t searched;                  /* how many of those behind were searched for that end */
     struct engine_listener *listener; /* `events -f` */
     struct engine_waiter *waiter;     /* `sync` */
-    struct engine_survey *survey;     /* `slots` */
+    struct engine_survey *survey;     /* `slots`, `services` */
     struct control_request *request;  /* of that survey */
     uint64_t next_event;
     uint64_t active;           /* when it asked last, counted in requests */

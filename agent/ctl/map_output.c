@@ -30,6 +30,7 @@ static struct json_object *render_endpoint(const struct service *service, const 
     json_object_object_add(object, "weight", json_object_new_int(places->weight(places->arg, endpoint)));
     json_object_object_add(object, "phase", json_object_new_string(endpoint_phase_text(endpoint->phase)));
     json_object_object_add(object, "slot", text_or_null(places->slot(places->arg, service, part, endpoint)));
+    json_object_object_add(object, "state", text_or_null(places->state(places->arg, service, part, endpoint)));
     return object;
 }
 
@@ -124,6 +125,7 @@ static const char *offline_address(void *arg, const struct endpoint *endpoint)
     return text_is_ip(endpoint->host) ? endpoint->host : NULL;
 }
 
+/* Nor what state it is in. */
 static const char *offline_slot(void *arg, const struct service *service, const struct service_part *part,
                                 const struct endpoint *endpoint)
 {
@@ -161,7 +163,12 @@ static int offline_take_app(void *arg, const char *json, size_t len)
 static struct json_object *offline_render(const struct offline *offline)
 {
     static const struct map_output_places nowhere = {
-        .backend = offline_backend, .address = offline_address, .slot = offline_slot, .weight = offline_weight};
+        .backend = offline_backend,
+        .address = offline_address,
+        .slot = offline_slot,
+        .state = offline_slot,
+        .weight = offline_weight,
+    };
     size_t count = 0;
     const struct service **list = services_list(offline->services, &count);
     struct json_object *services = json_object_new_array();

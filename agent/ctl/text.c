@@ -159,12 +159,15 @@ static int colour_of(const char *state)
     if (strcmp(state, "ready") == 0) {
         return GREEN;
     }
-    return strcmp(state, "free") == 0 ? PLAIN : YELLOW;
+    if (strcmp(state, "down") == 0) {
+        return RED;
+    }
+    return strcmp(state, "free") == 0 || strcmp(state, "-") == 0 ? PLAIN : YELLOW;
 }
 
 static void print_service(const struct ctl *ctl, struct json_object *service)
 {
-    static const char *const headings[] = {"  TASK", "HOST", "ADDRESS", "PORT", "WEIGHT", "PHASE", "SLOT"};
+    static const char *const headings[] = {"  TASK", "HOST", "ADDRESS", "PORT", "WEIGHT", "PHASE", "SLOT", "STATE"};
     struct json_object *endpoints = member(service, "endpoints");
     print_line(ctl, BOLD, "%s  (%s, backend %s)", text_of(service, "name"), text_of(service, "rule"),
                text_of(service, "backend"));
@@ -183,6 +186,7 @@ static void print_service(const struct ctl *ctl, struct json_object *service)
         add_number(table, endpoint, "weight");
         text_table_add(table, text_of(endpoint, "phase"), colour_of(text_of(endpoint, "phase")));
         text_table_add(table, text_of(endpoint, "slot"), PLAIN);
+        text_table_add(table, text_of(endpoint, "state"), colour_of(text_of(endpoint, "state")));
     }
     text_table_print(table, ctl->colour);
 }

@@ -135,7 +135,7 @@ static void service_apply_drains(struct engine *engine, const struct service *se
         }
     }
     if (drains) {
-        drains_note(engine->drains, service->backend, deadline_ms);
+        watches_note_drain(engine->watches, service->backend, deadline_ms);
     }
 }
 

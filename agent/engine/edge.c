@@ -77,16 +77,17 @@ static void change_open(struct edge_backend *backend, const struct slot_command 
         change->action = command->kind == SLOT_COMMAND_READY ? "ready" : "remove";
     } else if (command->kind == SLOT_COMMAND_DRAIN) {
         change->action = "drain";
+    } else if (command->kind == SLOT_COMMAND_HEALTH_UP) {
+        change->action = "up";
     } else if (!change->action) {
         change->action = "weight";
     }
 }
 
 /* Whether nothing more will be sent for the slot's present target. */
-static bool slot_is_at_rest(enum slot_state state)
+static bool slot_is_at_rest(const struct slot_view *view)
 {
-    return state == SLOT_READY || state == SLOT_DRAINING || state == SLOT_HELD || state == SLOT_FREE ||
-           state == SLOT_ORPHAN;
+    return !view->busy && view->state != SLOT_ASSIGNING && view->state != SLOT_LEAVING && view->state != SLOT_UNKNOWN;
 }
 
 static void change_close_if_done(struct edge_backend *backend, size_t slot, bool ok)
@@ -98,7 +99,7 @@ static void change_close_if_done(struct edge_backend *backend, size_t slot, bool
     struct slot_view view = slots_view(backend->slots, slot);
     const char *endpoint = change->endpoint ? change->endpoint : "";
     bool passed_on = view.endpoint && strcmp(view.endpoint, endpoint) != 0;
-    if (ok && !passed_on && !slot_is_at_rest(view.state)) {
+    if (ok && !passed_on && !slot_is_at_rest(&view)) {
         return;
     }
     backend->open[slot] = NULL;
@@ -112,7 +113,8 @@ static void change_close_if_done(struct edge_backend *backend, size_t slot, bool
 
 /* ---- replies ---- */
 
-static void edge_take_rows(struct edge_backend *backend, const struct haproxy_state *state)
+struct slot_observed *backend_find_rows(const struct edge_backend *backend, const struct haproxy_state *state,
+                                        size_t *ret_count)
 {
     struct slot_observed *rows = mem_alloc_array(state->count, sizeof(*rows));
     size_t count = 0;
@@ -122,8 +124,8 @@ static void edge_take_rows(struct edge_backend *backend, const struct haproxy_st
             rows[count++] = server->observed;
         }
     }
-    slots_observe(backend->slots, rows, count, false);
-    free(rows);
+    *ret_count = count;
+    return rows;
 }
 
 static void edge_read_done(struct edge_backend *backend, const struct slot_command *command, const char *reply,
@@ -139,7 +141,10 @@ static void edge_read_done(struct edge_backend *backend, const struct slot_comma
         haproxy_connection_restart(backend->edge->connection, "a backend's servers cannot be read: all is read anew");
         return;
     }
-    edge_take_rows(backend, state);
+    size_t count = 0;
+    struct slot_observed *rows = backend_find_rows(backend, state, &count);
+    slots_observe(backend->slots, rows, count, false);
+    free(rows);
     haproxy_state_free(state);
 }
 
@@ -244,6 +249,32 @@ static void backend_set_desired(struct edge_backend *backend)
     desired_free(endpoints, count);
 }
 
+struct slots_options edge_options(const struct edge *edge)
+{
+    const struct config_slots *config = &edge->engine->config->slots;
+    return (struct slots_options){
+        .read_back = edge->capabilities.late_address,
+        .init_state = edge->capabilities.init_state,
+        .checked_start = config->checked_start,
+        .now_ms = (int64_t)uv_now(edge->engine->loop),
+        .drain_timeout_ms = config->drain_timeout,
+    };
+}
+
+static bool plan_changes_something(const struct slot_plan *plan)
+{
+    /* A read stands at the end. */
+    return plan->count > 0 && plan->commands[0].kind != SLOT_COMMAND_READ;
+}
+
+/* What HAProxy does not tell by itself is asked for as long as something depends on it. */
+static void backend_watch(struct edge_backend *backend, const struct slot_plan *plan)
+{
+    bool awaits = slots_await_sessions(backend->slots) || slots_await_health(backend->slots);
+    watches_note_plan(backend->edge->engine->watches, backend->name, awaits, plan_changes_something(plan),
+                      plan->again_ms);
+}
+
 void edge_run(struct edge *edge)
 {
     /* Until Marathon has said everything once, weights and "nobody claims this" would be guesses. */
@@ -252,7 +283,7 @@ void edge_run(struct edge *edge)
     }
     cleanup_buf struct buf line = BUF_INIT;
     struct slot_plan plan = {0};
-    struct slots_options options = {.read_back = edge->capabilities.late_address};
+    struct slots_options options = edge_options(edge);
     struct edge_backend *backend;
     while ((backend = edge_take_dirty(edge))) {
         plan.count = 0;
@@ -264,6 +295,7 @@ void edge_run(struct edge *edge)
         for (size_t i = 0; i < plan.count; i++) {
             edge_send(backend, &plan.commands[i], &line);
         }
+        backend_watch(backend, &plan);
         backend->received_ns = 0;
     }
     slot_plan_free(&plan);

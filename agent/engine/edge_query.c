@@ -22,7 +22,9 @@ struct slots_counts edge_count(const struct edge *edge)
         sum.slots += counts.slots;
         sum.free += counts.free;
         sum.assigning += counts.assigning;
+        sum.starting += counts.starting;
         sum.ready += counts.ready;
+        sum.down += counts.down;
         sum.leaving += counts.leaving;
         sum.draining += counts.draining;
         sum.held += counts.held;

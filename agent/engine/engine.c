@@ -210,7 +210,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->mapper = mapper;
     engine->services = services_new(options->seed);
     engine->readiness = readiness_new(engine);
-    engine->drains = drains_new(engine);
+    engine->watches = watches_new(engine);
     engine->orders = orders_new(options->seed);
     engine->orders_file = orders_file_new(loop, config->control.state_dir, engine->orders, engine_now_ms());
     engine->resolver = resolver_new(loop, options->seed, engine_host_changed, engine_host_in_use, engine);
@@ -246,7 +246,7 @@ void engine_close(struct engine *engine)
     }
     free(engine->edges);
     readiness_close(engine->readiness);
-    drains_close(engine->drains);
+    watches_close(engine->watches);
     (void)orders_file_flush(engine->orders_file);
     orders_file_close(engine->orders_file);
     orders_free(engine->orders);

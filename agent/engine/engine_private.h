@@ -25,7 +25,7 @@ struct change {
     int64_t time_ms;      /* since 1970, when the cause was received */
     uint64_t received_ns; /* loop's high resolution time of the same moment */
     uint64_t acknowledged_ns;
-    const char *action; /* "ready", "drain", "remove", "weight" or "failed"; static */
+    const char *action; /* "ready", "up", "drain", "remove", "weight" or "failed"; static */
     char *haproxy, *backend, *server, *endpoint;
     char address[SLOTS_MAX_ADDRESS];
     uint16_t port, weight;
@@ -70,17 +70,21 @@ void readiness_answered(struct readiness *readiness, const char *id);
 /* What is under way will not be answered. */
 void readiness_cancel(struct readiness *readiness);
 
-/* ---- drains: backends with endpoints that an operator drains ---- */
+/* ---- watches: backends where sessions that end, or checks that pass, are waited for ---- */
 
-struct drains;
-struct drains *drains_new(struct engine *engine);
+struct watches;
+struct watches *watches_new(struct engine *engine);
 /* After the edges. */
-void drains_close(struct drains *drains);
-/* The backend has such endpoints: its sessions are asked for as long as they matter, and it is refreshed at deadline_ms
- * (since 1970; ORDERS_NEVER: there is none). */
-void drains_note(struct drains *drains, const char *backend, int64_t deadline_ms);
+void watches_close(struct watches *watches);
+/* The backend has endpoints that an operator drains: it is refreshed at deadline_ms (since 1970; ORDERS_NEVER: there is
+ * none), and its sessions are asked for as long as they matter. */
+void watches_note_drain(struct watches *watches, const char *backend, int64_t deadline_ms);
+/* A plan was made for the backend: awaits says that sessions or health are to be asked for, changes that the plan did
+ * something, so that they are worth a look soon; it is planned again at again_ms (of the loop's clock; or SLOTS_NEVER).
+ */
+void watches_note_plan(struct watches *watches, const char *backend, bool awaits, bool changes, int64_t again_ms);
 /* When the next order ends by itself: engine_expire_orders() is called then. */
-void drains_set_expiry(struct drains *drains, int64_t expires_ms);
+void watches_set_expiry(struct watches *watches, int64_t expires_ms);
 
 /* ---- edge: one HAProxy in our care ---- */
 
@@ -138,8 +142,14 @@ bool edge_judge_orphans(struct edge *edge, bool force);
 bool edge_judge_adopted(struct edge *edge);
 /* A complete answer is a good moment to try slots again that refused too often. */
 void edge_retry_aside(struct edge *edge);
-/* Reads how many sessions the backend's slots have; done is called once. */
+/* Reads how many sessions the backend's slots have, or which of them are up; done is called once. */
 void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, void *arg);
+void edge_read_health(struct edge_backend *backend, engine_surveyed *done, void *arg);
+/* The rows of the backend's slots; the caller frees the array. */
+struct slot_observed *backend_find_rows(const struct edge_backend *backend, const struct haproxy_state *state,
+                                        size_t *ret_count);
+/* What a plan for its slots has to heed. */
+struct slots_options edge_options(const struct edge *edge);
 bool edge_is_settled(const struct edge *edge);
 struct slots_counts edge_count(const struct edge *edge);
 /* What is applied to the backend has changed, or everything has been read anew: the server-state file is to follow. */
@@ -215,7 +225,7 @@ struct engine {
     struct readiness *readiness;
     struct orders *orders;
     struct orders_file *orders_file;
-    struct drains *drains;
+    struct watches *watches;
     struct feed feed;
     struct edge **edges;
     size_t n_edges;
@@ -237,6 +247,8 @@ struct engine {
     bool closing;
 };
 
+/* Whether that backend's service is meant by names of services, backends or apps, or there are none. */
+bool engine_wants_backend(const struct engine *engine, const char *backend, const char *const *names, size_t n_names);
 /* Asks on, and ends the surveys that are complete. */
 void engine_run_surveys(struct engine *engine);
 void feed_init(struct engine *engine);

@@ -236,7 +236,7 @@ static void order_has_ended(void *arg, const struct drain_order *drain, const st
 
 void engine_expire_orders(struct engine *engine)
 {
-    drains_set_expiry(engine->drains, orders_expire(engine->orders, engine_now_ms(), order_has_ended, engine));
+    watches_set_expiry(engine->watches, orders_expire(engine->orders, engine_now_ms(), order_has_ended, engine));
 }
 
 void engine_end_orders(struct engine *engine, const struct cluster_view *view)

@@ -138,7 +138,9 @@ static struct json_object *show_slot_counts(const struct slots_counts *counts)
     struct json_object *object = json_object_new_object();
     add_number(object, "total", counts->slots);
     add_number(object, "free", counts->free);
+    add_number(object, "starting", counts->starting);
     add_number(object, "ready", counts->ready);
+    add_number(object, "down", counts->down);
     add_number(object, "draining", counts->draining);
     add_number(object, "held", counts->held);
     add_number(object, "unclaimed", counts->orphans);
@@ -294,7 +296,7 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
 static void show_backend_plan(const struct edge_backend *backend, struct json_object *commands)
 {
     struct slot_plan plan = {0};
-    struct slots_options options = {.read_back = backend->edge->capabilities.late_address};
+    struct slots_options options = edge_options(backend->edge);
     cleanup_buf struct buf line = BUF_INIT;
     slots_preview(backend->slots, &options, &plan);
     for (size_t i = 0; i < plan.count; i++) {
@@ -365,13 +367,31 @@ static const char *place_address(void *arg, const struct endpoint *endpoint)
     return resolver_peek(engine->resolver, endpoint->host, engine->shown_address);
 }
 
-static const char *place_slot(void *arg, const struct service *service, const struct service_part *part,
-                              const struct endpoint *endpoint)
+/* False: it has none. */
+static bool place_find(void *arg, const struct service *service, const struct service_part *part,
+                       const struct endpoint *endpoint, struct slot_view *ret_view)
 {
     const struct edge_backend *backend = engine_find_backend(arg, service->backend);
     cleanup_free char *key = endpoint_key(part, endpoint);
     long slot = backend ? slots_find_endpoint(backend->slots, key) : -1;
-    return slot >= 0 ? slots_view(backend->slots, (size_t)slot).observed->server : NULL;
+    if (slot >= 0) {
+        *ret_view = slots_view(backend->slots, (size_t)slot);
+    }
+    return slot >= 0;
+}
+
+static const char *place_slot(void *arg, const struct service *service, const struct service_part *part,
+                              const struct endpoint *endpoint)
+{
+    struct slot_view view;
+    return place_find(arg, service, part, endpoint, &view) ? view.observed->server : NULL;
+}
+
+static const char *place_state(void *arg, const struct service *service, const struct service_part *part,
+                               const struct endpoint *endpoint)
+{
+    struct slot_view view;
+    return place_find(arg, service, part, endpoint, &view) ? slot_state_text(view.state) : NULL;
 }
 
 static void add_part_problem(struct json_object *problems, const struct service_part *part, const char *task,
@@ -380,13 +400,31 @@ static void add_part_problem(struct json_object *problems, const struct service_
     json_object_array_add(problems, map_output_problem(part->app, task, part->segment, code, message));
 }
 
+static void problems_of_placed(const struct slot_view *view, const struct service_part *part,
+                               const struct endpoint *endpoint, struct json_object *problems)
+{
+    if (view->state == SLOT_DOWN) {
+        add_part_problem(problems, part, endpoint->task, "check-fails",
+                         "HAProxy's health check of it fails: it keeps its slot and takes no traffic until one passes");
+    } else if (view->state == SLOT_STARTING) {
+        add_part_problem(problems, part, endpoint->task, "check-awaited",
+                         "it takes traffic after its first good health check: others of its backend are up");
+    }
+}
+
 static void problems_of_endpoint(const struct engine *engine, const struct edge_backend *backend,
                                  const struct service_part *part, const struct endpoint *endpoint,
                                  struct json_object *problems)
 {
     char canonical[SLOTS_MAX_ADDRESS];
     cleanup_free char *key = endpoint_key(part, endpoint);
-    if (endpoint->phase != ENDPOINT_READY || endpoint->kept_only || slots_find_endpoint(backend->slots, key) >= 0) {
+    long slot = slots_find_endpoint(backend->slots, key);
+    if (slot >= 0) {
+        struct slot_view view = slots_view(backend->slots, (size_t)slot);
+        problems_of_placed(&view, part, endpoint, problems);
+        return;
+    }
+    if (endpoint->phase != ENDPOINT_READY || endpoint->kept_only) {
         return;
     }
     if (!resolver_peek(engine->resolver, endpoint->host, canonical)) {
@@ -453,6 +491,12 @@ static bool service_is_wanted(const struct service *service, const char *const *
     return wanted;
 }
 
+bool engine_wants_backend(const struct engine *engine, const char *backend, const char *const *names, size_t n_names)
+{
+    const struct service *service = services_get_backend(engine->services, backend);
+    return service && service_is_wanted(service, names, n_names);
+}
+
 /* Whether the app itself is asked for, or a service that it has a part in. */
 static bool app_is_wanted(const struct engine *engine, const char *app, const char *const *names, size_t n_names)
 {
@@ -481,7 +525,8 @@ static struct json_object *problems_of_apps(const struct engine *engine, const c
 
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names)
 {
-    const struct map_output_places places = {engine, place_backend, place_address, place_slot, place_weight};
+    const struct map_output_places places = {engine,     place_backend, place_address,
+                                             place_slot, place_state,   place_weight};
     struct json_object *problems = problems_of_apps(engine, names, n_names);
     struct json_object *shown = json_object_new_array();
     size_t count = 0;

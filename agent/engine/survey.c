@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How many sessions the slots have, asked backend by backend: an event's commands never wait behind a long dump. */
+/* How many sessions the slots have and which are up, asked backend by backend: an event's commands never wait behind a
+ * long dump. */
 #include <string.h>
 
 #include "engine_private.h"
@@ -7,7 +8,7 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 
-#define SURVEY_WINDOW 4 /* backends asked at the same time */
+#define SURVEY_WINDOW 8 /* questions under way at the same time */
 
 /* Backends by name: a re-adoption in between may replace them. */
 struct survey_target {
@@ -15,8 +16,11 @@ struct survey_target {
     char *backend;
 };
 
+typedef void backend_read(struct edge_backend *backend, engine_surveyed *done, void *arg);
+
 struct engine_survey {
     struct engine *engine;
+    enum engine_survey_topic topic;
     struct survey_target *targets;
     size_t n_targets, next, in_flight;
     engine_surveyed *done; /* NULL: cancelled */
@@ -26,15 +30,30 @@ struct engine_survey {
 
 /* ---- one backend ---- */
 
-struct sessions_question {
+struct backend_question {
     struct edge_backend *backend;
     engine_surveyed *done;
     void *arg;
 };
 
+static void question_send(struct edge_backend *backend, const char *command, haproxy_done *replied,
+                          engine_surveyed *done, void *arg)
+{
+    struct backend_question *question = MEM_NEW(struct backend_question);
+    cleanup_free char *line = mem_printf("%s %s", command, backend->name);
+    *question = (struct backend_question){backend, done, arg};
+    haproxy_connection_send(backend->edge->connection, line, replied, question);
+}
+
+static void question_end(struct backend_question *question)
+{
+    question->done(question->arg);
+    free(question);
+}
+
 static void sessions_replied(void *arg, int err, const char *reply, size_t len)
 {
-    struct sessions_question *question = arg;
+    struct backend_question *question = arg;
     struct slot_sessions *rows = NULL;
     size_t count = 0;
     cleanup_buf struct buf why = BUF_INIT;
@@ -47,16 +66,39 @@ static void sessions_replied(void *arg, int err, const char *reply, size_t len)
         log_warning("haproxy", "%s: the sessions of backend %s cannot be read: %s",
                     question->backend->edge->config->name, question->backend->name, buf_text(&why));
     }
-    question->done(question->arg);
-    free(question);
+    question_end(question);
+}
+
+static void health_replied(void *arg, int err, const char *reply, size_t len)
+{
+    struct backend_question *question = arg;
+    struct edge_backend *backend = question->backend;
+    struct haproxy_state *state = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    if (!err && haproxy_state_parse(reply, len, &state, &why) == 0) {
+        size_t count = 0;
+        struct slot_observed *rows = backend_find_rows(backend, state, &count);
+        if (slots_take_health(backend->slots, rows, count)) {
+            edge_mark_dirty(backend);
+            edge_touch_state(backend);
+        }
+        free(rows);
+        haproxy_state_free(state);
+    } else if (!err) {
+        log_warning("haproxy", "%s: the health of backend %s cannot be read: %s", backend->edge->config->name,
+                    backend->name, buf_text(&why));
+    }
+    question_end(question);
 }
 
 void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, void *arg)
 {
-    struct sessions_question *question = MEM_NEW(struct sessions_question);
-    cleanup_free char *line = mem_printf("show servers conn %s", backend->name);
-    *question = (struct sessions_question){backend, done, arg};
-    haproxy_connection_send(backend->edge->connection, line, sessions_replied, question);
+    question_send(backend, "show servers conn", sessions_replied, done, arg);
+}
+
+void edge_read_health(struct edge_backend *backend, engine_surveyed *done, void *arg)
+{
+    question_send(backend, "show servers state", health_replied, done, arg);
 }
 
 /* ---- many ---- */
@@ -90,6 +132,14 @@ static bool engine_has_edge(const struct engine *engine, const struct edge *edge
     return false;
 }
 
+static void survey_ask(struct engine_survey *survey, struct edge_backend *backend, backend_read *read, bool asks)
+{
+    if (asks) {
+        survey->in_flight++;
+        read(backend, survey_answered, survey);
+    }
+}
+
 static void survey_go_on(struct engine_survey *survey)
 {
     while (survey->next < survey->n_targets && survey->in_flight < SURVEY_WINDOW) {
@@ -97,8 +147,8 @@ static void survey_go_on(struct engine_survey *survey)
         struct edge_backend *backend =
             engine_has_edge(survey->engine, target->edge) ? edge_find_backend(target->edge, target->backend) : NULL;
         if (backend) {
-            survey->in_flight++;
-            edge_read_sessions(backend, survey_answered, survey);
+            survey_ask(survey, backend, edge_read_sessions, survey->topic == ENGINE_SURVEY_SLOTS);
+            survey_ask(survey, backend, edge_read_health, slots_are_checked(backend->slots));
             haproxy_connection_flush(target->edge->connection);
         }
     }
@@ -142,7 +192,10 @@ static void survey_add_edge(struct engine_survey *survey, struct edge *edge, con
     size_t count = 0;
     struct edge_backend **backends = edge_list_backends(edge, &count);
     for (size_t i = 0; i < count; i++) {
-        if (name_is_wanted(backends[i]->name, names, n_names)) {
+        bool wanted = survey->topic == ENGINE_SURVEY_SLOTS
+                          ? name_is_wanted(backends[i]->name, names, n_names)
+                          : engine_wants_backend(survey->engine, backends[i]->name, names, n_names);
+        if (wanted) {
             MEM_GROW(survey->targets, *capacity, survey->n_targets + 1);
             survey->targets[survey->n_targets++] = (struct survey_target){edge, mem_strdup(backends[i]->name)};
         }
@@ -150,15 +203,16 @@ static void survey_add_edge(struct engine_survey *survey, struct edge *edge, con
     free(backends);
 }
 
-struct engine_survey *engine_survey(struct engine *engine, const char *const *backends, size_t n_backends,
-                                    engine_surveyed *done, void *arg)
+struct engine_survey *engine_survey(struct engine *engine, enum engine_survey_topic topic, const char *const *names,
+                                    size_t n_names, engine_surveyed *done, void *arg)
 {
     struct engine_survey *survey = MEM_NEW(struct engine_survey);
     size_t capacity = 0;
-    *survey = (struct engine_survey){.engine = engine, .done = done, .arg = arg, .following = engine->surveys};
+    *survey = (struct engine_survey){
+        .engine = engine, .topic = topic, .done = done, .arg = arg, .following = engine->surveys};
     engine->surveys = survey;
     for (size_t i = 0; i < engine->n_edges; i++) {
-        survey_add_edge(survey, engine->edges[i], backends, n_backends, &capacity);
+        survey_add_edge(survey, engine->edges[i], names, n_names, &capacity);
     }
     return survey;
 }

@@ -18,6 +18,12 @@ static int format_value(const struct slot_command *command, struct buf *line)
     case SLOT_COMMAND_DRAIN:
         buf_puts(line, "state drain");
         return 0;
+    case SLOT_COMMAND_HEALTH_DOWN:
+        buf_puts(line, "health down");
+        return 0;
+    case SLOT_COMMAND_HEALTH_UP:
+        buf_puts(line, "health up");
+        return 0;
     case SLOT_COMMAND_ADDRESS:
         /* HAProxy truncates a port silently, and takes 0. */
         if (!command->address || !text_is_ip(command->address) || command->port == 0) {

@@ -9,7 +9,7 @@ struct slots *slots_new(const char *backend)
 {
     struct slots *slots = MEM_NEW(struct slots);
     slots->backend = mem_strdup(backend);
-    slots->first_free = slots->last_free = SLOTS_NONE;
+    slots->idle = slots->held = (struct free_queue){SLOTS_NONE, SLOTS_NONE};
     table_init(&slots->wanted, 0);
     return slots;
 }
@@ -78,6 +78,13 @@ static void slot_inherit_doubt(struct slot *slot, const struct slot *old)
     slot->reading = slot->unsure;
 }
 
+/* It has the address that it is configured with (haproxy.md: the form of slots that works everywhere). */
+static bool slot_was_never_used(const struct slot *slot)
+{
+    return slot->observed.address[0] == '\0' || strcmp(slot->observed.address, "0.0.0.0") == 0 ||
+           strcmp(slot->observed.address, "::") == 0;
+}
+
 /* The same server keeps its part in the story when its row still fits it. */
 static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
 {
@@ -85,6 +92,9 @@ static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
     slot->key = old->key;
     old->key = NULL;
     slot->taken_out = old->taken_out || old->role == ROLE_OWNED;
+    slot->drain_since_ms = old->drain_since_ms;
+    slot->starting = old->starting && slot_is_serving(slot) && !slot_is_up(slot);
+    slot->idle = slot->idle || (old->idle && slot_is_in_maint(slot));
     slot_inherit_doubt(slot, old);
     if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {
         slot->role = ROLE_OWNED;
@@ -113,7 +123,10 @@ static void slots_add_row(struct slots *slots, const struct slot_observed *row, 
     struct slot *slot = &slots->slots[place];
     slot->server = mem_strdup(row->server);
     slot->sessions = -1;
+    slot->drain_since_ms = SLOTS_NEVER;
     slot_take_row(slot, row);
+    slot->idle = slot_is_in_maint(slot) && slot_was_never_used(slot);
+    slots->checked = slots->checked || slot->observed.checked;
     slots->served += slot_is_serving(slot);
     slot->role = ROLE_ORPHAN;
     if (former) {
@@ -136,9 +149,9 @@ static void slots_observe_all(struct slots *slots, const struct slot_observed *r
     }
     slots->slots = mem_alloc_array(count, sizeof(*slots->slots));
     slots->count = slots->served = 0;
-    slots->first_free = slots->last_free = SLOTS_NONE;
+    slots->idle = slots->held = (struct free_queue){SLOTS_NONE, SLOTS_NONE};
     slots->reads_in_flight = slots->read_failures = 0;
-    slots->broken = slots->weights_fixed = false;
+    slots->broken = slots->weights_fixed = slots->checked = slots->blind = false;
     slots->observed = true;
     table_init(&taken, 0);
     for (size_t i = 0; i < count; i++) {
@@ -218,11 +231,41 @@ static void slot_take_read(struct slots *slots, size_t place, const struct slot_
 {
     struct slot *slot = &slots->slots[place];
     slot_take_row(slot, row);
+    slot->starting = slot->starting && slot_is_serving(slot) && !slot_is_up(slot);
     slot->reading = false;
     slot->unsure = slot->unsure && !slot_shows_sent_address(slot);
     if (slot->unsure) {
         slot_doubt(slots, place);
     }
+}
+
+/* Health is HAProxy's own to change, at any time. What has commands on their way will be seen when they are answered.
+ */
+static bool slot_take_health(struct slot *slot, const struct slot_observed *row)
+{
+    bool was_up = slot_is_up(slot);
+    if (!slot->observed.checked || slot->in_flight > 0 || slot_is_in_maint(slot) || slot->unknown || slot->reading) {
+        return false;
+    }
+    slot->observed.op_state = row->op_state;
+    slot->starting = slot->starting && !slot_is_up(slot);
+    return slot_is_up(slot) != was_up;
+}
+
+bool slots_take_health(struct slots *slots, const struct slot_observed *rows, size_t count)
+{
+    struct table by_name;
+    bool changed = false;
+    table_init(&by_name, 0);
+    for (size_t i = 0; i < count; i++) {
+        table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
+    }
+    for (size_t i = 0; i < slots->count; i++) {
+        const struct slot_observed *row = table_get(&by_name, slots->slots[i].server);
+        changed = (row && slot_take_health(&slots->slots[i], row)) || changed;
+    }
+    table_free(&by_name);
+    return changed;
 }
 
 static void slots_observe_read(struct slots *slots, const struct slot_observed *rows, size_t count)
@@ -232,6 +275,8 @@ static void slots_observe_read(struct slots *slots, const struct slot_observed *
     for (size_t i = 0; i < count; i++) {
         table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
     }
+    (void)slots_take_health(slots, rows, count);
+    slots->blind = false;
     slots->reads_in_flight -= slots->reads_in_flight > 0;
     slots->read_failures = 0;
     for (size_t i = 0; i < slots->count; i++) {
@@ -266,6 +311,12 @@ static bool slot_awaits_sessions(const struct slot *slot)
            slot->in_flight == 0 && !slot->unknown && slot_is_draining(slot);
 }
 
+/* Nobody's, and in maint since before its sessions were asked for: replies come in the order of commands. */
+static bool slot_is_held_free(const struct slot *slot)
+{
+    return slot->role == ROLE_FREE && !slot->idle && !slot->unknown && !slot->reading;
+}
+
 bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count)
 {
     struct table by_name;
@@ -280,6 +331,8 @@ bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, 
         slot->sessions = row ? row->sessions : -1;
         if (slot->sessions == 0 && slot_awaits_sessions(slot)) {
             slot->owner->drained = drained = true;
+        } else if (slot->sessions == 0 && slot_is_held_free(slot)) {
+            slots_set_idle(slots, i);
         }
     }
     table_free(&by_name);
@@ -291,7 +344,20 @@ bool slots_await_sessions(const struct slots *slots)
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
         bool drains = slot->role == ROLE_OWNED && slot->owner->operator_drain;
-        if (drains && (!slot_is_in_maint(slot) || slot->sessions != 0)) {
+        if ((drains && (!slot_is_in_maint(slot) || slot->sessions != 0)) || slot_is_held_free(slot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool slots_await_health(const struct slots *slots)
+{
+    for (size_t i = 0; slots->checked && i < slots->count; i++) {
+        const struct slot *slot = &slots->slots[i];
+        bool starts = slot->starting && slot_is_serving(slot) && !slot_is_up(slot);
+        bool goes = slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain;
+        if (starts || goes) {
             return true;
         }
     }
@@ -307,11 +373,20 @@ static void slot_apply(const struct slots *slots, struct slot *slot, const struc
     case SLOT_COMMAND_MAINT:
         observed->admin |= SLOT_ADMIN_FMAINT;
         observed->op_state = 0;
+        slot->starting = false;
         break;
     case SLOT_COMMAND_READY:
+        /* Out of maint it counts as up before any check; out of a drain its health is what it was. */
+        observed->op_state = slot_is_in_maint(slot) ? 2 : observed->op_state;
         observed->admin &= ~(unsigned)(SLOT_ADMIN_FMAINT | SLOT_ADMIN_FDRAIN);
-        observed->op_state = 2;
         slot->failures = 0;
+        break;
+    case SLOT_COMMAND_HEALTH_DOWN:
+    case SLOT_COMMAND_HEALTH_UP:
+        slot->starting = command->kind == SLOT_COMMAND_HEALTH_DOWN;
+        if (!slot_is_in_maint(slot)) {
+            observed->op_state = slot->starting ? 0 : 2;
+        }
         break;
     case SLOT_COMMAND_DRAIN:
         observed->admin = (observed->admin & ~(unsigned)SLOT_ADMIN_FMAINT) | SLOT_ADMIN_FDRAIN;
@@ -357,8 +432,12 @@ void slots_acknowledge(struct slots *slots, const struct slot_command *command, 
     }
     struct slot *slot = &slots->slots[command->slot];
     slot->in_flight -= slot->in_flight > 0;
+    bool is_health = command->kind == SLOT_COMMAND_HEALTH_DOWN || command->kind == SLOT_COMMAND_HEALTH_UP;
     if (ok) {
         slot_apply(slots, slot, command);
+    } else if (is_health) {
+        /* Its checks were switched off at run time. */
+        slot->observed.checked = slot->starting = false;
     } else if (!slot->unknown && slot->role != ROLE_ASIDE) {
         slot_fail(slots, command->slot);
     }

@@ -9,13 +9,16 @@
 /* What the whole backend allows at this moment; computed once for a plan. */
 struct outlook {
     const struct slots *slots;
+    const struct slots_options *options;
     size_t ready;     /* slots that serve an endpoint which is to stay, with a weight above 0 */
     size_t serving;   /* slots that take new sessions, whoever they belong to, until this plan says otherwise */
+    size_t starting;  /* slots that would, but wait for their first good check */
     size_t arriving;  /* slots on the way to that */
     size_t waiting;   /* endpoints without a slot */
     size_t may_move;  /* slots that serve at their endpoint's former address and may go to the new one now */
     size_t may_leave; /* soft leavers that may go now */
     bool recalls;     /* all that serve are about to go, and what rests comes back before they do */
+    bool hurries;     /* the same, or nothing serves, and what starts waits for its check no longer */
 };
 
 void slot_plan_free(struct slot_plan *plan)
@@ -69,22 +72,42 @@ static void outlook_allow(struct outlook *outlook, const struct tally *tally)
         size_t room = outlook->waiting - tally->leaving_now;
         outlook->may_leave = room < spare ? room : spare;
     }
-    if (tally->resting > 0 && outlook->serving > 0 && outlook->may_move + outlook->may_leave >= outlook->serving) {
+    if (outlook->may_leave > tally->soft_leavers) {
+        outlook->may_leave = tally->soft_leavers;
+    }
+    bool goes_dark = outlook->may_move + outlook->may_leave >= outlook->serving;
+    outlook->hurries = goes_dark && outlook->starting > 0;
+    outlook->recalls = goes_dark && outlook->serving > 0 && !outlook->hurries && tally->resting > 0;
+    if (outlook->hurries || outlook->recalls) {
         outlook->may_move = outlook->may_leave = 0;
-        outlook->recalls = true;
     }
 }
 
-static struct outlook outlook_of(const struct slots *slots)
+/* Health that was read before the cause of this plan says nothing of who may go now. */
+static void outlook_go_blind(struct outlook *outlook)
 {
-    struct outlook outlook = {.slots = slots};
+    outlook->ready = outlook->may_move = outlook->may_leave = 0;
+    outlook->recalls = false;
+    outlook->hurries = outlook->serving == 0 && outlook->starting > 0;
+}
+
+static bool slot_is_starting(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && !slot->owner->drain && slot->starting && slot_is_really_ready(slot) &&
+           !slot_is_up(slot);
+}
+
+static struct outlook outlook_of(const struct slots *slots, const struct slots_options *options)
+{
+    struct outlook outlook = {.slots = slots, .options = options};
     struct tally tally = {0};
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
         bool stays = slot->role == ROLE_OWNED && !slot->owner->drain;
         bool ready = stays && slot_is_really_ready(slot);
         bool moves = slot_is_mover(slot);
-        outlook.ready += ready && slot->owner->weight > 0 && slot->observed.weight > 0;
+        outlook.ready += ready && slot_is_up(slot) && slot->owner->weight > 0 && slot->observed.weight > 0;
+        outlook.starting += slot_is_starting(slot) && slot->owner->weight > 0;
         outlook.arriving += stays && !ready && !moves;
         tally.movers += moves;
         tally.resting += slot_rests(slot);
@@ -95,8 +118,11 @@ static struct outlook outlook_of(const struct slots *slots)
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         outlook.waiting += wanted_needs_slot(wanted);
     }
-    outlook.arriving += outlook.ready + outlook.serving == 0 ? tally.resting : 0;
+    outlook.arriving += outlook.ready + outlook.serving + outlook.starting == 0 ? tally.resting : 0;
     outlook_allow(&outlook, &tally);
+    if (slots->blind) {
+        outlook_go_blind(&outlook);
+    }
     return outlook;
 }
 
@@ -110,7 +136,8 @@ static bool slot_should_drain(const struct outlook *outlook, const struct slot *
  * because those that still serve are told to go too. */
 static bool slot_should_rest(const struct outlook *outlook, const struct slot *slot)
 {
-    return slot_should_drain(outlook, slot) || (slot->owner->drain && outlook->serving > 0 && !outlook->recalls);
+    bool others_serve = (outlook->serving > 0 && !outlook->recalls) || outlook->starting > 0;
+    return slot_should_drain(outlook, slot) || (slot->owner->drain && others_serve);
 }
 
 /* ---- one slot ---- */
@@ -130,10 +157,18 @@ static void plan_weight(const struct slots *slots, size_t place, struct slot_pla
     }
 }
 
+/* It comes into a backend where others are up. Out of a drain its health is known. */
+static bool slot_starts_checked(const struct outlook *outlook, const struct slot *slot)
+{
+    return outlook->options->checked_start && slot->observed.checked && slot_is_in_maint(slot) &&
+           outlook->serving > 0 && !outlook->recalls;
+}
+
 /* A former task's settings survive in a slot: all of them are set at each assignment. Maint goes before and ready comes
  * after, each in a plan of its own: a line that is refused cannot stop those behind it in the same write. */
-static void plan_move(const struct slots *slots, size_t place, struct slot_plan *plan)
+static void plan_move(const struct outlook *outlook, size_t place, struct slot_plan *plan)
 {
+    const struct slots *slots = outlook->slots;
     const struct slot *slot = &slots->slots[place];
     if (!slot_is_in_maint(slot)) {
         plan_add(plan, slots, place, SLOT_COMMAND_MAINT, 0);
@@ -141,18 +176,46 @@ static void plan_move(const struct slots *slots, size_t place, struct slot_plan 
     }
     plan_add(plan, slots, place, SLOT_COMMAND_ADDRESS, 0);
     if (slot->observed.checked) {
-        plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
+        plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, slot->owner->check_port);
     }
-    plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, slot_wanted_weight(slots, slot));
+    plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT,
+             slot_starts_checked(outlook, slot) ? 0 : slot_wanted_weight(slots, slot));
 }
 
-static void plan_enter(const struct slots *slots, size_t place, struct slot_plan *plan)
+static void plan_check_port(const struct slots *slots, size_t place, struct slot_plan *plan)
+{
+    const struct slot *slot = &slots->slots[place];
+    if (slot->observed.checked && slot->observed.check_port != slot->owner->check_port) {
+        plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, slot->owner->check_port);
+    }
+}
+
+/* Out of maint HAProxy has it up before any check, and up it stays until one fails. At weight 0 it gets no request
+ * between ready and down (haproxy.md: without, 1 or 2 requests in 400). */
+static void plan_enter_checked(const struct slots *slots, size_t place, struct slot_plan *plan)
 {
     const struct slot *slot = &slots->slots[place];
     size_t before = plan->count;
-    if (slot->observed.checked && slot->observed.check_port != 0) {
-        plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, 0);
+    plan_check_port(slots, place, plan);
+    if (slot->observed.weight != 0) {
+        plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT, 0);
     }
+    if (plan->count == before) {
+        plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
+        plan_add(plan, slots, place, SLOT_COMMAND_HEALTH_DOWN, 0);
+        plan_weight(slots, place, plan);
+    }
+}
+
+static void plan_enter(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+{
+    const struct slots *slots = outlook->slots;
+    size_t before = plan->count;
+    if (slot_starts_checked(outlook, &slots->slots[place])) {
+        plan_enter_checked(slots, place, plan);
+        return;
+    }
+    plan_check_port(slots, place, plan);
     plan_weight(slots, place, plan);
     if (plan->count == before) {
         plan_add(plan, slots, place, SLOT_COMMAND_READY, 0);
@@ -172,6 +235,40 @@ static bool outlook_lets_move(struct outlook *outlook, const struct slot *slot)
     return true;
 }
 
+/* A task that drains longer than it may: clients that follow it by a cookie go elsewhere before it ends. An operator's
+ * drain has its own end. */
+static int64_t slot_drain_deadline(const struct slots_options *options, const struct slot *slot)
+{
+    bool counts = slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain &&
+                  slot_is_draining(slot) && slot->drain_since_ms != SLOTS_NEVER;
+    return counts ? slot->drain_since_ms + options->drain_timeout_ms : SLOTS_NEVER;
+}
+
+static void plan_resting(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+{
+    const struct slot *slot = &outlook->slots->slots[place];
+    if (!slot_should_rest(outlook, slot)) {
+        plan_enter(outlook, place, plan);
+    } else if (slot_drain_deadline(outlook->options, slot) <= outlook->options->now_ms) {
+        plan_add(plan, outlook->slots, place, SLOT_COMMAND_MAINT, 0);
+    }
+}
+
+static void plan_serving(const struct outlook *outlook, size_t place, struct slot_plan *plan)
+{
+    const struct slots *slots = outlook->slots;
+    const struct slot *slot = &slots->slots[place];
+    if (slot_should_drain(outlook, slot)) {
+        plan_add(plan, slots, place, SLOT_COMMAND_DRAIN, 0);
+        return;
+    }
+    plan_check_port(slots, place, plan);
+    plan_weight(slots, place, plan);
+    if (outlook->hurries && slot_is_starting(slot)) {
+        plan_add(plan, slots, place, SLOT_COMMAND_HEALTH_UP, 0);
+    }
+}
+
 static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *plan)
 {
     const struct slots *slots = outlook->slots;
@@ -182,16 +279,12 @@ static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *
         }
     } else if (!slot_has_address_of(slot, slot->owner)) {
         if (slot->owner->address[0] && outlook_lets_move(outlook, slot)) {
-            plan_move(slots, place, plan);
+            plan_move(outlook, place, plan);
         }
     } else if (!slot_is_serving(slot)) {
-        if (!slot_should_rest(outlook, slot)) {
-            plan_enter(slots, place, plan);
-        }
-    } else if (slot_should_drain(outlook, slot)) {
-        plan_add(plan, slots, place, SLOT_COMMAND_DRAIN, 0);
+        plan_resting(outlook, place, plan);
     } else {
-        plan_weight(slots, place, plan);
+        plan_serving(outlook, place, plan);
     }
 }
 
@@ -234,13 +327,24 @@ static void plan_owners(struct outlook *outlook, bool serving, struct slot_plan 
     }
 }
 
+/* What a command does, its acknowledgement does not always tell. */
+static bool command_needs_read(const struct slots *slots, const struct slots_options *options,
+                               const struct slot_command *command)
+{
+    return (command->kind == SLOT_COMMAND_ADDRESS && options->read_back) ||
+           (command->kind == SLOT_COMMAND_READY && options->init_state && slots->slots[command->slot].observed.checked);
+}
+
 static bool plan_needs_read(const struct slots *slots, const struct slots_options *options,
                             const struct slot_plan *plan, size_t first)
 {
-    for (size_t i = first; i < plan->count && options->read_back; i++) {
-        if (plan->commands[i].kind == SLOT_COMMAND_ADDRESS) {
+    for (size_t i = first; i < plan->count; i++) {
+        if (command_needs_read(slots, options, &plan->commands[i])) {
             return true;
         }
+    }
+    if (slots->blind && slots->reads_in_flight == 0) {
+        return true;
     }
     for (size_t i = 0; i < slots->count && slots->reads_in_flight == 0; i++) {
         const struct slot *slot = &slots->slots[i];
@@ -254,10 +358,11 @@ static bool plan_needs_read(const struct slots *slots, const struct slots_option
 static void plan_build(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t first = plan->count;
+    plan->again_ms = SLOTS_NEVER;
     if (!slots->observed || slots->broken) {
         return;
     }
-    struct outlook outlook = outlook_of(slots);
+    struct outlook outlook = outlook_of(slots, options);
     plan_leavers(&outlook, true, plan);
     plan_owners(&outlook, false, plan);
     plan_owners(&outlook, true, plan);
@@ -273,24 +378,55 @@ void slots_preview(const struct slots *slots, const struct slots_options *option
     plan_build(slots, options, plan);
 }
 
+static void slot_note_sent(struct slot *slot, const struct slots_options *options, const struct slot_command *command)
+{
+    slot->in_flight++;
+    if (command->kind == SLOT_COMMAND_ADDRESS) {
+        slot->reading = slot->unsure = options->read_back;
+        slot->reads = 0;
+        memcpy(slot->sent_address, slot->owner->address, sizeof(slot->sent_address));
+        slot->sent_port = slot->owner->port;
+    } else if (command->kind == SLOT_COMMAND_READY) {
+        slot->starting = slot->observed.checked && options->init_state && slot_is_in_maint(slot);
+    }
+}
+
+/* From when on the slots are in drain, for those that a plan sees there for the first time. */
+static void slots_time_drains(struct slots *slots, const struct slots_options *options)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->slots[i];
+        if (!slot_is_draining(slot)) {
+            slot->drain_since_ms = SLOTS_NEVER;
+        } else if (slot->drain_since_ms == SLOTS_NEVER) {
+            slot->drain_since_ms = options->now_ms;
+        }
+    }
+}
+
+static int64_t slots_next_deadline(const struct slots *slots, const struct slots_options *options)
+{
+    int64_t next = SLOTS_NEVER;
+    for (size_t i = 0; i < slots->count; i++) {
+        int64_t deadline = slot_drain_deadline(options, &slots->slots[i]);
+        next = deadline > options->now_ms && deadline < next ? deadline : next;
+    }
+    return next;
+}
+
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t first = plan->count;
     slots_settle_rest(slots);
+    slots_time_drains(slots, options);
     plan_build(slots, options, plan);
+    plan->again_ms = slots_next_deadline(slots, options);
     for (size_t i = first; i < plan->count; i++) {
         const struct slot_command *command = &plan->commands[i];
         if (command->kind == SLOT_COMMAND_READ) {
             slots->reads_in_flight++;
-            continue;
-        }
-        struct slot *slot = &slots->slots[command->slot];
-        slot->in_flight++;
-        if (command->kind == SLOT_COMMAND_ADDRESS) {
-            slot->reading = slot->unsure = options->read_back;
-            slot->reads = 0;
-            memcpy(slot->sent_address, slot->owner->address, sizeof(slot->sent_address));
-            slot->sent_port = slot->owner->port;
+        } else {
+            slot_note_sent(&slots->slots[command->slot], options, command);
         }
     }
 }

@@ -34,6 +34,11 @@ bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
     return !slot->unsure && slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
 }
 
+bool slot_is_up(const struct slot *slot)
+{
+    return !slot->observed.checked || slot->observed.op_state != 0;
+}
+
 static bool slot_is_going(const struct slot *slot)
 {
     if (slot->role == ROLE_OWNED) {
@@ -44,7 +49,8 @@ static bool slot_is_going(const struct slot *slot)
 
 bool slot_keeps_serving(const struct slot *slot)
 {
-    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && !slot_is_going(slot);
+    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && slot_is_up(slot) &&
+           !slot_is_going(slot);
 }
 
 bool slot_carries_traffic(const struct slot *slot)
@@ -60,7 +66,8 @@ bool slot_is_mover(const struct slot *slot)
 bool slot_rests(const struct slot *slot)
 {
     return slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain && !slot->unknown &&
-           !slot_is_serving(slot) && !slot_is_unusable(slot) && slot_has_address_of(slot, slot->owner);
+           !slot_is_serving(slot) && !slot_is_unusable(slot) && slot_has_address_of(slot, slot->owner) &&
+           (slot_is_in_maint(slot) || slot_is_up(slot));
 }
 
 bool slot_is_really_ready(const struct slot *slot)
@@ -71,33 +78,47 @@ bool slot_is_really_ready(const struct slot *slot)
 
 /* ---- the two queues ---- */
 
+static struct free_queue *slots_queue_of(struct slots *slots, const struct slot *slot)
+{
+    return slot->idle ? &slots->idle : &slots->held;
+}
+
 void slots_push_free(struct slots *slots, size_t place)
 {
     struct slot *slot = &slots->slots[place];
+    struct free_queue *queue = slots_queue_of(slots, slot);
     slot->role = ROLE_FREE;
-    slot->previous_free = slots->last_free;
+    slot->previous_free = queue->last;
     slot->next_free = SLOTS_NONE;
-    if (slots->last_free == SLOTS_NONE) {
-        slots->first_free = place;
+    if (queue->last == SLOTS_NONE) {
+        queue->first = place;
     } else {
-        slots->slots[slots->last_free].next_free = place;
+        slots->slots[queue->last].next_free = place;
     }
-    slots->last_free = place;
+    queue->last = place;
 }
 
 void slots_take_free(struct slots *slots, size_t place)
 {
     struct slot *slot = &slots->slots[place];
+    struct free_queue *queue = slots_queue_of(slots, slot);
     if (slot->previous_free == SLOTS_NONE) {
-        slots->first_free = slot->next_free;
+        queue->first = slot->next_free;
     } else {
         slots->slots[slot->previous_free].next_free = slot->next_free;
     }
     if (slot->next_free == SLOTS_NONE) {
-        slots->last_free = slot->previous_free;
+        queue->last = slot->previous_free;
     } else {
         slots->slots[slot->next_free].previous_free = slot->previous_free;
     }
+}
+
+void slots_set_idle(struct slots *slots, size_t place)
+{
+    slots_take_free(slots, place);
+    slots->slots[place].idle = true;
+    slots_push_free(slots, place);
 }
 
 void slots_push_waiting(struct slots *slots, struct wanted *wanted)
@@ -138,7 +159,7 @@ void slots_own(struct slots *slots, size_t place, struct wanted *wanted)
     }
     slot->role = ROLE_OWNED;
     slot->owner = wanted;
-    slot->hard = slot->taken_out = false;
+    slot->hard = slot->taken_out = slot->idle = false;
     free(slot->key);
     slot->key = mem_strdup(wanted->key);
     wanted->slot = place;
@@ -151,6 +172,14 @@ void slots_leave(struct slots *slots, size_t place, bool hard)
     slot->owner = NULL;
     slot->hard = hard;
     slot->taken_out = true;
+    if (!hard && slot_is_serving(slot) && slot_is_up(slot)) {
+        slots_go_blind(slots);
+    }
+}
+
+void slots_go_blind(struct slots *slots)
+{
+    slots->blind = slots->checked;
 }
 
 void wanted_free(struct wanted *wanted)
@@ -241,13 +270,20 @@ static size_t slots_adopt_by_address(struct slots *slots)
     return adopted;
 }
 
-static size_t slots_next_usable_free(const struct slots *slots)
+static size_t slots_next_usable(const struct slots *slots, const struct free_queue *queue)
 {
-    size_t place = slots->first_free;
+    size_t place = queue->first;
     while (place != SLOTS_NONE && (slot_is_unusable(&slots->slots[place]) || slots->slots[place].unknown)) {
         place = slots->slots[place].next_free;
     }
     return place;
+}
+
+/* One with sessions goes to another task of the same service rather than nobody serving it: they go on meanwhile. */
+static size_t slots_next_usable_free(const struct slots *slots)
+{
+    size_t place = slots_next_usable(slots, &slots->idle);
+    return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held) : place;
 }
 
 bool wanted_is_held(const struct wanted *wanted)

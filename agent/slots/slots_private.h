@@ -30,7 +30,10 @@ struct slot {
     bool distrusted;      /* ROLE_LEAVING: refused too often, is set aside once it serves no more */
     bool unknown;         /* observed may be wrong: read before use */
     bool reading;         /* waits for a READ that shows its address */
+    bool starting;        /* no check has passed since it was made ready, or none is known to have */
+    bool idle;            /* ROLE_FREE: it has no sessions left */
     unsigned in_flight, failures, reads;
+    int64_t drain_since_ms;               /* a plan has seen it in drain since then; SLOTS_NEVER: not in drain */
     int64_t sessions;                     /* as last read; -1: never since the observation that made the slot */
     char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
     uint16_t sent_port;
@@ -44,11 +47,17 @@ struct wanted {
     char address[SLOTS_MAX_ADDRESS]; /* "" while not resolved */
     uint16_t port;
     uint16_t weight;
+    uint16_t check_port;
     bool drain, operator_drain, operator_maint, kept_only;
     bool drained;                   /* no session was left after the operator's drain */
     bool listed;                    /* in the set that is being taken over */
     size_t slot;                    /* or SLOTS_NONE */
     struct wanted *previous, *next; /* the queue of those without a slot, oldest first */
+};
+
+/* Freed oldest first. */
+struct free_queue {
+    size_t first, last;
 };
 
 struct slots {
@@ -57,12 +66,14 @@ struct slots {
     size_t count;
     struct table wanted; /* key to struct wanted */
     struct wanted *first_waiting, *last_waiting;
-    size_t first_free, last_free;
-    size_t served;      /* slots that served at the last complete observation */
-    bool observed;      /* a complete observation has come, and the connection stands */
+    struct free_queue idle, held; /* free slots without sessions, and those whose sessions are open or not known */
+    size_t served;                /* slots that served at the last complete observation */
+    bool observed;                /* a complete observation has come, and the connection stands */
     bool broken;        /* READ was refused too often: nothing is planned until the next complete observation */
     bool weights_fixed; /* the algorithm is static */
     bool unsettled;     /* slots have changed since those that wait were looked at */
+    bool checked;       /* at least one slot is */
+    bool blind;         /* a server that is up may have to go: which others are is read before */
     unsigned reads_in_flight, read_failures;
 };
 
@@ -73,6 +84,8 @@ bool slot_is_serving(const struct slot *slot);
 /* HAProxy keeps it in maint for reasons that commands cannot end. */
 bool slot_is_unusable(const struct slot *slot);
 bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted);
+/* Health checks do not have it down, as far as is known. */
+bool slot_is_up(const struct slot *slot);
 /* It serves, and nothing that is decided already takes it out. */
 bool slot_keeps_serving(const struct slot *slot);
 /* The same with a weight above 0. */
@@ -97,6 +110,8 @@ void address_index_free(struct address_index *index);
 
 void slots_push_free(struct slots *slots, size_t place);
 void slots_take_free(struct slots *slots, size_t place);
+/* A free slot's sessions have ended. */
+void slots_set_idle(struct slots *slots, size_t place);
 void slots_push_waiting(struct slots *slots, struct wanted *wanted);
 void slots_take_waiting(struct slots *slots, struct wanted *wanted);
 void slots_own(struct slots *slots, size_t place, struct wanted *wanted);
@@ -107,6 +122,8 @@ void slots_settle(struct slots *slots);
 /* The same after one slot changed; who gets it is left to slots_settle_rest(), once for many of them. */
 void slots_settle_slot(struct slots *slots, size_t place);
 void slots_settle_rest(struct slots *slots);
+/* One that is up may have to leave: others have to be looked at first. */
+void slots_go_blind(struct slots *slots);
 void wanted_free(struct wanted *wanted);
 /* An operator has drained it to the end: its slot is held in maint. */
 bool wanted_is_held(const struct wanted *wanted);

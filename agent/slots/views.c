@@ -9,8 +9,12 @@ const char *slot_state_text(enum slot_state state)
         return "free";
     case SLOT_ASSIGNING:
         return "assigning";
+    case SLOT_STARTING:
+        return "starting";
     case SLOT_READY:
         return "ready";
+    case SLOT_DOWN:
+        return "down";
     case SLOT_DRAINING:
         return "draining";
     case SLOT_HELD:
@@ -32,7 +36,7 @@ static enum slot_state slot_get_state(const struct slots *slots, const struct sl
     }
     switch (slot->role) {
     case ROLE_FREE:
-        return SLOT_FREE;
+        return slot->idle ? SLOT_FREE : SLOT_HELD;
     case ROLE_LEAVING:
         return SLOT_LEAVING;
     case ROLE_ORPHAN:
@@ -42,12 +46,17 @@ static enum slot_state slot_get_state(const struct slots *slots, const struct sl
         break;
     }
     if (slot_is_really_ready(slot)) {
-        return SLOT_READY;
+        return slot_is_up(slot) ? SLOT_READY : slot->starting ? SLOT_STARTING : SLOT_DOWN;
     }
-    if (slot->owner->operator_drain && slot_is_in_maint(slot)) {
+    if (slot->owner->drain && slot_is_in_maint(slot)) {
         return SLOT_HELD;
     }
     return slot_is_draining(slot) && slot_has_address_of(slot, slot->owner) ? SLOT_DRAINING : SLOT_ASSIGNING;
+}
+
+bool slots_are_checked(const struct slots *slots)
+{
+    return slots->checked;
 }
 
 size_t slots_count(const struct slots *slots)
@@ -59,7 +68,13 @@ struct slot_view slots_view(const struct slots *slots, size_t place)
 {
     const struct slot *slot = &slots->slots[place];
     bool named = slot->role == ROLE_OWNED || slot->role == ROLE_LEAVING;
-    return (struct slot_view){&slot->observed, slot_get_state(slots, slot), named ? slot->key : NULL, slot->sessions};
+    return (struct slot_view){
+        .observed = &slot->observed,
+        .state = slot_get_state(slots, slot),
+        .endpoint = named ? slot->key : NULL,
+        .sessions = slot->sessions,
+        .busy = slot->in_flight > 0 || slot->reading,
+    };
 }
 
 long slots_find_endpoint(const struct slots *slots, const char *key)
@@ -74,7 +89,8 @@ struct slots_counts slots_count_states(const struct slots *slots)
     size_t *by_state[] = {
         [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
         [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
-        [SLOT_UNKNOWN] = &counts.unknown,   [SLOT_HELD] = &counts.held,
+        [SLOT_UNKNOWN] = &counts.unknown,   [SLOT_HELD] = &counts.held,           [SLOT_STARTING] = &counts.starting,
+        [SLOT_DOWN] = &counts.down,
     };
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];

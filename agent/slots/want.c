@@ -6,10 +6,19 @@
 #include "slotd/mem.h"
 #include "slots_private.h"
 
+/* What serves may have to stop, by another word than an operator's. */
+static bool wanted_is_leaving_now(const struct wanted *wanted, const struct slot_endpoint *endpoint)
+{
+    bool moves = endpoint->address && wanted->address[0] &&
+                 (wanted->port != endpoint->port || strcmp(wanted->address, endpoint->address) != 0);
+    return wanted->slot != SLOTS_NONE && ((endpoint->drain && !wanted->drain) || moves);
+}
+
 static void wanted_update(struct wanted *wanted, const struct slot_endpoint *endpoint)
 {
     wanted->listed = true;
     wanted->weight = endpoint->weight;
+    wanted->check_port = endpoint->check_port;
     wanted->drain = endpoint->drain || endpoint->operator_drain;
     wanted->operator_drain = endpoint->operator_drain;
     wanted->operator_maint = endpoint->operator_maint;
@@ -101,6 +110,9 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
         }
         if (!wanted) {
             wanted = slots_add_wanted(slots, endpoint->key);
+        }
+        if (wanted_is_leaving_now(wanted, endpoint)) {
+            slots_go_blind(slots);
         }
         wanted_update(wanted, endpoint);
     }

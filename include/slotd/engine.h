@@ -71,13 +71,14 @@ void engine_save_orders(struct engine *engine, engine_orders_saved *done, void *
 /* Why it is not there, as a sentence, or NULL. */
 const char *engine_orders_error(const struct engine *engine);
 struct json_object *engine_show_weights(const struct engine *engine);
-/* Asks each HAProxy how many sessions the slots of these backends have (of all, when n_backends is 0), a few backends
- * at a time so that events do not wait behind. done is called once, from the loop, also when a HAProxy cannot be asked.
- */
+/* Asks each HAProxy what it does not tell by itself, a few backends at a time so that events do not wait behind: which
+ * slots its health checks have up, and for `slots` how many sessions they have. names are what engine_show_slots() or
+ * engine_show_services() will be asked for. done is called once, from the loop, also when a HAProxy cannot be asked. */
+enum engine_survey_topic { ENGINE_SURVEY_SLOTS, ENGINE_SURVEY_SERVICES };
 typedef void engine_surveyed(void *arg);
 struct engine_survey;
-struct engine_survey *engine_survey(struct engine *engine, const char *const *backends, size_t n_backends,
-                                    engine_surveyed *done, void *arg);
+struct engine_survey *engine_survey(struct engine *engine, enum engine_survey_topic topic, const char *const *names,
+                                    size_t n_names, engine_surveyed *done, void *arg);
 void engine_survey_cancel(struct engine_survey *survey);
 /* Lets removals through that the guard holds; returns how many tasks go. */
 size_t engine_confirm(struct engine *engine);

@@ -16,6 +16,9 @@ struct map_output_places {
     const char *(*address)(void *arg, const struct endpoint *endpoint);
     const char *(*slot)(void *arg, const struct service *service, const struct service_part *part,
                         const struct endpoint *endpoint);
+    /* What that slot is at the moment: "starting", "ready", "down", ... */
+    const char *(*state)(void *arg, const struct service *service, const struct service_part *part,
+                         const struct endpoint *endpoint);
     /* The weight as labelled, or as an operator wants it. */
     int32_t (*weight)(void *arg, const struct endpoint *endpoint);
 };

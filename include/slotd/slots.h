@@ -31,7 +31,7 @@ struct slot_observed {
     uint16_t configured; /* srv_iweight */
     unsigned admin;      /* srv_admin_state */
     unsigned op_state;   /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
-    bool checked;        /* a health check is configured */
+    bool checked;        /* a health check is configured, and decides op_state */
     uint16_t check_port; /* 0: follows the port */
 };
 
@@ -47,6 +47,7 @@ struct slot_endpoint {
     const char *address; /* a canonical IP literal (inet_ntop's form); NULL: not resolved yet, waits */
     uint16_t port;
     uint16_t weight;     /* 0..256, scaled already */
+    uint16_t check_port; /* of the health check; 0: follows the port */
     bool drain;          /* no new sessions */
     bool operator_drain; /* asked for by an operator: holds also for the last one */
     bool operator_maint; /* that drain's time is over: maint, though sessions may be left */
@@ -61,7 +62,9 @@ enum slot_command_kind {
     SLOT_COMMAND_WEIGHT,     /* value */
     SLOT_COMMAND_READY,
     SLOT_COMMAND_DRAIN,
-    SLOT_COMMAND_READ, /* show servers state of this backend: its rows go to slots_observe() */
+    SLOT_COMMAND_HEALTH_DOWN, /* until a check passes; only on checked slots */
+    SLOT_COMMAND_HEALTH_UP,   /* until a check fails; the same */
+    SLOT_COMMAND_READ,        /* show servers state of this backend: its rows go to slots_observe() */
 };
 
 struct slot_command {
@@ -73,16 +76,22 @@ struct slot_command {
     uint16_t value;
 };
 
+#define SLOTS_NEVER INT64_MAX
 struct slot_plan {
     struct slot_command *commands; /* in the order to be sent */
     size_t count;
     size_t capacity;
+    int64_t again_ms; /* when time alone makes another plan due (on the clock of now_ms), or SLOTS_NEVER */
 };
 void slot_plan_free(struct slot_plan *plan);
 
-/* What HAProxy's version makes necessary. */
+/* What HAProxy's version makes necessary, what the operator has configured, and the time. */
 struct slots_options {
-    bool read_back; /* addresses are applied late (2.9+): read them back before ready */
+    bool read_back;           /* addresses are applied late (2.9+): read them back before ready */
+    bool init_state;          /* a server may start in another state than up (3.1+): it is read after ready */
+    bool checked_start;       /* a checked slot takes traffic after its first good check, while others are up */
+    int64_t now_ms;           /* any clock that does not jump */
+    int64_t drain_timeout_ms; /* how long a task that is on its way out keeps its sessions; then maint */
 };
 
 struct slots;
@@ -96,10 +105,14 @@ const char *slots_backend(const struct slots *slots);
  * take their row over. */
 void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t count, bool complete);
 /* Takes over how many sessions the slots have; servers that are no slots are passed over. Asked for after a drain, 0
- * ends it: the slot is held in maint then. Returns whether that is so for one, and a plan is due. */
+ * ends it: the slot is held in maint then. Asked for after maint, 0 lets a held slot be free. Returns whether a plan is
+ * due. */
 bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count);
-/* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first; what
- * does not fit waits, oldest first. */
+/* Takes over, from rows that were read, which of the slots HAProxy's health checks have up; nothing else of them.
+ * Returns whether one has changed, and a plan is due. */
+bool slots_take_health(struct slots *slots, const struct slot_observed *rows, size_t count);
+/* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first, and
+ * one that still has sessions only when there is no other; what does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
 /* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not
  * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Releases at most
@@ -114,8 +127,9 @@ size_t slots_retry_aside(struct slots *slots);
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
 /* The same commands without counting them as sent, for `slotctl plan`. */
 void slots_preview(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan);
-/* What became of a command: ok, or refused or unexpected (the slot is unknown then and read again before it is used).
- * READ is acknowledged by slots_observe(complete=false), and by this only when it failed. */
+/* What became of a command: ok, or refused or unexpected (the slot is unknown then and read again before it is used;
+ * one that refuses a word about its health counts as not checked). READ is acknowledged by
+ * slots_observe(complete=false), and by this only when it failed. */
 void slots_acknowledge(struct slots *slots, const struct slot_command *command, bool ok);
 /* HAProxy refused a weight since the backend's algorithm is static: it takes 0 and the configured one, and nothing else
  * is asked of it any more until the next complete observation. Call before slots_acknowledge(), ok. */
@@ -123,15 +137,23 @@ void slots_fix_weights(struct slots *slots);
 bool slots_weights_are_fixed(const struct slots *slots);
 /* The connection is gone: nothing is in flight, everything is unknown until slots_observe(complete=true). */
 void slots_forget(struct slots *slots);
-/* Whether sessions are left, or not known, of what an operator drains, also when its time is over. */
+/* Whether sessions are left, or not known, of what an operator drains, also when its time is over, or of a slot that
+ * nobody has any more. */
 bool slots_await_sessions(const struct slots *slots);
+/* Whether at least one slot has a health check. */
+bool slots_are_checked(const struct slots *slots);
+/* Whether a health check's result is waited for: one starts, or a task on its way out serves, or would serve again, as
+ * long as no other is up. */
+bool slots_await_health(const struct slots *slots);
 
 enum slot_state {
     SLOT_FREE,
     SLOT_ASSIGNING,
+    SLOT_STARTING, /* ready, and waits for its first good check */
     SLOT_READY,
+    SLOT_DOWN, /* ready, and HAProxy's health check has it down */
     SLOT_DRAINING,
-    SLOT_HELD,
+    SLOT_HELD, /* in maint, drained or with sessions that may still be open */
     SLOT_LEAVING,
     SLOT_ORPHAN,
     SLOT_UNKNOWN
@@ -142,13 +164,14 @@ struct slot_view {
     enum slot_state state;
     const char *endpoint; /* key, or NULL */
     int64_t sessions;     /* as last read; -1: never */
+    bool busy;            /* commands for it are on their way, or what they did is being read */
 };
 size_t slots_count(const struct slots *slots);
 struct slot_view slots_view(const struct slots *slots, size_t slot);
 /* The slot's index of the endpoint with that key, or -1: it waits, or is not known. */
 long slots_find_endpoint(const struct slots *slots, const char *key);
 struct slots_counts {
-    size_t slots, free, assigning, ready, draining, held, leaving, orphans, unknown;
+    size_t slots, free, assigning, starting, ready, down, draining, held, leaving, orphans, unknown;
     size_t waiting;    /* endpoints without a slot because all are taken */
     size_t unresolved; /* endpoints without an address */
     size_t wanted;     /* endpoints that are to serve, wherever they are */

@@ -94,6 +94,7 @@ defaults
     retries ${haproxy_retries:-0}
     $("$HAPROXY" -v | grep -q 'version 2\.4' || echo option idle-close-on-response)
     load-server-state-from-file global
+    ${haproxy_defaults:-}
 frontend edge
     bind 127.0.0.1:$edge_port
     use_backend %[req.hdr(host),field(1,:),lower]

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A task's own web server: answers its task id, after as many milliseconds as the request's `ms=` asks for. */
+/* A task's own web server: answers its task id, after as many milliseconds as the request's `ms=` asks for, or 503
+ * while it is sick. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ struct backend {
     struct listener *listeners;
     struct visitor *visitors;
     unsigned handles;
+    uint64_t well_ms; /* loop time until which it is sick */
     bool dead;
 };
 
@@ -91,10 +93,11 @@ static void visitor_answer(uv_timer_t *timer)
     struct visitor *visitor = timer->data;
     struct reply *reply = MEM_NEW(struct reply);
     const char *id = visitor->backend->task_id;
+    bool sick = uv_now(visitor->backend->sim->loop) < visitor->backend->well_ms;
     int len =
         snprintf(reply->text, sizeof(reply->text),
-                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Task: %.256s\r\nContent-Length: %zu\r\n\r\n%.256s\n",
-                 id, strnlen(id, 256) + 1, id);
+                 "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nX-Task: %.256s\r\nContent-Length: %zu\r\n\r\n%.256s\n",
+                 sick ? "503 Service Unavailable" : "200 OK", id, strnlen(id, 256) + 1, id);
     uv_buf_t part = uv_buf_init(reply->text, (unsigned)len);
     visitor->waiting = false;
     if (uv_write(&reply->request, (uv_stream_t *)&visitor->tcp, &part, 1, reply_written)) {
@@ -177,6 +180,12 @@ struct backend *backend_new(struct sim *sim, const char *task_id)
     backend->task_id = mem_strdup(task_id);
     backend->handles = 1; /* its owner's */
     return backend;
+}
+
+void backend_set_sick(struct backend *backend, uint64_t ms)
+{
+    uint64_t now = uv_now(backend->sim->loop);
+    backend->well_ms = ms < UINT64_MAX - now ? now + ms : UINT64_MAX;
 }
 
 int backend_listen(struct backend *backend, const char *host, int port)

@@ -46,6 +46,8 @@ static void control_task(struct http_peer *peer, const char *action)
         task_end_now(task, status ? status : "TASK_FINISHED");
     } else if (strcmp(action, "kill") == 0) {
         task_kill(task, false, true, false);
+    } else if (strcmp(action, "sick") == 0 && task->backend) {
+        backend_set_sick(task->backend, http_query_is(peer, "sick", "false") ? 0 : UINT64_MAX);
     } else if (strcmp(action, "health") == 0) {
         checks_set_health(task, http_query_is(peer, "alive", "true"), http_query_is(peer, "kill", "true"));
     } else if (strcmp(action, "ready") == 0 && task->app) {
@@ -178,7 +180,8 @@ void control_handle(struct http_peer *peer)
             return;
         }
     }
-    static const char *const on_tasks[] = {"fail", "end", "kill", "unreachable", "reachable", "health", "ready"};
+    static const char *const on_tasks[] = {"fail",      "end",    "kill",  "unreachable",
+                                           "reachable", "health", "ready", "sick"};
     for (size_t i = 0; i < sizeof(on_tasks) / sizeof(on_tasks[0]); i++) {
         if (strcmp(on_tasks[i], action) == 0) {
             control_task(peer, action);

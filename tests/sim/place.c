@@ -156,6 +156,10 @@ void place_find(struct task *task)
     task->host = mem_strdup(sim->hosts[agent]);
     task->slave = mem_printf("%s-S%zu", SLAVE_ID, agent);
     task->backend = sim->options.backends ? backend_new(sim, task->id) : NULL;
+    const char *sick_ms = task->app ? definition_env(task->app, "SIM_SICK_MS") : NULL;
+    if (task->backend && sick_ms) {
+        backend_set_sick(task->backend, strtoul(sick_ms, NULL, 10));
+    }
     find_addresses(task);
     find_ports(task);
 }

@@ -73,6 +73,8 @@ struct backend;
 struct backend *backend_new(struct sim *sim, const char *task_id);
 /* Listens on host at port, 0 for one of the kernel's choice. Returns the port; negative: it cannot. */
 int backend_listen(struct backend *backend, const char *host, int port);
+/* Answers 503 for that long from now on; 0: it is well, UINT64_MAX: until it is told to be. */
+void backend_set_sick(struct backend *backend, uint64_t ms);
 /* Dies like a process: the listening sockets and every connection close at once. */
 void backend_kill(struct backend *backend);
 

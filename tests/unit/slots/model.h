@@ -19,9 +19,28 @@ struct model {
     struct slot_observed late[MODEL_SLOTS]; /* an address that is applied later (2.9+) */
     bool pending[MODEL_SLOTS];
     bool is_late;
-    unsigned shows_after; /* reads that an address takes to appear, when it is late */
+    unsigned shows_after;     /* reads that an address takes to appear, when it is late */
+    bool passed[MODEL_SLOTS]; /* a check has passed since it was made ready */
+    bool starts_down;         /* init-state down (3.1+) */
+    int64_t now_ms;
     size_t least_serving; /* the fewest that served after any command since it was set */
 };
+
+static inline bool model_is_carrying(const struct slot_observed *row)
+{
+    return (row->admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == 0 && (!row->checked || row->op_state != 0) &&
+           row->weight > 0;
+}
+
+/* Servers that take new requests. */
+static inline size_t model_count_carrying(const struct model *model)
+{
+    size_t carrying = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        carrying += model_is_carrying(&model->rows[i]);
+    }
+    return carrying;
+}
 
 static inline size_t model_count_serving(const struct model *model)
 {
@@ -79,8 +98,18 @@ static inline void model_apply(struct model *model, const struct slot_command *c
         break;
     case SLOT_COMMAND_READY:
         ck_assert_msg(!model->pending[place], "%s made ready before its address was read back", row->server);
+        if (in_maint) {
+            row->op_state = row->checked && model->starts_down ? 0 : 2;
+            model->passed[place] = false;
+        }
         row->admin &= ~(unsigned)(SLOT_ADMIN_FMAINT | SLOT_ADMIN_FDRAIN);
-        row->op_state = 2;
+        break;
+    case SLOT_COMMAND_HEALTH_DOWN:
+    case SLOT_COMMAND_HEALTH_UP:
+        ck_assert_msg(row->checked, "%s: a word about the health of no checked server", row->server);
+        if (!in_maint) {
+            row->op_state = command->kind == SLOT_COMMAND_HEALTH_UP ? 2 : 0;
+        }
         break;
     case SLOT_COMMAND_DRAIN:
         ck_assert_msg(!in_maint, "%s drained from maint, which makes it run", row->server);
@@ -113,10 +142,31 @@ static inline void model_apply(struct model *model, const struct slot_command *c
     model->least_serving = serving < model->least_serving ? serving : model->least_serving;
 }
 
-/* Whether nothing is left to do; each command that was planned has been answered. */
-static inline bool model_is_at_rest(const struct slots *slots)
+#define MODEL_DRAIN_MS 60000
+
+static inline struct slots_options model_options(const struct model *model)
 {
-    struct slots_options options = {0};
+    return (struct slots_options){.read_back = model->is_late,
+                                  .init_state = model->starts_down,
+                                  .checked_start = true,
+                                  .now_ms = model->now_ms,
+                                  .drain_timeout_ms = MODEL_DRAIN_MS};
+}
+
+/* HAProxy's check has passed, or failed. */
+static inline void model_check(struct model *model, size_t place, bool passes)
+{
+    struct slot_observed *row = &model->rows[place];
+    if (row->checked && (row->admin & SLOT_ADMIN_MAINT) == 0) {
+        row->op_state = passes ? 2 : 0;
+        model->passed[place] = model->passed[place] || passes;
+    }
+}
+
+/* Whether nothing is left to do; each command that was planned has been answered. */
+static inline bool model_is_at_rest(const struct model *model, const struct slots *slots)
+{
+    struct slots_options options = model_options(model);
     struct slot_plan plan = {0};
     slots_preview(slots, &options, &plan);
     bool at_rest = plan.count == 0;
@@ -132,8 +182,9 @@ static inline void model_show(const struct model *model, struct slots *slots, bo
 /* Sends what is planned and answers it, until nothing more comes. Notes each command in text, when it is not NULL. */
 static inline size_t model_run(struct model *model, struct slots *slots, struct buf *text)
 {
-    static const char *const names[] = {"maint", "addr", "check-port", "weight", "ready", "drain", "read"};
-    struct slots_options options = {.read_back = model->is_late};
+    static const char *const names[] = {"maint", "addr",        "check-port", "weight", "ready",
+                                        "drain", "health down", "health up",  "read"};
+    struct slots_options options = model_options(model);
     size_t sent = 0;
     unsigned reads = 0;
     for (int round = 0; round < 100; round++) {

@@ -72,6 +72,16 @@ static inline const char *run(void)
     return buf_text(&text);
 }
 
+/* All slots have that many sessions. */
+static inline void all_sessions_are(int64_t sessions)
+{
+    struct slot_sessions rows[MODEL_SLOTS];
+    for (size_t i = 0; i < model.count; i++) {
+        rows[i] = (struct slot_sessions){model.names[i], sessions};
+    }
+    slots_take_sessions(slots, rows, model.count);
+}
+
 #define RUNS(commands) ck_assert_str_eq(run(), commands)
 
 #endif

@@ -412,6 +412,7 @@ START_TEST(a_slot_set_aside_serves_no_more)
     ck_assert_uint_eq(model_count_serving(&model), 1);
     slots_retry_aside(slots);
     run();
+    all_sessions_are(0);
     ck_assert_int_eq(slots_view(slots, 0).state, SLOT_FREE);
 }
 END_TEST

@@ -23,6 +23,7 @@ struct story {
     bool faults; /* refusals, lost connections, restarts */
     bool twins;  /* endpoints may share an address */
     bool gentle; /* nothing that takes a server out at once: no end of a task, no operator, no weight of 0 */
+    bool checks; /* the slots have health checks */
 };
 
 struct world {
@@ -142,16 +143,75 @@ static void world_check(const struct world *world)
     }
 }
 
+/* Who takes traffic. */
+struct traffic {
+    bool carries[MODEL_SLOTS];
+    bool would[MODEL_SLOTS]; /* out of a drain */
+    size_t carrying;
+    bool passed;       /* the check of one of them has passed */
+    bool passed_stays; /* and it is to stay there */
+};
+
+static struct traffic traffic_of(const struct world *world)
+{
+    const struct model *model = &world->model;
+    struct traffic traffic = {.carrying = model_count_carrying(model)};
+    for (size_t i = 0; i < model->count; i++) {
+        const struct slot_endpoint *owner = world_find(world, slots_view(world->slots, i).endpoint);
+        bool stays = owner && !owner->drain && owner->port == model->rows[i].port;
+        traffic.carries[i] = model_is_carrying(&model->rows[i]);
+        traffic.would[i] = (model->rows[i].admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == SLOT_ADMIN_FDRAIN &&
+                           model->rows[i].op_state != 0;
+        traffic.passed = traffic.passed || (traffic.carries[i] && model->passed[i]);
+        traffic.passed_stays = traffic.passed_stays || (traffic.carries[i] && model->passed[i] && stays);
+    }
+    return traffic;
+}
+
+/* Whether a server that no check has had up yet could be put up. */
+static bool world_has_starting(const struct world *world)
+{
+    for (size_t i = 0; i < world->model.count; i++) {
+        struct slot_view view = slots_view(world->slots, i);
+        const struct slot_endpoint *owner = world_find(world, view.endpoint);
+        if (view.state == SLOT_STARTING && owner && !owner->drain) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody takes traffic unchecked while others do, unless it is called since all of them are to go; and as long as
+ * somebody could, nobody is the last to be taken out. */
+static void world_check_health(const struct world *world, const struct slot_command *command, struct traffic was)
+{
+    struct traffic now = traffic_of(world);
+    size_t place = command->slot;
+    const struct slot_endpoint *owner = world_find(world, slots_view(world->slots, place).endpoint);
+    bool called = command->kind == SLOT_COMMAND_HEALTH_UP || (owner && owner->drain);
+    bool others_do = called ? was.passed_stays : was.passed;
+    if (now.carries[place] && !was.carries[place] && !was.would[place] && !world->model.passed[place] && others_do) {
+        ck_abort_msg("%s takes traffic before its first check, and others do", command->server);
+    }
+    if (was.carrying > 0 && now.carrying == 0 && (command->kind == SLOT_COMMAND_DRAIN || world_has_starting(world))) {
+        ck_abort_msg("nothing takes traffic after %s %s", command->server,
+                     command->kind == SLOT_COMMAND_DRAIN ? "drains" : "was taken out, and one starts");
+    }
+}
+
 static void world_apply(struct world *world, const struct sent_plan *sent, const struct slot_command *command)
 {
     size_t before = model_count_serving(&world->model);
     size_t living = world_count_living(world);
+    struct traffic was = traffic_of(world);
     model_apply(&world->model, command);
     const struct slot_observed *row = &world->model.rows[command->slot];
     if (command->kind == SLOT_COMMAND_READY && row->port != sent->ready_ports[command->slot]) {
         ck_abort_msg("%s made ready at port %u, not %u", row->server, row->port, sent->ready_ports[command->slot]);
     }
-    if (world->story.gentle && before > 0 && living > 0 && model_count_serving(&world->model) == 0) {
+    if (world->story.gentle && world->story.checks) {
+        world_check_health(world, command, was);
+    } else if (world->story.gentle && before > 0 && living > 0 && model_count_serving(&world->model) == 0) {
         ck_abort_msg("nothing serves after %s, and %zu should", row->server, living);
     }
 }
@@ -160,7 +220,7 @@ static void world_apply(struct world *world, const struct sent_plan *sent, const
 
 static void world_plan(struct world *world, struct sent_plan *sent)
 {
-    struct slots_options options = {.read_back = world->model.is_late};
+    struct slots_options options = model_options(&world->model);
     sent->plan = (struct slot_plan){0};
     slots_plan(world->slots, &options, &sent->plan);
     ck_assert_uint_le(sent->plan.count, 4 * MODEL_SLOTS);
@@ -259,11 +319,47 @@ static void world_restart_slotd(struct world *world)
     world_want(world);
 }
 
+/* Checks pass and fail at any time; a poll may tell. */
+static void world_run_checks(struct world *world)
+{
+    for (size_t i = 0; world->story.checks && i < world->model.count; i++) {
+        if (pick(4) == 0) {
+            model_check(&world->model, i, pick(3) > 0);
+        }
+    }
+    if (world->story.checks && (world->story.gentle || pick(3) == 0)) {
+        (void)slots_take_health(world->slots, world->model.rows, world->model.count);
+    }
+}
+
+/* Sessions end sooner or later. */
+static void world_run_sessions(struct world *world)
+{
+    struct slot_sessions rows[MODEL_SLOTS];
+    for (size_t i = 0; i < world->model.count; i++) {
+        rows[i] = (struct slot_sessions){world->model.names[i], pick(3)};
+    }
+    (void)slots_take_sessions(world->slots, rows, world->model.count);
+}
+
+static void world_pass_time(struct world *world)
+{
+    world->model.now_ms += pick(MODEL_DRAIN_MS / 4);
+    world_run_checks(world);
+    if (pick(4) == 0) {
+        world_run_sessions(world);
+    }
+}
+
 static void world_begin(struct world *world, struct story story, int seed)
 {
     random_state = 0x9e3779b97f4a7c15U * (uint64_t)(seed + 1);
     world->story = story;
     model_init(&world->model, 2 + (size_t)seed % 15, seed % 2 == 1);
+    for (size_t i = 0; story.checks && i < world->model.count; i++) {
+        world->model.rows[i].checked = true;
+    }
+    world->model.starts_down = story.checks && seed % 3 == 2;
     world->slots = slots_new("web");
     model_show(&world->model, world->slots, true);
 }
@@ -277,10 +373,14 @@ static size_t world_come_to_rest(struct world *world)
     slots_release_orphans(world->slots, SIZE_MAX);
     for (size_t idle = 0; idle < 5; plans++) {
         bool retried = slots_retry_aside(world->slots) > 0;
+        for (size_t i = 0; i < world->model.count; i++) {
+            model_check(&world->model, i, true);
+        }
+        (void)slots_take_health(world->slots, world->model.rows, world->model.count);
         idle = world_step(world) == 0 && !retried ? idle + 1 : 0;
         ck_assert_msg(plans < MAX_PLANS_TO_REST, "no end of commands");
     }
-    ck_assert(model_is_at_rest(world->slots));
+    ck_assert(model_is_at_rest(&world->model, world->slots));
     return plans;
 }
 
@@ -305,7 +405,8 @@ static void world_is_right(const struct world *world)
     for (size_t i = 0; i < world->model.count; i++) {
         struct slot_view view = slots_view(world->slots, i);
         bool rests = view.state == SLOT_ASSIGNING && (world->model.rows[i].admin & SLOT_ADMIN_MAINT);
-        ck_assert_msg(rests || view.state == SLOT_FREE || view.state == SLOT_READY || view.state == SLOT_DRAINING,
+        ck_assert_msg(rests || (view.state != SLOT_ASSIGNING && view.state != SLOT_LEAVING &&
+                                view.state != SLOT_ORPHAN && view.state != SLOT_UNKNOWN),
                       "%s is %s", view.observed->server, slot_state_text(view.state));
     }
 }
@@ -329,11 +430,12 @@ START_TEST(with_faults)
 {
     static struct world world;
     static struct model saved;
-    world_begin(&world, (struct story){.faults = true, .twins = _i % 4 == 3}, _i);
+    world_begin(&world, (struct story){.faults = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
     saved = world.model;
     for (int step = 0; step < STEPS; step++) {
         world_change(&world);
         world_step(&world);
+        world_pass_time(&world);
         if (pick(50) == 0) {
             model_settle(&world.model);
             saved = world.model;
@@ -355,13 +457,14 @@ END_TEST
 START_TEST(never_dark)
 {
     static struct world world;
-    world_begin(&world, (struct story){.gentle = true, .twins = _i % 4 == 3}, _i);
+    world_begin(&world, (struct story){.gentle = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
     for (int step = 0; step < STEPS; step++) {
         unsigned changes = 1 + pick(pick(4) ? 2 : 20);
         for (unsigned i = 0; i < changes; i++) {
             world_change(&world);
         }
         world_step(&world);
+        world_pass_time(&world);
     }
     world_end(&world);
 }
