@@ -40,6 +40,12 @@ char **app_read_addresses(const struct json_place *place, size_t *ret_count)
     return addresses;
 }
 
+/* Of what is perhaps no list: 0 then, and nobody is told. */
+static size_t count_list(struct json_object *list)
+{
+    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
 /* number: the member that holds the port. */
 static struct marathon_port *read_named_ports(const struct json_place *place, const char *number, size_t *ret_count)
 {
@@ -225,6 +231,7 @@ struct marathon_app *app_read_definition(const struct json_place *place)
     struct json_place ip_address = json_place_member(place, "ipAddress");
     struct json_place definitions = json_place_member(place, "portDefinitions");
     struct json_place constraints = json_place_member(place, "constraints");
+    struct json_place health_checks = json_place_member(place, "healthChecks");
     struct json_place checks = json_place_member(place, "readinessChecks");
     struct json_place results = json_place_member(place, "readinessCheckResults");
     struct json_place deployments = json_place_member(place, "deployments");
@@ -240,6 +247,7 @@ struct marathon_app *app_read_definition(const struct json_place *place)
     read_constraints(app, &constraints);
     read_readiness_checks(app, &checks);
     read_readiness(app, &results);
+    app->n_health_checks = count_list(health_checks.value);
     app->n_deployments = json_place_count(&deployments);
     app->deployments_mark = read_deployments_mark(&deployments);
     app->instances = json_place_integer(&instances, DEFAULT_INSTANCES);
@@ -247,6 +255,28 @@ struct marathon_app *app_read_definition(const struct json_place *place)
 }
 
 /* ---- tasks ---- */
+
+/* Results are only ever a reason to drain: what has another form than a real Marathon's is none, and no fault of the
+ * app. Until a failure counts, in the grace period, alive=false comes without one: nothing is known then. */
+static bool result_is_bad(struct json_object *result)
+{
+    struct json_object *alive = NULL;
+    struct json_object *failures = NULL;
+    bool is_false = json_object_is_type(result, json_type_object) &&
+                    json_object_object_get_ex(result, "alive", &alive) &&
+                    json_object_is_type(alive, json_type_boolean) && !json_object_get_boolean(alive);
+    return is_false && !(json_object_object_get_ex(result, "consecutiveFailures", &failures) &&
+                         json_object_is_type(failures, json_type_int) && json_object_get_int64(failures) == 0);
+}
+
+static bool read_unhealthy(struct json_object *results)
+{
+    bool unhealthy = false;
+    for (size_t i = 0; i < count_list(results) && !unhealthy; i++) {
+        unhealthy = result_is_bad(json_object_array_get_idx(results, i));
+    }
+    return unhealthy;
+}
 
 static int64_t read_time(const struct json_place *place)
 {
@@ -265,6 +295,7 @@ static struct marathon_task *read_task(const struct json_place *place)
     struct json_place started = json_place_member(place, "startedAt");
     struct json_place ports = json_place_member(place, "ports");
     struct json_place addresses = json_place_member(place, "ipAddresses");
+    struct json_place results = json_place_member(place, "healthCheckResults");
     (void)json_place_is_object(place);
     task->id = json_place_id(&id);
     task->host = json_place_text(&host);
@@ -274,6 +305,7 @@ static struct marathon_task *read_task(const struct json_place *place)
     task->started_ms = read_time(&started);
     task->ports = app_read_ports(&ports, &task->n_ports);
     task->addresses = app_read_addresses(&addresses, &task->n_addresses);
+    task->unhealthy = read_unhealthy(results.value);
     return task;
 }
 

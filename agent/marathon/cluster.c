@@ -310,6 +310,9 @@ void cluster_configure(struct cluster *cluster, const struct cluster_config *con
     uint64_t seed = cluster->config.seed;
     cluster->config = *config;
     cluster->config.seed = seed;
+    if (!config->wants_health) {
+        cluster_forget_health(cluster);
+    }
 }
 
 void cluster_free(struct cluster *cluster)

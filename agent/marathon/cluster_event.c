@@ -216,6 +216,8 @@ enum cluster_effect cluster_apply_event(struct cluster *cluster, struct marathon
     case MARATHON_EVENT_INSTANCE_CHANGED:
     case MARATHON_EVENT_INSTANCE_TERMINATED:
         return apply_instance(cluster, event);
+    case MARATHON_EVENT_HEALTH:
+        return cluster_apply_health(cluster, event);
     case MARATHON_EVENT_API_POST:
         return apply_post(cluster, event);
     case MARATHON_EVENT_APP_TERMINATED:

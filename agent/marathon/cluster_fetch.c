@@ -48,6 +48,7 @@ static void task_replace(struct cluster *cluster, struct known_task *known, stru
         cluster_mark_dirty(cluster, known->app);
     }
     listed->state = old->state;
+    listed->unhealthy = old->unhealthy;
     /* The key of the table is the task's own id: put it again before the old one goes. */
     known->task = listed;
     table_put(&cluster->tasks, listed->id, known);
@@ -58,15 +59,17 @@ static void task_replace(struct cluster *cluster, struct known_task *known, stru
 static void task_add_listed(struct cluster *cluster, struct known_app *app, uint64_t stamp,
                             struct marathon_task *listed)
 {
-    const struct known_instance *instance = cluster_find_instance(cluster, listed->id, stamp);
-    if (instance) {
+    const struct known_instance *instance = cluster_find_instance(cluster, listed->id);
+    bool has_newer_state = instance && instance->event > stamp;
+    if (has_newer_state) {
         listed->state = instance->state;
     }
     struct known_task *known = cluster_add_task(cluster, app, listed);
     if (known) {
         known->since = known->listed = stamp;
-        known->event = instance ? instance->event : 0;
-        known->by_instance = instance != NULL;
+        known->event = has_newer_state ? instance->event : 0;
+        known->by_instance = has_newer_state;
+        cluster_start_health(cluster, known, stamp, instance);
     }
 }
 
@@ -101,6 +104,7 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
         marathon_task_free(listed);
         return;
     }
+    cluster_take_health(cluster, known, stamp, listed);
     if (known->event > stamp) {
         task_take_details(cluster, known, listed);
         marathon_task_free(listed);
@@ -260,7 +264,7 @@ bool cluster_wants_app(const struct cluster *cluster, const char *id)
     const struct known_app *app = cluster_find_app(cluster, id);
     bool wanted = app && app->terminated && !app->absent;
     for (size_t i = 0; app && i < app->n_tasks && !wanted; i++) {
-        wanted = app->tasks[i]->waits || task_lacks_results(cluster, app->tasks[i]);
+        wanted = app->tasks[i]->waits || app->tasks[i]->unsure || task_lacks_results(cluster, app->tasks[i]);
     }
     return wanted;
 }

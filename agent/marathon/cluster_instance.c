@@ -13,17 +13,36 @@ static void instance_free(struct known_instance *instance)
     }
 }
 
-/* An answer under way may still list its tasks as they were. */
-static void cluster_remember_instance(struct cluster *cluster, const struct marathon_event *event)
+/* NULL when the bound on instances is reached. */
+static struct known_instance *cluster_ensure_instance(struct cluster *cluster, const char *id)
 {
+    struct known_instance *instance = table_get(&cluster->instances, id);
+    if (instance) {
+        return instance;
+    }
     if (cluster->instances.count >= CLUSTER_MAX_INSTANCES) {
         cluster->refused++;
+        return NULL;
+    }
+    instance = MEM_NEW(struct known_instance);
+    instance->id = mem_strdup(id);
+    table_put(&cluster->instances, instance->id, instance);
+    return instance;
+}
+
+void cluster_remember_instance(struct cluster *cluster, const struct marathon_event *event)
+{
+    struct known_instance *instance = cluster_ensure_instance(cluster, event->instance_id);
+    if (!instance) {
         return;
     }
-    struct known_instance *instance = MEM_NEW(struct known_instance);
-    *instance = (struct known_instance){
-        .id = mem_strdup(event->instance_id), .state = event->state, .event = cluster->receipts};
-    instance_free(table_put(&cluster->instances, instance->id, instance));
+    if (event->type == MARATHON_EVENT_HEALTH) {
+        instance->alive = event->alive;
+        instance->checked = cluster->receipts;
+    } else {
+        instance->state = event->state;
+        instance->event = cluster->receipts;
+    }
 }
 
 /* Tasks are sorted by their ids, which begin with the instance's. */
@@ -61,7 +80,7 @@ void cluster_apply_instance(struct cluster *cluster, struct known_app *app, cons
 }
 
 /* Behind the instance's id stands a container, mostly with the attempt behind it. */
-const struct known_instance *cluster_find_instance(const struct cluster *cluster, const char *task_id, uint64_t receipt)
+const struct known_instance *cluster_find_instance(const struct cluster *cluster, const char *task_id)
 {
     size_t len = strlen(task_id);
     for (int parts = 0; parts < 2 && cluster->instances.count > 0; parts++) {
@@ -71,7 +90,7 @@ const struct known_instance *cluster_find_instance(const struct cluster *cluster
         }
         len = (size_t)(dot - task_id);
         const struct known_instance *instance = table_get_n(&cluster->instances, task_id, len);
-        if (instance && instance->event > receipt && marathon_task_is_of_instance(task_id, instance->id)) {
+        if (instance && marathon_task_is_of_instance(task_id, instance->id)) {
             return instance;
         }
     }
@@ -86,7 +105,7 @@ void cluster_forget_instances(struct cluster *cluster, uint64_t stamp)
     table_init(&kept, cluster->config.seed);
     while ((entry = table_next(&cluster->instances, &position))) {
         struct known_instance *instance = entry->value;
-        if (instance->event > stamp) {
+        if (instance->event > stamp || instance->checked > stamp) {
             table_put(&kept, instance->id, instance);
         } else {
             instance_free(instance);

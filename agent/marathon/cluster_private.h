@@ -26,6 +26,8 @@ struct known_task {
     uint64_t ran;          /* receipt of the event that it runs now, when its start was seen; 0: it was not */
     bool ran_listed;       /* an answer sent after that has listed it */
     uint64_t deployments;  /* marathon_app.deployments_mark of that answer */
+    uint64_t checked;      /* receipt of the last event that told of its health, 0: none */
+    bool unsure;           /* a check of several has passed since it was unhealthy: an answer is waited for */
     bool by_instance;      /* its end was told of its instance: perhaps that of an attempt before it */
 };
 
@@ -33,7 +35,9 @@ struct known_task {
 struct known_instance {
     char *id;
     enum marathon_task_state state;
-    uint64_t event;
+    uint64_t event; /* receipt of that, 0: nothing was said */
+    bool alive;
+    uint64_t checked; /* the same */
 };
 
 struct known_app {
@@ -96,11 +100,22 @@ void cluster_task_found(struct cluster *cluster, struct known_task *known);
 size_t known_app_find_place(const struct known_app *app, const char *id);
 /* What is told of an instance counts for each of its tasks. app may be NULL. */
 void cluster_apply_instance(struct cluster *cluster, struct known_app *app, const struct marathon_event *event);
-/* What was told after that receipt of the instance of a task that was not known then, or NULL. */
-const struct known_instance *cluster_find_instance(const struct cluster *cluster, const char *task_id,
-                                                   uint64_t receipt);
+/* An answer under way may still list tasks of the instance as they were. */
+void cluster_remember_instance(struct cluster *cluster, const struct marathon_event *event);
+/* What was told of the instance of a task that was not known then, or NULL. */
+const struct known_instance *cluster_find_instance(const struct cluster *cluster, const char *task_id);
 /* Forgets what an answer to the request with that stamp has taken into account, or everything with UINT64_MAX. */
 void cluster_forget_instances(struct cluster *cluster, uint64_t stamp);
+/* One of the app's health checks has passed or failed in an instance (event->type HEALTH). */
+enum cluster_effect cluster_apply_health(struct cluster *cluster, const struct marathon_event *event);
+/* The answer to the request with that stamp lists the task with its results. */
+void cluster_take_health(struct cluster *cluster, struct known_task *known, uint64_t stamp,
+                         const struct marathon_task *listed);
+/* The same for a task that this answer has made known; instance: what was told of it before, or NULL. */
+void cluster_start_health(struct cluster *cluster, struct known_task *known, uint64_t stamp,
+                          const struct known_instance *instance);
+/* Results are not wanted any more. */
+void cluster_forget_health(struct cluster *cluster);
 /* Its absence is settled, no task of it lives, and no answer is under way that could list it as it was. */
 bool cluster_app_is_over(const struct cluster *cluster, const struct known_app *app);
 void known_app_remember_version(struct known_app *app, const char *version);

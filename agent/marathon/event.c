@@ -16,6 +16,8 @@ static enum marathon_event_type event_type_parse(const char *name)
         {"status_update_event", MARATHON_EVENT_STATUS_UPDATE},
         {"instance_changed_event", MARATHON_EVENT_INSTANCE_CHANGED},
         {"unknown_instance_terminated_event", MARATHON_EVENT_INSTANCE_TERMINATED},
+        {"health_status_changed_event", MARATHON_EVENT_HEALTH},
+        {"failed_health_check_event", MARATHON_EVENT_HEALTH},
         {"api_post_event", MARATHON_EVENT_API_POST},
         {"app_terminated_event", MARATHON_EVENT_APP_TERMINATED},
         {"deployment_info", MARATHON_EVENT_DEPLOYMENT},
@@ -93,6 +95,20 @@ static void read_instance(struct marathon_event *event, const struct json_place 
     }
 }
 
+/* A failed check is told once more at each failure, in which the instance's id is called taskId and alive is
+ * understood.
+ */
+static void read_health(struct marathon_event *event, const struct json_place *place)
+{
+    bool failed = strcmp(event->name, "failed_health_check_event") == 0;
+    struct json_place instance_id = json_place_member(place, "instanceId");
+    struct json_place alive = json_place_member(place, "alive");
+    event->app_id = read_id(place, "appId");
+    event->instance_id = failed && !instance_id.is_there ? read_id(place, "taskId") : json_place_id(&instance_id);
+    alive.is_required = !failed;
+    event->alive = !failed && json_place_flag(&alive);
+}
+
 static void read_api_post(struct marathon_event *event, const struct json_place *place)
 {
     struct json_place definition = json_place_member(place, "appDefinition");
@@ -110,6 +126,9 @@ static void read_event(struct marathon_event *event, const struct json_place *pl
     case MARATHON_EVENT_INSTANCE_CHANGED:
     case MARATHON_EVENT_INSTANCE_TERMINATED:
         read_instance(event, place);
+        break;
+    case MARATHON_EVENT_HEALTH:
+        read_health(event, place);
         break;
     case MARATHON_EVENT_API_POST:
         read_api_post(event, place);

@@ -21,6 +21,7 @@ struct cluster_config {
     size_t n_haproxies;
     bool wants_results; /* of readiness checks, which answers alone tell: an app that has them is fetched at each start
                          */
+    bool wants_health;  /* marathon_task.unhealthy is kept; otherwise it is false, and no result changes anything */
 };
 
 struct cluster;
@@ -66,7 +67,7 @@ void cluster_abandon_fetch(struct cluster *cluster, uint64_t stamp);
 void cluster_put_single_app(struct cluster *cluster, uint64_t stamp, struct marathon_app *app);
 void cluster_put_single_missing(struct cluster *cluster, uint64_t stamp, const char *id);
 /* Whether an answer for that app alone would still tell something that is waited for: a definition, results of
- * readiness checks, or its 404. */
+ * readiness or health checks, or its 404. */
 bool cluster_wants_app(const struct cluster *cluster, const char *id);
 /* Lets through what the guard holds (slotctl confirm): absences seen so far count as confirmed. Returns how many tasks
  * go. */

@@ -35,6 +35,7 @@ struct marathon_task {
     size_t n_ports;
     char **addresses; /* ipAddresses[].ipAddress in their order, as text, not yet checked to be literals */
     size_t n_addresses;
+    bool unhealthy; /* a result of Marathon's health checks says alive=false; false also when no result is known */
 };
 #define MARATHON_NO_TIME INT64_MIN
 
@@ -78,6 +79,7 @@ struct marathon_app {
     size_t n_discovery_ports;
     char **constraints; /* each joined with ':' */
     size_t n_constraints;
+    size_t n_health_checks;
     size_t n_readiness_checks;
     int64_t readiness_timeout_s; /* timeoutSeconds of the first readiness check; 0 when absent */
     struct marathon_readiness *readiness;
@@ -144,6 +146,8 @@ enum marathon_event_type {
     MARATHON_EVENT_INSTANCE_CHANGED,    /* app_id, instance_id, condition as state: TERMINAL or UNREACHABLE count
                                            (marathon.md 17b) */
     MARATHON_EVENT_INSTANCE_TERMINATED, /* unknown_instance_terminated_event: as INSTANCE_CHANGED with TERMINAL */
+    MARATHON_EVENT_HEALTH,              /* health_status_changed_event, failed_health_check_event: app_id, instance_id,
+                                           alive by one of the app's health checks, which one is not told */
     MARATHON_EVENT_API_POST,            /* app: the definition, without tasks */
     MARATHON_EVENT_APP_TERMINATED,      /* app_id */
     MARATHON_EVENT_DEPLOYMENT,          /* deployment_*: app ids that its plan touches, for readiness later */
@@ -154,6 +158,7 @@ struct marathon_event {
     char *name;                     /* eventType as sent */
     char *app_id;                   /* "" when it has none */
     char *instance_id;              /* "" when it has none */
+    bool alive;                     /* HEALTH only */
     struct marathon_task *task;     /* STATUS_UPDATE only, else NULL */
     enum marathon_task_state state; /* of the task or instance */
     struct marathon_app *app;       /* API_POST only, else NULL */

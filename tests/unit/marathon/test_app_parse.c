@@ -420,6 +420,60 @@ START_TEST(a_recorded_app_has_all_its_parts)
 }
 END_TEST
 
+/* One task with these results: whether it is unhealthy by them. */
+static bool unhealthy_by(const char *results)
+{
+    cleanup_free char *json = mem_printf(
+        "{\"id\":\"/a\",\"healthChecks\":[{},{}],\"tasks\":[{\"id\":\"t\",\"state\":\"TASK_RUNNING\"%s}]}", results);
+    struct marathon_app *app = parse(json);
+    bool unhealthy = app->tasks[0]->unhealthy;
+    ck_assert_uint_eq(app->n_health_checks, 2);
+    marathon_app_free(app);
+    return unhealthy;
+}
+#define RESULTS(list) ",\"healthCheckResults\":" list
+
+START_TEST(alive_false_alone_is_unhealthy)
+{
+    static const char *const bad[] = {
+        RESULTS("[{\"alive\":false}]"),
+        RESULTS("[{\"alive\":false,\"consecutiveFailures\":1,\"lastFailure\":\"x\"}]"),
+        RESULTS("[{\"alive\":true,\"consecutiveFailures\":0},{\"alive\":false,\"consecutiveFailures\":3}]"),
+        RESULTS("[null,{\"alive\":false,\"consecutiveFailures\":\"0\"}]"),
+    };
+    /* Unknown, or of a form that no Marathon sends: no reason, and no fault of the app. */
+    static const char *const good[] = {
+        "",
+        RESULTS("null"),
+        RESULTS("[]"),
+        RESULTS("[{\"alive\":true,\"consecutiveFailures\":0}]"),
+        RESULTS("[{\"alive\":false,\"consecutiveFailures\":0,\"instanceId\":\"instance [i]\"}]"),
+        RESULTS("[{\"alive\":true},{\"alive\":false,\"consecutiveFailures\":0}]"),
+        RESULTS("[{}]"),
+        RESULTS("[{\"alive\":null}]"),
+        RESULTS("[{\"alive\":\"false\"}]"),
+        RESULTS("[{\"alive\":0}]"),
+        RESULTS("[null,1,[],\"alive\"]"),
+        RESULTS("{\"alive\":false}"),
+        RESULTS("\"alive=false\""),
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        ck_assert_msg(unhealthy_by(bad[i]), "%s", bad[i]);
+    }
+    for (size_t i = 0; i < COUNT(good); i++) {
+        ck_assert_msg(!unhealthy_by(good[i]), "%s", good[i]);
+    }
+}
+END_TEST
+
+START_TEST(checks_of_another_form_are_none)
+{
+    struct marathon_app *app = parse("{\"id\":\"/a\",\"healthChecks\":{}}");
+    ck_assert_uint_eq(app->n_health_checks, 0);
+    marathon_app_free(app);
+}
+END_TEST
+
 static Suite *app_parse_suite(void)
 {
     Suite *suite = suite_create("app_parse");
@@ -443,6 +497,8 @@ static Suite *app_parse_suite(void)
     tcase_add_test(tests, nul_in_what_is_not_read_is_no_matter);
     tcase_add_test(tests, recorded_apps_are_complete);
     tcase_add_test(tests, a_recorded_app_has_all_its_parts);
+    tcase_add_test(tests, alive_false_alone_is_unhealthy);
+    tcase_add_test(tests, checks_of_another_form_are_none);
     suite_add_tcase(suite, tests);
     return suite;
 }

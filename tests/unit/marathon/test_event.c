@@ -55,6 +55,19 @@ START_TEST(an_event_without_its_ids_is_refused)
         {"instance_changed_event", "{\"runSpecId\":\"/a\",\"instanceId\":\"i\"}",
          "condition: string expected, nothing found"},
         {"unknown_instance_terminated_event", "{\"runSpecId\":\"/a\"}", "instanceId: string expected, nothing found"},
+        {"health_status_changed_event", "{\"instanceId\":\"i\",\"alive\":true}",
+         "appId: string expected, nothing found"},
+        {"health_status_changed_event", "{\"appId\":\"/a\",\"alive\":true}",
+         "instanceId: string expected, nothing found"},
+        {"health_status_changed_event", "{\"appId\":\"/a\",\"taskId\":\"i\",\"alive\":false}",
+         "instanceId: string expected, nothing found"},
+        {"health_status_changed_event", "{\"appId\":\"/a\",\"instanceId\":\"i\"}",
+         "alive: boolean expected, nothing found"},
+        {"health_status_changed_event", "{\"appId\":\"/a\",\"instanceId\":\"i\",\"alive\":null}",
+         "alive: boolean expected, null found"},
+        {"health_status_changed_event", "{\"appId\":\"/a\",\"instanceId\":\"i\",\"alive\":\"false\"}",
+         "alive: boolean expected, string found"},
+        {"failed_health_check_event", "{\"appId\":\"/a\"}", "taskId: string expected, nothing found"},
         {"app_terminated_event", "{}", "appId: string expected, nothing found"},
         {"app_terminated_event", "{\"appId\":null}", "appId: string expected, null found"},
     };
@@ -133,8 +146,8 @@ START_TEST(types_are_known_by_name)
         {"deployment_step_failure", MARATHON_EVENT_DEPLOYMENT},
         {"deployment_success", MARATHON_EVENT_DEPLOYMENT},
         {"deployment_failed", MARATHON_EVENT_DEPLOYMENT},
-        {"failed_health_check_event", MARATHON_EVENT_OTHER},
-        {"health_status_changed_event", MARATHON_EVENT_OTHER},
+        {"instance_health_changed_event", MARATHON_EVENT_OTHER},
+        {"unhealthy_instance_kill_event", MARATHON_EVENT_OTHER},
         {"pod_created_event", MARATHON_EVENT_OTHER},
         {"", MARATHON_EVENT_OTHER},
         {"STATUS_UPDATE_EVENT", MARATHON_EVENT_OTHER},
@@ -205,6 +218,29 @@ START_TEST(a_condition_is_a_state)
         ck_assert_int_eq(event->state, MARATHON_TASK_TERMINAL);
         marathon_event_free(event);
     }
+}
+END_TEST
+
+static void check_health(const char *name, const char *json, const char *instance_id, bool alive)
+{
+    struct marathon_event *event = parse(name, json);
+    ck_assert_int_eq(event->type, MARATHON_EVENT_HEALTH);
+    ck_assert_str_eq(event->app_id, "/a");
+    ck_assert_str_eq(event->instance_id, instance_id);
+    ck_assert_int_eq(event->alive, alive);
+    marathon_event_free(event);
+}
+
+START_TEST(a_result_of_a_health_check_is_the_instance_s)
+{
+    check_health("health_status_changed_event", "{\"appId\":\"/a\",\"instanceId\":\"a.i-1\",\"alive\":true}", "a.i-1",
+                 true);
+    check_health("health_status_changed_event", "{\"appId\":\"/a\",\"instanceId\":\"a.i-1\",\"alive\":false}", "a.i-1",
+                 false);
+    check_health("failed_health_check_event", "{\"appId\":\"/a\",\"taskId\":\"a.i-1\",\"healthCheck\":{}}", "a.i-1",
+                 false);
+    check_health("failed_health_check_event", "{\"appId\":\"/a\",\"instanceId\":\"a.i-1\",\"taskId\":\"x\"}", "a.i-1",
+                 false);
 }
 END_TEST
 
@@ -290,6 +326,7 @@ static Suite *event_suite(void)
     tcase_add_test(tests, types_are_known_by_name);
     tcase_add_test(tests, a_status_update_carries_the_task);
     tcase_add_test(tests, a_condition_is_a_state);
+    tcase_add_test(tests, a_result_of_a_health_check_is_the_instance_s);
     tcase_add_test(tests, a_posted_definition_has_no_tasks);
     tcase_add_test(tests, recorded_events_parse);
     suite_add_tcase(suite, tests);

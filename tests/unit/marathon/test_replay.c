@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The events of a recorded scenario, up to a recorded answer, give that answer's running tasks with host and ports. */
+/* The events of a recorded scenario, up to a recorded answer, give that answer's running tasks with host, ports and
+ * health. */
 #include <dirent.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ static struct buf scenario_file(const char *folder, const char *name)
     return file;
 }
 
-/* ---- both sides as text: a line "task host port..." for each running task, sorted ---- */
+/* ---- both sides as text: a line "task host port..." and its health for each running task, sorted ---- */
 
 static int compare_lines(const void *a, const void *b)
 {
@@ -29,6 +30,8 @@ struct lines {
     size_t count;
 };
 
+static size_t n_unhealthy; /* lines of either side that say so */
+
 static void lines_add(struct lines *lines, const struct marathon_task *task)
 {
     struct buf line = BUF_INIT;
@@ -37,6 +40,8 @@ static void lines_add(struct lines *lines, const struct marathon_task *task)
     for (size_t i = 0; i < task->n_ports; i++) {
         buf_printf(&line, " %d", task->ports[i]);
     }
+    buf_puts(&line, task->unhealthy ? " unhealthy" : "");
+    n_unhealthy += task->unhealthy;
     lines->items[lines->count++] = buf_steal(&line);
 }
 
@@ -102,8 +107,8 @@ static char *replayed_tasks(const char *events, size_t len)
     static struct lines lines;
     struct cluster_view view;
     size_t position = 0;
-    struct cluster *cluster =
-        cluster_new(&(struct cluster_config){.missing_confirmations = 2, .max_removal_percent = 50});
+    struct cluster *cluster = cluster_new(
+        &(struct cluster_config){.missing_confirmations = 2, .max_removal_percent = 50, .wants_health = true});
     struct sse_parser *parser = sse_parser_new(MARATHON_MAX_EVENT_BYTES, take_event, cluster);
     lines.count = 0;
     ck_assert_int_eq(sse_parser_feed(parser, events, len), 0);
@@ -185,6 +190,7 @@ static const struct {
     {"07-kill-task", 8},     {"08-failures", 21},    {"09-readiness", 11},        {"10-suspend-delete", 6},
     {"12-health", 11},       {"13-pods", 5},
 };
+#define HEALTH_UNHEALTHY 4 /* two answers of 12-health list a task with alive=false, and so do the events */
 
 START_TEST(events_give_the_answers)
 {
@@ -192,6 +198,7 @@ START_TEST(events_give_the_answers)
     cleanup_free char *base = mem_strdup(recordings_folder ? recordings_folder : suite_fixture("marathon"));
     cleanup_free char *folder = mem_printf("%s/%s", base, scenarios[_i].folder);
     ck_assert_uint_eq(replay_scenario(folder), scenarios[_i].answers);
+    ck_assert_uint_eq(n_unhealthy, strcmp(scenarios[_i].folder, "12-health") == 0 ? HEALTH_UNHEALTHY : 0);
 }
 END_TEST
 
