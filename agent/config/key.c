@@ -59,6 +59,7 @@ static const struct config_key mapping_keys[] = {
     {KEY(mapping, filter_marathon_constraints, BOOL), .fallback = "false"},
     {KEY(mapping, force_task_hostname, BOOL), .fallback = "false"},
     {KEY(mapping, respect_readiness_checks, BOOL), .fallback = "false"},
+    {KEY(mapping, drain_unhealthy, BOOL), .fallback = "false"},
     {KEY(mapping, script, STRING), .fallback = "", .example = "/etc/slotd/map.lua", .check = config_check_path},
 };
 static const struct config_group mapping_group = GROUP_OF(mapping_keys, mapping);

@@ -28,7 +28,8 @@ static struct json_object *render_endpoint(const struct service *service, const 
     json_object_object_add(object, "port", json_object_new_int(endpoint->port));
     json_object_object_add(object, "protocol", json_object_new_string(endpoint->protocol));
     json_object_object_add(object, "weight", json_object_new_int(places->weight(places->arg, endpoint)));
-    json_object_object_add(object, "phase", json_object_new_string(endpoint_phase_text(endpoint->phase)));
+    json_object_object_add(object, "phase",
+                           json_object_new_string(endpoint_phase_text(places->phase(places->arg, service, endpoint))));
     json_object_object_add(object, "slot", text_or_null(places->slot(places->arg, service, part, endpoint)));
     json_object_object_add(object, "state", text_or_null(places->state(places->arg, service, part, endpoint)));
     return object;
@@ -119,6 +120,14 @@ static int32_t offline_weight(void *arg, const struct endpoint *endpoint)
     return endpoint->weight;
 }
 
+/* Whether what is unhealthy drains is judged where it serves. */
+static enum endpoint_phase offline_phase(void *arg, const struct service *service, const struct endpoint *endpoint)
+{
+    (void)arg;
+    (void)service;
+    return endpoint->phase;
+}
+
 static const char *offline_address(void *arg, const struct endpoint *endpoint)
 {
     (void)arg;
@@ -168,6 +177,7 @@ static struct json_object *offline_render(const struct offline *offline)
         .slot = offline_slot,
         .state = offline_slot,
         .weight = offline_weight,
+        .phase = offline_phase,
     };
     size_t count = 0;
     const struct service **list = services_list(offline->services, &count);

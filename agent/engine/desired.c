@@ -139,8 +139,27 @@ static void service_apply_drains(struct engine *engine, const struct service *se
     }
 }
 
+/* What drains for its health has no say in the shares; who is left gets what it had. */
+static void service_apply_health(const struct service *service, struct slot_endpoint *endpoints,
+                                 struct weighing *weighing, size_t living)
+{
+    size_t count = 0;
+    for (size_t p = 0; p < service->n_parts; p++) {
+        for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
+            const struct endpoint *endpoint = &service->parts[p]->endpoints[e];
+            if (endpoint->phase == ENDPOINT_GONE) {
+                continue;
+            }
+            endpoints[count].drain = endpoints[count].drain || endpoint->unhealthy;
+            weighing->endpoints[count].idle = weighing->endpoints[count].idle || endpoint->unhealthy;
+            count++;
+        }
+    }
+    desired_scale(endpoints, weighing, living);
+}
+
 struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, const struct slots *slots,
-                                  size_t *ret_count)
+                                  size_t *ret_count, struct backend_health *ret_health)
 {
     size_t most = service_count_endpoints(service);
     struct slot_endpoint *endpoints = mem_alloc_array(most, sizeof(*endpoints));
@@ -151,6 +170,12 @@ struct slot_endpoint *desired_new(struct engine *engine, const struct service *s
     size_t living = service_collect(engine, service, endpoints, &weighing);
     service_apply_drains(engine, service, slots, endpoints, &weighing);
     desired_scale(endpoints, &weighing, living);
+    if (engine->config->mapping.drain_unhealthy) {
+        *ret_health = health_judge(service, endpoints, engine->config->slots.max_removal_percent);
+    }
+    if (ret_health->drains) {
+        service_apply_health(service, endpoints, &weighing, living);
+    }
     size_t count = living + service_collect(engine, service, endpoints + living, NULL);
     free(weighing.endpoints);
     free(weighing.apps);

@@ -244,7 +244,9 @@ static void backend_set_desired(struct edge_backend *backend)
     struct engine *engine = backend->edge->engine;
     size_t count = 0;
     const struct service *service = services_get_backend(engine->services, backend->name);
-    struct slot_endpoint *endpoints = service ? desired_new(engine, service, backend->slots, &count) : NULL;
+    struct backend_health health = {0};
+    struct slot_endpoint *endpoints = service ? desired_new(engine, service, backend->slots, &count, &health) : NULL;
+    health_note(backend, &health);
     slots_set_desired(backend->slots, endpoints, count);
     desired_free(endpoints, count);
 }

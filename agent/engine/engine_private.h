@@ -88,6 +88,13 @@ void watches_set_expiry(struct watches *watches, int64_t expires_ms);
 
 /* ---- edge: one HAProxy in our care ---- */
 
+/* What is unhealthy in a backend's service, as judged when its desired slots were computed last. */
+struct backend_health {
+    struct service_health counts;
+    size_t unhealthy; /* endpoints, also those that take no traffic anyway */
+    bool drains;      /* they drain; otherwise, if there are any, it is too much at once */
+};
+
 struct edge_backend {
     struct edge *edge;
     struct slots *slots;
@@ -100,6 +107,7 @@ struct edge_backend {
     int64_t received_ms;
     struct edge_backend *next_dirty;
     bool dirty;
+    struct backend_health health;
     size_t section; /* of the server-state file */
     struct edge_backend *next_unsaved;
     bool unsaved; /* that section is older than what is applied */
@@ -167,10 +175,26 @@ struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_co
 char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);
 /* Adds that key's "task" and "segment"; null for both without a key. */
 void endpoint_key_show(struct json_object *object, const char *key);
-/* What should be in the backend's slots, sorted by key; the caller frees with desired_free(). */
+/* What should be in the backend's slots, sorted by key; the caller frees with desired_free(). *ret_health is all zero
+ * before. */
 struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, const struct slots *slots,
-                                  size_t *ret_count);
+                                  size_t *ret_count, struct backend_health *ret_health);
 void desired_free(struct slot_endpoint *endpoints, size_t count);
+
+/* ---- health: endpoints that are unhealthy by Marathon's checks (mapping.drain_unhealthy) ---- */
+
+/* living: the service's endpoints that are not gone, in its own order, with their weights. */
+struct backend_health health_judge(const struct service *service, const struct slot_endpoint *living,
+                                   int max_removal_percent);
+/* Whether unhealthy endpoints serve on because they are too many. */
+bool health_holds(const struct backend_health *health);
+/* The judgement that holds for the backend from now on; a hold that begins is logged. */
+void health_note(struct edge_backend *backend, const struct backend_health *health);
+/* The phase that is shown; arg is the engine. */
+enum endpoint_phase health_find_phase(void *arg, const struct service *service, const struct endpoint *endpoint);
+/* Appends "unhealthy" for each endpoint that drains, or "unhealthy-held". */
+void health_add_problems(const struct edge_backend *backend, const struct service *service,
+                         struct json_object *problems);
 
 /* ---- feed: Marathon's side ---- */
 
@@ -251,6 +275,8 @@ struct engine {
 bool engine_wants_backend(const struct engine *engine, const char *backend, const char *const *names, size_t n_names);
 /* Asks on, and ends the surveys that are complete. */
 void engine_run_surveys(struct engine *engine);
+/* The backend of that name in the first HAProxy that has it (slots are named alike on all of them), or NULL. */
+const struct edge_backend *engine_find_backend(const struct engine *engine, const char *name);
 void feed_init(struct engine *engine);
 /* The cluster's bounds as the configuration has them. */
 void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_config);

@@ -263,6 +263,7 @@ void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_co
         .arg = engine,
         .n_haproxies = engine->config->n_haproxy,
         .wants_results = engine->config->mapping.respect_readiness_checks,
+        .wants_health = engine->config->mapping.drain_unhealthy,
     };
 }
 

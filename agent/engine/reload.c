@@ -83,6 +83,7 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
         return err;
     }
     bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
+    bool starts_health = config->mapping.drain_unhealthy && !engine->config->mapping.drain_unhealthy;
     struct cluster_config bounds;
     if (same_marathon) {
         client_borrow_config(engine->feed.client, &config->marathon);
@@ -101,6 +102,8 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
                same_haproxy ? "" : ", other HAProxies");
     if (!same_marathon) {
         feed_start(engine);
+    } else if (starts_health) {
+        feed_fetch_all(engine); /* nothing was kept of the results so far */
     }
     return 0;
 }

@@ -337,16 +337,6 @@ struct json_object *engine_show_events(const struct engine *engine, uint64_t fro
 
 /* ---- services ---- */
 
-/* The first HAProxy that has the backend; slots are named alike on all of them. */
-static const struct edge_backend *engine_find_backend(const struct engine *engine, const char *name)
-{
-    const struct edge_backend *backend = NULL;
-    for (size_t i = 0; i < engine->n_edges && !backend; i++) {
-        backend = edge_find_backend(engine->edges[i], name);
-    }
-    return backend;
-}
-
 static const char *place_backend(void *arg, const struct service *service)
 {
     const struct edge_backend *backend = engine_find_backend(arg, service->backend);
@@ -469,6 +459,7 @@ static void problems_of_service(const struct engine *engine, const struct servic
         }
         return;
     }
+    health_add_problems(backend, service, problems);
     bool ignores_weights = slots_weights_are_fixed(backend->slots) && service_has_weights(service);
     for (size_t p = 0; ignores_weights && p < service->n_parts; p++) {
         add_part_problem(problems, service->parts[p], NULL, "weights-ignored",
@@ -525,8 +516,15 @@ static struct json_object *problems_of_apps(const struct engine *engine, const c
 
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names)
 {
-    const struct map_output_places places = {engine,     place_backend, place_address,
-                                             place_slot, place_state,   place_weight};
+    const struct map_output_places places = {
+        .arg = engine,
+        .backend = place_backend,
+        .address = place_address,
+        .slot = place_slot,
+        .state = place_state,
+        .weight = place_weight,
+        .phase = health_find_phase,
+    };
     struct json_object *problems = problems_of_apps(engine, names, n_names);
     struct json_object *shown = json_object_new_array();
     size_t count = 0;

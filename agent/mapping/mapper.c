@@ -91,6 +91,7 @@ static bool task_has_plain_id(const struct segment_view *view, const struct mara
 struct task_use {
     enum endpoint_phase phase;
     bool kept_only;
+    bool unhealthy;
 };
 
 /* What map_segment needs but the view has not. */
@@ -136,6 +137,7 @@ static bool task_find_use(const struct segment_view *view, const struct mapping_
     switch (task->state) {
     case MARATHON_TASK_RUNNING:
         ret_use->phase = ENDPOINT_READY;
+        ret_use->unhealthy = view->mapper->config->drain_unhealthy && task->unhealthy;
         return task_passes_readiness(view, run, task, standing, &ret_use->kept_only);
     case MARATHON_TASK_KILLING:
     case MARATHON_TASK_UNREACHABLE:
@@ -171,6 +173,7 @@ static void add_endpoint(const struct segment_view *view, struct service_part *p
         .port = port,
         .phase = use->phase,
         .kept_only = use->kept_only,
+        .unhealthy = use->unhealthy && !use->kept_only,
         .since_ms = task->started_ms,
     };
 }

@@ -121,7 +121,7 @@ static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
     return strcmp(a->task, b->task) == 0 && strcmp(a->host, b->host) == 0 && a->port == b->port &&
            a->weight == b->weight && a->phase == b->phase && a->kept_only == b->kept_only &&
-           a->protocol == b->protocol && strcmp(a->server, b->server) == 0;
+           a->unhealthy == b->unhealthy && a->protocol == b->protocol && strcmp(a->server, b->server) == 0;
 }
 
 bool service_part_equal(const struct service_part *a, const struct service_part *b)

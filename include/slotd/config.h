@@ -56,6 +56,7 @@ struct config_mapping {
     bool filter_marathon_constraints;
     bool force_task_hostname;
     bool respect_readiness_checks;
+    bool drain_unhealthy;
     char *script;
 };
 

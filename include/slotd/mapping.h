@@ -43,6 +43,7 @@ struct endpoint {
     int32_t weight;       /* as labelled, >= 0 */
     enum endpoint_phase phase;
     bool kept_only;   /* its readiness is not known: it serves on where it does, and is not taken in (rule 4: doubt) */
+    bool unhealthy;   /* it is ready, and a health check of Marathon says alive=false: may be drained for that */
     int64_t since_ms; /* when the task started, or MARATHON_NO_TIME */
 };
 
@@ -131,6 +132,17 @@ const struct service **services_list(const struct services *services, size_t *re
 /* Every problem of every app, sorted by app id; the caller frees the array. */
 const struct problem **services_list_problems(const struct services *services, size_t *ret_count);
 size_t services_count(const struct services *services);
+
+/* ---- weights and limits of a service ---- */
+
+/* What mapping.drain_unhealthy is about, counted among the endpoints of one service. */
+struct service_health {
+    size_t serving; /* those that take new traffic, or would but for their health */
+    size_t failing; /* of them: those that are unhealthy */
+};
+/* Whether what is unhealthy in a service may drain, all of it: false when it is more than max_removal_percent (0..100)
+ * of what serves. Then none of it may: so much at once says more about the checks than about the tasks (mapping.md). */
+bool health_may_drain(const struct service_health *health, int max_removal_percent);
 
 /* HAProxy's weights 0..256 from labelled ones: one factor for the service, proportion kept, largest at most 256, none
  * above 0 becomes 0; all 0 gives all 1. Writes ret_scaled[count]. */

@@ -170,6 +170,7 @@ static void check_default_mapping(const struct config_mapping *mapping)
     ck_assert(!mapping->filter_marathon_constraints);
     ck_assert(!mapping->force_task_hostname);
     ck_assert(!mapping->respect_readiness_checks);
+    ck_assert(!mapping->drain_unhealthy);
     ck_assert_str_eq(mapping->script, "");
 }
 
@@ -262,6 +263,7 @@ static void check_every_key_of_mapping(const struct config_mapping *mapping)
     ck_assert(mapping->filter_marathon_constraints);
     ck_assert(mapping->force_task_hostname);
     ck_assert(mapping->respect_readiness_checks);
+    ck_assert(mapping->drain_unhealthy);
     ck_assert_str_eq(mapping->script, "/map.lua");
 }
 

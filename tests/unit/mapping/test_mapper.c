@@ -205,6 +205,53 @@ START_TEST(tasks_that_are_ready)
 }
 END_TEST
 
+/* ---- health ---- */
+
+#define RESULTS(list) ",'healthCheckResults':[" list "]"
+#define DEAD RESULTS("{'alive':true},{'alive':false}")
+
+/* The marks of what MAPPER_LIVE makes of the app: one letter an endpoint, large when it is unhealthy. */
+static void check_health(const char *text, const char *expected)
+{
+    struct app_mapping *mapping = fixture_map(text);
+    char marks[8] = "";
+    for (size_t i = 0; i < mapping->parts[0].n_endpoints; i++) {
+        const struct endpoint *endpoint = &mapping->parts[0].endpoints[i];
+        marks[i] = endpoint_phase_text(endpoint->phase)[0];
+        marks[i] = (char)(endpoint->unhealthy ? marks[i] - 'a' + 'A' : marks[i]);
+    }
+    ck_assert_msg(strcmp(marks, expected) == 0, "%s gives %s", text, marks);
+    app_mapping_free(mapping);
+}
+
+#define IN_STATE(id, state, rest) "{'id':'" id "','host':'node1','ports':[1],'state':'TASK_" state "'" rest "}"
+#define MANY                                                                                                           \
+    ONE(IN_STATE("a", "RUNNING", "") "," IN_STATE("b", "RUNNING", DEAD) "," IN_STATE(                                  \
+        "c", "RUNNING", RESULTS("")) "," IN_STATE("d", "UNREACHABLE",                                                  \
+                                                  DEAD) "," IN_STATE("e", "KILLING", DEAD) "," IN_STATE("f", "FAILED", \
+                                                                                                        DEAD))
+
+/* Whether it drains is judged for the service as a whole; here it is only said of running tasks, when that is wanted.
+ */
+START_TEST(an_unhealthy_task_is_one_when_that_is_wanted)
+{
+    fixture_view = MAPPER_LIVE;
+    check_health(MANY, "rrrddg");
+    fixture_config->mapping.drain_unhealthy = true;
+    check_health(MANY, "rRrddg");
+}
+END_TEST
+
+START_TEST(what_is_kept_for_its_readiness_is_not_judged_by_its_health)
+{
+    fixture_view = MAPPER_LIVE;
+    fixture_config->mapping.drain_unhealthy = fixture_config->mapping.respect_readiness_checks = true;
+    check_health("{'id':'/web','readinessChecks':[{}],'deployments':[{'id':'d'}],'tasks':["
+                 "{'id':'a','host':'n','ports':[1],'state':'TASK_RUNNING','startedAt':'" JUST_NOW "'" DEAD "}]}",
+                 "r");
+}
+END_TEST
+
 /* ---- weight and protocol ---- */
 
 static void check_weight(const char *label, int expected, const char *expected_problem)
@@ -394,6 +441,8 @@ static Suite *mapper_suite(void)
     tcase_add_test(tasks, tasks_whose_start_was_seen);
     tcase_add_test(tasks, tasks_that_are_not_ready);
     tcase_add_test(tasks, tasks_that_are_ready);
+    tcase_add_test(tasks, an_unhealthy_task_is_one_when_that_is_wanted);
+    tcase_add_test(tasks, what_is_kept_for_its_readiness_is_not_judged_by_its_health);
     TCase *values = fixture_case(suite, "values");
     tcase_add_test(values, weights);
     tcase_add_test(values, protocols);

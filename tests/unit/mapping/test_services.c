@@ -142,10 +142,12 @@ START_TEST(each_thing_that_an_endpoint_has_counts)
         LABELLED("'traefik.frontend.priority':'3'"),
         "{'id':'/web','tasks':[{'id':'web.1','host':'node2','state':'TASK_RUNNING','ports':[31000]}]}",
         "{'id':'/web','tasks':[{'id':'web.1','host':'node1','state':'TASK_KILLING','ports':[31000]}]}",
+        "{'id':'/web','tasks':[" TASK("web.1", ",'healthCheckResults':[{'alive':false}]") "]}",
         "{'id':'/web','tasks':[" TASK("web.2", "") "]}",
         "{'id':'/web','tasks':[" TASK("web.1", "") "," TASK("web.2", "") "]}",
     };
     fixture_view = MAPPER_LIVE;
+    fixture_config->mapping.drain_unhealthy = true;
     for (size_t i = 0; i < COUNT(other); i++) {
         put(LABELLED(""));
         while (services_next_changed(services)) {
@@ -427,6 +429,24 @@ static void check_scaled(const int32_t *given, const uint16_t *expected, size_t 
         __VA_ARGS__                                                                                                    \
     }
 
+START_TEST(what_drains_for_its_health_is_bounded)
+{
+    static const struct {
+        size_t serving, failing;
+        int percent;
+        bool drains;
+    } cases[] = {
+        {100, 49, 50, true}, {100, 50, 50, true}, {100, 51, 50, false}, {2, 1, 50, true},          {2, 1, 49, false},
+        {3, 1, 33, false},   {3, 1, 34, true},    {1, 1, 50, false},    {1, 1, 99, false},         {1, 1, 100, true},
+        {9, 9, 100, true},   {1000, 1, 0, false}, {9, 0, 0, true},      {65536, 32769, 50, false}, {0, 0, 50, true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct service_health health = {cases[i].serving, cases[i].failing};
+        ck_assert_msg(health_may_drain(&health, cases[i].percent) == cases[i].drains, "case %zu", i);
+    }
+}
+END_TEST
+
 START_TEST(weights_are_scaled)
 {
     weights_scale(NULL, 0, NULL);
@@ -466,6 +486,7 @@ static Suite *services_suite(void)
     tcase_add_test(tests, reports_tell_everything);
     tcase_add_test(tests, names_that_look_alike_get_a_suffix_by_name);
     tcase_add_test(tests, who_has_a_name_keeps_it);
+    tcase_add_test(tests, what_drains_for_its_health_is_bounded);
     tcase_add_test(tests, weights_are_scaled);
     return suite;
 }
