@@ -53,7 +53,8 @@ static void checks_tick(uv_timer_t *timer)
     bool is_checked = is_due(&task->health_due, now);
     checks_wait(task);
     if (is_checked && task->health == VERDICT_NONE) {
-        checks_set_health(task, !unhealthy || strcmp(unhealthy, "1") != 0, false);
+        bool fails = task->failing != 0 || (unhealthy && strcmp(unhealthy, "1") == 0);
+        checks_set_health(task, task->failing != 0 ? (unsigned)__builtin_ctz(task->failing) : 0, !fails, false);
     }
     if (is_ready && task->app) {
         checks_set_ready(task, true);
@@ -65,6 +66,14 @@ static uint64_t due_after(const struct task *task, const char *variable, int oth
     const char *text = definition_env(task->app, variable);
     long ms = text ? strtol(text, NULL, 10) : otherwise_ms;
     return ms >= 0 ? uv_now(task->sim->loop) + (uint64_t)ms + 1 : 0;
+}
+
+static void checks_begin_wait(struct task *task)
+{
+    if (task->health_due > 0 || task->first_due > 0 || task->ready_due > 0) {
+        task->check_timer = task->check_timer ? task->check_timer : sim_new_timer(task->sim, task);
+        checks_wait(task);
+    }
 }
 
 void checks_start(struct task *task)
@@ -79,10 +88,7 @@ void checks_start(struct task *task)
         task->first_due = due_after(task, "SIM_FIRST_CHECK_MS", options->check_ms);
         task->ready_due = due_after(task, "SIM_READY_AFTER_MS", options->ready_ms);
     }
-    if (task->health_due > 0 || task->first_due > 0 || task->ready_due > 0) {
-        task->check_timer = sim_new_timer(task->sim, task);
-        checks_wait(task);
-    }
+    checks_begin_wait(task);
 }
 
 void checks_stop(struct task *task)
@@ -93,29 +99,53 @@ void checks_stop(struct task *task)
 
 /* ---- results ---- */
 
-void checks_set_health(struct task *task, bool alive, bool kill)
+static void checks_note(struct task *task, unsigned check, bool alive)
 {
-    enum verdict health = alive ? VERDICT_GOOD : VERDICT_BAD;
-    bool changed = task->health != health;
+    unsigned bit = 1U << (check % 32);
+    task->failing = alive ? task->failing & ~bit : task->failing | bit;
+    task->health = task->failing == 0 ? VERDICT_GOOD : VERDICT_BAD;
+    task->was_healthy = task->was_healthy || alive;
+    task->healthy_ms = alive && task->healthy_ms == 0 ? sim_now_ms() : task->healthy_ms;
+}
+
+void checks_set_health(struct task *task, unsigned check, bool alive, bool kill)
+{
     bool was_known = task->health != VERDICT_NONE;
+    bool was_alive = was_known && !(task->failing & (1U << (check % 32)));
+    bool counts = !alive && (was_known || task->was_healthy);
     if (!task->app || !task->app->health_checks || task->state != TASK_RUNNING) {
         return;
     }
-    task->health = health;
-    task->failures = alive ? 0 : task->failures + was_known;
-    task->healthy_ms = alive && task->healthy_ms == 0 ? sim_now_ms() : task->healthy_ms;
-    task->unhealthy_ms = !alive && was_known ? sim_now_ms() : task->unhealthy_ms;
-    if (!alive && was_known) {
+    checks_note(task, check, alive);
+    task->failures = task->failing == 0 ? 0 : task->failures + counts;
+    task->unhealthy_ms = counts ? sim_now_ms() : task->unhealthy_ms;
+    if (counts) {
         events_failed_check(task);
     }
-    if (changed) {
-        events_health(task, alive, task->by_mesos);
+    if (alive != was_alive || !was_known) {
+        events_health(task, alive, alive != was_alive);
     }
     if (kill && !alive) {
         events_unhealthy_kill(task);
         task_kill(task, false, true, false);
     }
     model_reconcile(task->app);
+}
+
+void checks_forget(struct sim *sim)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&sim->task_table, &position))) {
+        struct task *task = entry->value;
+        if (task->health != VERDICT_NONE && !task->by_mesos) {
+            task->health = VERDICT_NONE;
+            task->failures = 0;
+            task->healthy_ms = task->unhealthy_ms = 0;
+            task->health_due = due_after(task, "SIM_HEALTHY_MS", sim->options.healthy_ms);
+            checks_begin_wait(task);
+        }
+    }
 }
 
 void checks_set_ready(struct task *task, bool ready)
@@ -168,13 +198,9 @@ static void append_time(struct buf *buf, const char *key, int64_t ms)
 }
 
 /* A health check was good just now, whenever that is asked. */
-void checks_append_health(struct buf *buf, const struct task *task)
+static void append_health(struct buf *buf, const struct task *task, bool alive)
 {
-    bool alive = task->health == VERDICT_GOOD;
-    if (task->health == VERDICT_NONE || task->state == TASK_ENDED) {
-        return;
-    }
-    buf_printf(buf, "{\"alive\":%s,\"consecutiveFailures\":%u", alive ? "true" : "false", task->failures);
+    buf_printf(buf, "{\"alive\":%s,\"consecutiveFailures\":%u", alive ? "true" : "false", alive ? 0 : task->failures);
     if (task->healthy_ms > 0) {
         append_time(buf, "firstSuccess", task->healthy_ms);
     }
@@ -187,4 +213,13 @@ void checks_append_health(struct buf *buf, const struct task *task)
         buf_printf(buf, ",\"lastFailureCause\":\"%s\"", task->by_mesos ? "" : "503 Service Unavailable");
     }
     buf_puts(buf, "}");
+}
+
+void checks_append_health(struct buf *buf, const struct task *task)
+{
+    bool known = task->health != VERDICT_NONE && task->state != TASK_ENDED && task->app;
+    for (size_t i = 0; known && i < json_object_array_length(task->app->health_checks); i++) {
+        buf_puts(buf, i > 0 ? "," : "");
+        append_health(buf, task, !(task->failing & (1U << (i % 32))));
+    }
 }

@@ -49,7 +49,9 @@ static void control_task(struct http_peer *peer, const char *action)
     } else if (strcmp(action, "sick") == 0 && task->backend) {
         backend_set_sick(task->backend, http_query_is(peer, "sick", "false") ? 0 : UINT64_MAX);
     } else if (strcmp(action, "health") == 0) {
-        checks_set_health(task, http_query_is(peer, "alive", "true"), http_query_is(peer, "kill", "true"));
+        cleanup_free char *check = http_query(peer, "check");
+        checks_set_health(task, check ? (unsigned)strtoul(check, NULL, 10) : 0, http_query_is(peer, "alive", "true"),
+                          http_query_is(peer, "kill", "true"));
     } else if (strcmp(action, "ready") == 0 && task->app) {
         checks_set_ready(task, !http_query_is(peer, "ready", "false"));
     } else {
@@ -128,6 +130,7 @@ static void control_leader(struct http_peer *peer)
     cleanup_free char *url = http_query(peer, "url");
     free(peer->sim->leader);
     peer->sim->leader = mem_strdup(url ? url : "http://127.0.0.1:8080");
+    checks_forget(peer->sim);
     events_drop_streams(peer->sim);
     answer_good(peer);
 }

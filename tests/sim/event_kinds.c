@@ -96,12 +96,14 @@ static void say_health(const struct task *task, bool alive)
 }
 
 /* What Mesos finds out comes as a status update, and is told twice. */
-void events_health(const struct task *task, bool alive, bool by_mesos)
+void events_health(const struct task *task, bool alive, bool changed)
 {
     enum verdict health = alive ? VERDICT_GOOD : VERDICT_BAD;
-    say_health(task, alive);
-    events_instance_health(task, health);
-    if (by_mesos) {
+    if (changed) {
+        say_health(task, alive);
+        events_instance_health(task, health);
+    }
+    if (task->by_mesos) {
         events_status(task, "TASK_RUNNING", "");
         events_instance_health(task, health);
     }

@@ -122,6 +122,8 @@ struct task {
     enum verdict health, readiness;
     int64_t healthy_ms, unhealthy_ms; /* first success, last failure */
     unsigned failures;
+    unsigned failing;            /* its health checks that fail: a bit for each */
+    bool was_healthy;            /* once: what fails then counts, whatever the grace period */
     bool doomed;                 /* a kill is under way */
     bool relaunch;               /* its end is not the instance's end */
     bool inactive;               /* unreachable for so long that it no longer counts */
@@ -259,7 +261,10 @@ void place_leave(struct task *task);
 
 void checks_start(struct task *task);
 void checks_stop(struct task *task);
-void checks_set_health(struct task *task, bool alive, bool kill);
+/* A result of the health check with that number. */
+void checks_set_health(struct task *task, unsigned check, bool alive, bool kill);
+/* Another leader: what Marathon's own checks had found out is not known any more, until they have asked again. */
+void checks_forget(struct sim *sim);
 void checks_set_ready(struct task *task, bool ready);
 bool checks_is_by_mesos(const struct app *app);
 /* readinessCheckResults of the app: only while the deployment runs that started the tasks. */
@@ -303,7 +308,8 @@ void events_status(const struct task *task, const char *status, const char *mess
 void events_instance(const struct task *task, const char *condition);
 void events_unknown_terminated(const struct task *task, const char *condition);
 void events_group_change(struct sim *sim, const char *group, const char *version, const char *failure);
-void events_health(const struct task *task, bool alive, bool by_mesos);
+/* changed: Marathon's own view of it, which begins with not alive. */
+void events_health(const struct task *task, bool alive, bool changed);
 void events_instance_health(const struct task *task, enum verdict health);
 void events_health_check(const struct app *app, bool added);
 void events_failed_check(const struct task *task);

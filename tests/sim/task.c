@@ -316,7 +316,8 @@ static void task_launch(uv_timer_t *timer)
     table_put(&task->sim->task_table, task->id, task);
     task->health = task->readiness = VERDICT_NONE;
     task->healthy_ms = task->unhealthy_ms = task->started_ms = 0;
-    task->failures = 0;
+    task->failures = task->failing = 0;
+    task->was_healthy = false;
     task->relaunch = false;
     task->by_mesos = checks_is_by_mesos(task->app);
     place_find(task);
