@@ -83,6 +83,7 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
         return err;
     }
     bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
+    bool same_limit = config->slots.max_removal_percent == engine->config->slots.max_removal_percent;
     bool starts_health = config->mapping.drain_unhealthy && !engine->config->mapping.drain_unhealthy;
     struct cluster_config bounds;
     if (same_marathon) {
@@ -98,6 +99,9 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     feed_configure_cluster(engine, &bounds);
     cluster_configure(engine->feed.cluster, &bounds);
     cluster_mark_all_dirty(engine->feed.cluster);
+    for (size_t i = 0; i < engine->n_edges && !same_limit; i++) {
+        edge_refresh_all(engine->edges[i]); /* it also bounds what drains for its health */
+    }
     log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings",
                same_haproxy ? "" : ", other HAProxies");
     if (!same_marathon) {
