@@ -66,6 +66,12 @@ int drain_wait(const struct ctl *ctl, const struct drain_call *call);
 /* For a call whose answer nobody wants to see. */
 bool ctl_ignore_answer(void *arg, struct json_object *result);
 
+/* ---- user.c ---- */
+
+/* Who asked, for people: `alice (uid 1000)` for what slotd calls `uid 1000`, when the user database has him; else as it
+ * stands. May block. The caller frees. */
+char *user_show(const char *by);
+
 /* ---- offline.c ---- */
 
 /* `map FILE|-|URL [-c FILE]`. */

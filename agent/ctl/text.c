@@ -68,6 +68,12 @@ static void add_number(struct text_table *table, struct json_object *object, con
     text_table_add(table, text, PLAIN);
 }
 
+static void add_user(struct text_table *table, struct json_object *object, const char *key)
+{
+    cleanup_free char *user = user_show(text_of(object, key));
+    text_table_add(table, user, PLAIN);
+}
+
 /* ---- status ---- */
 
 static void print_age(const char *what, struct json_object *object, const char *key)
@@ -301,7 +307,7 @@ void text_print_weights(const struct ctl *ctl, struct json_object *document)
         text_table_add(table, text_of(weight, "target"), PLAIN);
         text_table_add(table, text_of(weight, "name"), PLAIN);
         text_table_add(table, text_of(weight, "weight"), PLAIN);
-        text_table_add(table, text_of(weight, "by"), PLAIN);
+        add_user(table, weight, "by");
         text_table_add(table, text_of(weight, "asked"), PLAIN);
     }
     text_table_print(table, ctl->colour);
@@ -324,7 +330,7 @@ void text_print_drains(const struct ctl *ctl, struct json_object *document)
         text_table_add(table, text_of(drain, "state"), colour_of(text_of(drain, "state")));
         add_number(table, drain, "sessions");
         text_table_add(table, left, PLAIN);
-        text_table_add(table, text_of(drain, "by"), PLAIN);
+        add_user(table, drain, "by");
         text_table_add(table, text_of(drain, "asked"), PLAIN);
         text_table_add(table, text_of(drain, "until"), PLAIN);
     }

@@ -28,6 +28,9 @@ check "the others serve" slots_are backend-web ready 3
 asked() { for i in 1 2 3 4 5 6 7 8 9; do curl -sf -H 'Host: backend-web' "http://127.0.0.1:$edge_port/"; echo; done; }
 equal "no request goes there" 0 "$(asked | grep -cF "$1")"
 equal "it is listed" "task $1 drained 0" "$(ctl -o json drains | python3 -c 'import json,sys; (d,) = json.load(sys.stdin)["drains"]; print(d["target"], d["name"], d["state"], d["sessions"])')"
+uid=$(id -u)
+check "with who asked: $(ctl drains)" sh -c "$BUILD/slotctl -s $work/slotd.sock drains | grep -q ' $(id -un) (uid $uid) '"
+equal "who is a number for programs" "uid $uid" "$(ctl -o json drains | python3 -c 'import json,sys; print(*[d["by"] for d in json.load(sys.stdin)["drains"]])')"
 check "undrain" ctl undrain task "$1"
 await "it serves again" 10 slots_are backend-web ready 4
 equal "none is left" "no drain" "$(ctl drains)"
