@@ -114,6 +114,11 @@ int engine_order_weight(struct engine *engine, const char *const *words, size_t 
     if (resets) {
         bool was = false;
         err = orders_reset_weight(engine->orders, order.target, name, &was, why);
+        if (!err && !was && !app) {
+            buf_printf(why, "there is no %s %s, and no weight of it to reset; slotctl weight lists them",
+                       order_target_text(order.target), name);
+            err = SLOTD_E_REFUSED;
+        }
     } else if (!app) {
         buf_printf(why, "there is no %s %s", order_target_text(order.target), name);
         err = SLOTD_E_REFUSED;

@@ -73,6 +73,7 @@ check "and away again" ctl weight task "$task" reset
 check "the app's too" ctl weight app /green reset
 await "each the same" 10 share_is green 91
 equal "none is left" "no weight but the labels'" "$(ctl weight)"
+check "nothing to reset is no fault of an app that is there" ctl weight app /green reset
 
 refused() { # TEXT EXIT WANTED ARGUMENT...
     refused_text=$1
@@ -85,6 +86,8 @@ refused() { # TEXT EXIT WANTED ARGUMENT...
 }
 refused "an app that is not there" 1 "there is no app /red" app /red 10%
 refused "a task that is not there" 1 "there is no task red.1" task red.1 5
+refused "nothing to reset" 1 "there is no app /red, and no weight of it to reset" app /red reset
+refused "nor of a task" 1 "there is no task red.1, and no weight of it to reset" task red.1 reset
 refused "a share of a task" 1 "" task "$task" 5%
 refused "above 100%" 1 "100" app /green 101%
 refused "no number" 1 "" app /green many
