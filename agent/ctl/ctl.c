@@ -19,6 +19,7 @@ struct command {
     void (*text)(const struct ctl *ctl, struct json_object *document);
     /* Returns NULL, or what is wrong with the words behind the command; NULL: it takes none. */
     const char *(*complain)(int argc, char **argv);
+    const char *kind; /* of what its words name, as a message about an unknown one says it */
 };
 
 static int run_plain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
@@ -49,25 +50,26 @@ static const char *complain_of_weight(int argc, char **argv)
 
 static const struct command commands[] = {
     {"status", "", "connections, leader, versions, counts, guard; exit 1 when degraded", run_plain, text_print_status,
-     NULL},
+     NULL, NULL},
     {"services", "[NAME...]", "services, their endpoints, phases and slots", run_plain, text_print_services,
-     complain_never},
+     complain_never, "service"},
     {"slots", "[BACKEND...]", "each slot: state, address, weight, sessions, task", run_plain, text_print_slots,
-     complain_never},
-    {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, NULL},
-    {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, NULL},
-    {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, NULL},
+     complain_never, "backend"},
+    {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, NULL, NULL},
+    {"sync", "", "a complete fetch and reconciliation now; waits for it", run_plain, text_print_sync, NULL, NULL},
+    {"confirm", "", "let a removal through that the guard holds", run_plain, text_print_confirm, NULL, NULL},
     {"drain", "app ID|task ID|host NAME|slot BACKEND/SLOT [--timeout D] [--for D] [--wait]",
-     "no new sessions; maint when none is left or the time is over", run_drain, text_print_drains, NULL},
+     "no new sessions; maint when none is left or the time is over", run_drain, text_print_drains, NULL, NULL},
     {"undrain", "app ID|task ID|host NAME|slot BACKEND/SLOT", "end a drain", run_plain, text_print_drains,
-     complain_of_undrain},
-    {"drains", "", "the drains that were asked for, and what is left of them", run_plain, text_print_drains, NULL},
+     complain_of_undrain, NULL},
+    {"drains", "", "the drains that were asked for, and what is left of them", run_plain, text_print_drains, NULL,
+     NULL},
     {"weight", "[app ID|task ID N|N%|reset]", "another weight than the labels', or a share of the traffic", run_plain,
-     text_print_weights, complain_of_weight},
+     text_print_weights, complain_of_weight, NULL},
     {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events,
-     text_print_events, NULL},
-    {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, NULL},
-    {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, NULL},
+     text_print_events, NULL, NULL},
+    {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, NULL, NULL},
+    {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, NULL, NULL},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -107,7 +109,8 @@ struct printing {
     const struct ctl *ctl;
     const struct command *command;
     bool degraded;
-    bool lines; /* JSON as one line an answer */
+    bool incomplete; /* something that was asked for is not known */
+    bool lines;      /* JSON as one line an answer */
 };
 
 void ctl_print(const struct ctl *ctl, struct json_object *document,
@@ -121,6 +124,18 @@ void ctl_print(const struct ctl *ctl, struct json_object *document,
     }
 }
 
+/* Of the names that were asked for. Returns whether there are such. */
+static bool print_unknown(struct json_object *result, const char *kind)
+{
+    struct json_object *unknown = NULL;
+    bool is_there = json_object_object_get_ex(result, "unknown", &unknown);
+    size_t count = is_there ? json_object_array_length(unknown) : 0;
+    for (size_t i = 0; i < count; i++) {
+        fprintf(stderr, "slotctl: no %s %s\n", kind, json_object_get_string(json_object_array_get_idx(unknown, i)));
+    }
+    return count > 0;
+}
+
 static bool print_answer(void *arg, struct json_object *result)
 {
     struct printing *printing = arg;
@@ -131,6 +146,7 @@ static bool print_answer(void *arg, struct json_object *result)
     } else {
         ctl_print(printing->ctl, result, printing->command->text);
     }
+    printing->incomplete = printing->command->kind && print_unknown(result, printing->command->kind);
     return fflush(stdout) == 0;
 }
 
@@ -156,7 +172,7 @@ static int run_plain(const struct ctl *ctl, const struct command *command, int a
     }
     json_object_object_add(arguments, "names", names);
     int code = ctl_call(ctl, command->name, arguments, false, print_answer, &printing);
-    return code == CTL_EXIT_DONE && printing.degraded ? CTL_EXIT_FAILED : code;
+    return code == CTL_EXIT_DONE && (printing.degraded || printing.incomplete) ? CTL_EXIT_FAILED : code;
 }
 
 static int run_events(const struct ctl *ctl, const struct command *command, int argc, char **argv)
@@ -173,16 +189,29 @@ static int run_events(const struct ctl *ctl, const struct command *command, int 
     return ctl_call(ctl, command->name, arguments, printing.lines, print_answer, &printing);
 }
 
+struct drain_printing {
+    struct printing printing;
+    const struct drain_call *call;
+};
+
+static bool print_drain(void *arg, struct json_object *result)
+{
+    struct drain_printing *drain = arg;
+    if (!drain->printing.ctl->json) {
+        drain_note_empty(drain->call, result);
+    }
+    return drain->call->waits || print_answer(&drain->printing, result);
+}
+
 static int run_drain(const struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
-    struct printing printing = {.ctl = ctl, .command = command};
     struct drain_call call = {0};
+    struct drain_printing drain = {.printing = {.ctl = ctl, .command = command}, .call = &call};
     const char *complaint = drain_call_parse(argc, argv, &call);
     if (complaint) {
         return usage_of(command, complaint, NULL);
     }
-    int code = ctl_call(ctl, command->name, drain_call_arguments(&call), false,
-                        call.waits ? ctl_ignore_answer : print_answer, &printing);
+    int code = ctl_call(ctl, command->name, drain_call_arguments(&call), false, print_drain, &drain);
     return code == CTL_EXIT_DONE && call.waits ? drain_wait(ctl, &call) : code;
 }
 

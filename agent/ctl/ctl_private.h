@@ -63,8 +63,8 @@ const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call)
 struct json_object *drain_call_arguments(const struct drain_call *call);
 /* Until all of it is drained: an exit code. */
 int drain_wait(const struct ctl *ctl, const struct drain_call *call);
-/* For a call whose answer nobody wants to see. */
-bool ctl_ignore_answer(void *arg, struct json_object *result);
+/* Says on stderr when the host that is drained has nothing to drain at the moment. */
+void drain_note_empty(const struct drain_call *call, struct json_object *result);
 
 /* ---- user.c ---- */
 

@@ -87,20 +87,7 @@ struct json_object *drain_call_arguments(const struct drain_call *call)
     return arguments;
 }
 
-bool ctl_ignore_answer(void *arg, struct json_object *result)
-{
-    (void)arg;
-    (void)result;
-    return true;
-}
-
-/* ---- waiting ---- */
-
-struct wait_state {
-    const struct drain_call *call;
-    bool is_there, drained;
-    int64_t sessions, left_ms;
-};
+/* ---- answers ---- */
 
 static bool text_member_is(struct json_object *object, const char *key, const char *wanted)
 {
@@ -122,20 +109,49 @@ static bool drain_is_ours(struct json_object *drain, const struct drain_call *ca
            (text_member_is(drain, "name", call->name) || text_member_is(drain, "name", slashed));
 }
 
+/* The call's own among all drains, or NULL. */
+static struct json_object *find_drain(struct json_object *result, const struct drain_call *call)
+{
+    struct json_object *drains = NULL;
+    json_object_object_get_ex(result, "drains", &drains);
+    for (size_t i = 0; drains && i < json_object_array_length(drains); i++) {
+        struct json_object *drain = json_object_array_get_idx(drains, i);
+        if (drain_is_ours(drain, call)) {
+            return drain;
+        }
+    }
+    return NULL;
+}
+
+void drain_note_empty(const struct drain_call *call, struct json_object *result)
+{
+    struct json_object *endpoints = NULL;
+    struct json_object *drain = strcmp(call->target, "host") == 0 ? find_drain(result, call) : NULL;
+    if (drain && json_object_object_get_ex(drain, "endpoints", &endpoints) &&
+        json_object_array_length(endpoints) == 0) {
+        fprintf(stderr,
+                "slotctl: no task that has a slot runs on host %s now; what starts there later will be drained\n",
+                call->name);
+    }
+}
+
+/* ---- waiting ---- */
+
+struct wait_state {
+    const struct drain_call *call;
+    bool is_there, drained;
+    int64_t sessions, left_ms;
+};
+
 static bool wait_look(void *arg, struct json_object *result)
 {
     struct wait_state *state = arg;
-    struct json_object *drains = NULL;
-    json_object_object_get_ex(result, "drains", &drains);
-    state->is_there = false;
-    for (size_t i = 0; drains && i < json_object_array_length(drains); i++) {
-        struct json_object *drain = json_object_array_get_idx(drains, i);
-        if (drain_is_ours(drain, state->call)) {
-            state->is_there = true;
-            state->drained = text_member_is(drain, "state", "drained");
-            state->sessions = number_member(drain, "sessions");
-            state->left_ms = number_member(drain, "left_ms");
-        }
+    struct json_object *drain = find_drain(result, state->call);
+    state->is_there = drain != NULL;
+    if (drain) {
+        state->drained = text_member_is(drain, "state", "drained");
+        state->sessions = number_member(drain, "sessions");
+        state->left_ms = number_member(drain, "left_ms");
     }
     return true;
 }

@@ -41,6 +41,12 @@ static size_t length_of(struct json_object *list)
     return list ? json_object_array_length(list) : 0;
 }
 
+/* Something that was asked for by name does not exist: that is said elsewhere, once. */
+static bool has_unknown(struct json_object *document)
+{
+    return length_of(member(document, "unknown")) > 0;
+}
+
 /* Foreign text on a terminal: no escape sequence gets through. */
 static void print_safe(const char *text)
 {
@@ -213,7 +219,7 @@ void text_print_services(const struct ctl *ctl, struct json_object *document)
     for (size_t i = 0; i < length_of(services); i++) {
         print_service(ctl, json_object_array_get_idx(services, i));
     }
-    if (length_of(services) == 0) {
+    if (length_of(services) == 0 && !has_unknown(document)) {
         puts("no service");
     }
     if (length_of(problems) > 0) {
@@ -231,6 +237,9 @@ void text_print_slots(const struct ctl *ctl, struct json_object *document)
     static const char *const headings[] = {"HAPROXY", "BACKEND", "SLOT",     "STATE", "ADDRESS",
                                            "PORT",    "WEIGHT",  "SESSIONS", "TASK"};
     struct json_object *slots = member(document, "slots");
+    if (length_of(slots) == 0 && has_unknown(document)) {
+        return;
+    }
     struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
     for (size_t i = 0; i < length_of(slots); i++) {
         struct json_object *slot = json_object_array_get_idx(slots, i);

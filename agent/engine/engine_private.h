@@ -166,8 +166,6 @@ void edge_touch_all_states(struct edge *edge);
 /* What is applied to the slots since the last call, for the server-state file; arg is the edge. */
 void edge_collect_state(void *arg, struct haproxy_state_file *file);
 struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
-/* Whether name is among the names, or there are none. */
-bool name_is_wanted(const char *name, const char *const *names, size_t n_names);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
 
@@ -195,6 +193,20 @@ enum endpoint_phase health_find_phase(void *arg, const struct service *service, 
 /* Appends "unhealthy" for each endpoint that drains, or "unhealthy-held". */
 void health_add_problems(const struct edge_backend *backend, const struct service *service,
                          struct json_object *problems);
+
+/* ---- names: what slotctl asks for ---- */
+
+/* Whether name is among the names, or there are none. */
+bool name_is_wanted(const char *name, const char *const *names, size_t n_names);
+/* By its own name, its backend's or an app's. */
+bool service_is_wanted(const struct service *service, const char *const *names, size_t n_names);
+/* Whether the app itself is asked for, or a service that it has a part in. */
+bool app_is_wanted(const struct engine *engine, const char *app, const char *const *names, size_t n_names);
+bool engine_knows_service(const struct engine *engine, const char *name);
+bool engine_knows_backend(const struct engine *engine, const char *name);
+/* Those of the names that knows() does not, as a list that the caller owns. */
+struct json_object *names_list_unknown(const struct engine *engine, const char *const *names, size_t n_names,
+                                       bool (*knows)(const struct engine *engine, const char *name));
 
 /* ---- feed: Marathon's side ---- */
 

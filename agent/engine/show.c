@@ -262,16 +262,6 @@ static struct json_object *show_slot(const struct edge_backend *backend, size_t 
     return object;
 }
 
-bool name_is_wanted(const char *name, const char *const *names, size_t n_names)
-{
-    for (size_t i = 0; i < n_names; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return n_names == 0;
-}
-
 struct json_object *engine_show_slots(const struct engine *engine, const char *const *names, size_t n_names)
 {
     struct json_object *slots = json_object_new_array();
@@ -288,6 +278,7 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
     }
     struct json_object *document = json_object_new_object();
     json_object_object_add(document, "slots", slots);
+    json_object_object_add(document, "unknown", names_list_unknown(engine, names, n_names, engine_knows_backend));
     return document;
 }
 
@@ -473,32 +464,6 @@ static void problems_of_service(const struct engine *engine, const struct servic
     }
 }
 
-static bool service_is_wanted(const struct service *service, const char *const *names, size_t n_names)
-{
-    bool wanted = name_is_wanted(service->name, names, n_names) || name_is_wanted(service->backend, names, n_names);
-    for (size_t i = 0; i < service->n_parts && !wanted; i++) {
-        wanted = name_is_wanted(service->parts[i]->app, names, n_names);
-    }
-    return wanted;
-}
-
-bool engine_wants_backend(const struct engine *engine, const char *backend, const char *const *names, size_t n_names)
-{
-    const struct service *service = services_get_backend(engine->services, backend);
-    return service && service_is_wanted(service, names, n_names);
-}
-
-/* Whether the app itself is asked for, or a service that it has a part in. */
-static bool app_is_wanted(const struct engine *engine, const char *app, const char *const *names, size_t n_names)
-{
-    const struct app_mapping *mapping = services_get_app(engine->services, app);
-    bool wanted = name_is_wanted(app, names, n_names);
-    for (size_t i = 0; mapping && i < mapping->n_parts && !wanted; i++) {
-        wanted = service_is_wanted(services_get(engine->services, mapping->parts[i].name), names, n_names);
-    }
-    return wanted;
-}
-
 static struct json_object *problems_of_apps(const struct engine *engine, const char *const *names, size_t n_names)
 {
     size_t count = 0;
@@ -536,5 +501,7 @@ struct json_object *engine_show_services(struct engine *engine, const char *cons
         }
     }
     free(list);
-    return map_output_document(shown, problems);
+    struct json_object *document = map_output_document(shown, problems);
+    json_object_object_add(document, "unknown", names_list_unknown(engine, names, n_names, engine_knows_service));
+    return document;
 }

@@ -34,8 +34,9 @@ void engine_close(struct engine *engine);
 /* ---- what slotctl shows, as JSON documents that the caller owns ---- */
 
 struct json_object *engine_show_status(const struct engine *engine);
+/* names: services, backends or apps; those that stand for nothing are listed as "unknown". None: everything. */
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names);
-/* Sessions are those that engine_survey() has read last. */
+/* The same with backends. Sessions are those that engine_survey() has read last. */
 struct json_object *engine_show_slots(const struct engine *engine, const char *const *backends, size_t n_backends);
 struct json_object *engine_show_plan(const struct engine *engine);
 /* The recorded changes, oldest first, from sequence number `from` on; *ret_next is the number after the last. */

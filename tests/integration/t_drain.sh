@@ -163,6 +163,17 @@ refused() { # TEXT EXIT WANTED ARGUMENT...
     equal "$refused_text: exit code" "$refused_exit" $?
     check "$refused_text: $(cat "$work/err")" grep -q -- "$refused_wanted" "$work/err"
 }
+ctl drain host typo >"$work/out" 2>"$work/err"
+equal "a host that nobody runs on may be drained" 0 $?
+equal "which is told" "slotctl: no task that has a slot runs on host typo now; what starts there later will be drained" "$(cat "$work/err")"
+check "it is listed" grep -q '^host  *typo ' "$work/out"
+ctl drain host typo --wait >"$work/out" 2>"$work/err"
+equal "there is nothing to wait for" 0 $?
+check "which is told too" grep -q 'no task that has a slot runs on host typo' "$work/err"
+equal "not to programs" "" "$(ctl -o json drain host typo 2>&1 >/dev/null)"
+check "undrain of it" ctl undrain host typo
+equal "nor of a host with tasks" "" "$(ctl drain host 127.0.0.1 2>&1 >/dev/null)"
+check "undrain of that" ctl undrain host 127.0.0.1
 refused "an app that is not there" 1 "there is no app /red" drain app /red
 refused "a slot that is not there" 1 "there is no slot" drain slot backend-web/s99
 refused "no drain to end" 1 "is not drained" undrain app /web

@@ -36,7 +36,43 @@ equal "with names, the problems of their apps" "/green weight-invalid True
 /green backend-full True" "$(problems /blue)"
 equal "a backend is a name too" "/nowhere1 backend-missing True
 /nowhere2 backend-missing True" "$(problems backendnowhere)"
-equal "nobody's problems for a name that nobody has" "" "$(problems nobody)"
+equal "nobody's problems for a name that nobody has" "" "$(problems nobody 2>/dev/null)"
+
+# A name that nobody has is told, beside what the others give.
+unknown() { # TEXT STDOUT-PATTERN STDERR ARGUMENT...
+    unknown_text=$1
+    unknown_out=$2
+    unknown_err=$3
+    shift 3
+    ctl "$@" >"$work/out" 2>"$work/err"
+    equal "$unknown_text: exit code" 1 $?
+    equal "$unknown_text: stderr" "$unknown_err" "$(cat "$work/err")"
+    if [ -n "$unknown_out" ]; then
+        check "$unknown_text: stdout" grep -q -- "$unknown_out" "$work/out"
+    else
+        equal "$unknown_text: stdout" "" "$(cat "$work/out")"
+    fi
+}
+unknown "no service" "" "slotctl: no service nobody" services nobody
+unknown "one of two services" '^backend-web ' "slotctl: no service nobody" services nobody /web
+unknown "two" "" "slotctl: no service nobody
+slotctl: no service /none" services nobody /none
+unknown "no service for programs" '"services"' "slotctl: no service nobody" -o json services nobody
+equal "which get a whole document" "[] ['nobody']" "$(python3 -c 'import json,sys; d = json.load(sys.stdin); print(d["services"], d["unknown"])' <"$work/out")"
+unknown "no backend" "" "slotctl: no backend nobody" slots nobody
+unknown "one of two backends" '^edge  *backend-web ' "slotctl: no backend backend-we" slots backend-web backend-we
+unknown "no backend for programs" '"slots"' "slotctl: no backend nobody" -o json slots nobody
+equal "which get a whole document" "[] ['nobody']" "$(python3 -c 'import json,sys; d = json.load(sys.stdin); print(d["slots"], d["unknown"])' <"$work/out")"
+check "a service" ctl services backend-web
+check "a backend" ctl slots backend-web
+check "a service whose backend is missing" ctl services backendnowhere
+put_app /broken 1 '{"traefik.port":"x"}'
+broken_is_told() { [ -n "$(problems /broken)" ]; }
+await "an app that has problems" 10 broken_is_told
+check "is known by its id" ctl services /broken
+put_app /hidden 1 '{"traefik.enable":"false"}'
+check "a complete answer" ctl sync
+unknown "an app that is not exposed" "" "slotctl: no service /hidden" services /hidden
 
 # Changes name the task and its segment, as slots do.
 check "events name tasks and segments" sh -c "$BUILD/slotctl -s $work/slotd.sock -o json events | python3 -c '
