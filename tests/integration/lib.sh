@@ -160,17 +160,22 @@ status_says() { ctl status | grep -q -- "$1"; }
 slot_count() { ctl -o json slots "$1" | python3 -c "import json,sys; print(sum(s['state']=='$2' for s in json.load(sys.stdin)['slots']))"; }
 slots_are() { [ "$(slot_count "$1" "$2")" = "$3" ]; }
 
-start_load() { # HOST [OPTION...]
-    load_host=$1
-    shift
-    "$BUILD/tests/sim/loadgen" -p "$edge_port" -h "$load_host" -v "$@" >"$work/load.json" 2>"$work/load.log" &
+# One load has no name; a test with several gives each one its own.
+start_load() { start_load_as load "$@"; } # HOST [OPTION...]
+start_load_as() { # NAME HOST [OPTION...]
+    load_name=$1
+    load_host=$2
+    shift 2
+    "$BUILD/tests/sim/loadgen" -p "$edge_port" -h "$load_host" -v "$@" >"$work/$load_name.json" 2>"$work/$load_name.log" &
     load_pid=$!
+    echo "$load_pid" >"$work/$load_name.pid"
     pids="$pids $load_pid"
 }
-stop_load() {
+stop_load() { # [NAME]
+    load_pid=$(cat "$work/${1:-load}.pid")
     kill -TERM "$load_pid"
     wait "$load_pid"
     # Its number may soon be another process's.
     pids=$(for pid in $pids; do [ "$pid" = "$load_pid" ] || printf '%s ' "$pid"; done)
 }
-load_value() { python3 -c "import json; print(json.load(open('$work/load.json'))['$1'])"; }
+load_value() { python3 -c "import json; print(json.load(open('$work/${2:-load}.json'))['$1'])"; } # KEY [NAME]

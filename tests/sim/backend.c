@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A task's own web server: answers its task id, after as many milliseconds as the request's `ms=` asks for, or 503
- * while it is sick. */
+ * while it is sick. Each request is recorded with what its X-Load header says of it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -108,6 +108,14 @@ static void visitor_answer(uv_timer_t *timer)
     visitor_serve(visitor);
 }
 
+static void visitor_record(const struct visitor *visitor, const char *head)
+{
+    static const char name[] = "\r\nX-Load: ";
+    const char *mark = strcasestr(head, name);
+    mark = mark ? mark + sizeof(name) - 1 : "- -";
+    record_add(visitor->backend->sim, "request %s %.*s", visitor->backend->task_id, (int)strcspn(mark, "\r\n"), mark);
+}
+
 /* Takes the next request, when the one before has been answered. */
 static void visitor_serve(struct visitor *visitor)
 {
@@ -118,6 +126,7 @@ static void visitor_serve(struct visitor *visitor)
     *end = '\0';
     const char *wait = strstr(visitor->input.data, "ms=");
     const char *line_end = strstr(visitor->input.data, "\r\n");
+    visitor_record(visitor, visitor->input.data);
     unsigned long ms = wait && (!line_end || wait < line_end) ? strtoul(wait + 3, NULL, 10) : 0;
     buf_consume(&visitor->input, (size_t)(end - visitor->input.data) + 4);
     visitor->waiting = true;
@@ -217,6 +226,9 @@ void backend_kill(struct backend *backend)
     }
     backend->dead = true;
     while (backend->visitors) {
+        if (backend->visitors->waiting) {
+            record_add(backend->sim, "cut %s", backend->task_id);
+        }
         visitor_close(backend->visitors);
     }
     while (backend->listeners) {

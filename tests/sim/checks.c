@@ -151,6 +151,7 @@ void checks_forget(struct sim *sim)
 void checks_set_ready(struct task *task, bool ready)
 {
     task->readiness = ready ? VERDICT_GOOD : VERDICT_BAD;
+    record_add(task->sim, "check %s %s", task->id, ready ? "ready" : "unready");
     model_reconcile(task->app);
 }
 
@@ -160,6 +161,7 @@ static struct json_object *show_result(struct json_object *check, const struct t
 {
     bool ready = task->readiness == VERDICT_GOOD;
     struct json_object *result = json_object_new_object();
+    record_add(task->sim, "told %s %s", task->id, ready ? "ready" : "unready");
     json_object_object_add(result, "name", json_object_get(find(check, "name")));
     json_object_object_add(result, "taskId", json_object_new_string(task->id));
     json_object_object_add(result, "ready", json_object_new_boolean(ready));

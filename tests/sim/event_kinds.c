@@ -23,6 +23,7 @@ void events_status(const struct task *task, const char *status, const char *mess
     for (size_t i = 0; i < task->n_ports; i++) {
         json_object_array_add(ports, json_object_new_int(task->ports[i]));
     }
+    record_add(task->sim, "status %s %s", task->id, status);
     add_text(event, "slaveId", task->slave);
     add_text(event, "taskId", task->id);
     add_text(event, "taskStatus", status);

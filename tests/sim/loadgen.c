@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 #include "slotd/buf.h"
@@ -16,14 +17,21 @@
 enum outcome { OUTCOME_GOOD, OUTCOME_STATUS, OUTCOME_CONNECT, OUTCOME_RESET, OUTCOME_TIMEOUT, N_OUTCOMES };
 static const char *const outcome_names[N_OUTCOMES] = {"good", "bad_status", "connect_failed", "reset", "timeout"};
 
+/* One client's cookie, as the last answer set it; of several answers under way the last one counts. */
+struct jar {
+    char cookie[256];
+};
+
 struct load {
     uv_loop_t *loop;
     struct sockaddr_in address;
     const char *host, *path;
     int rate, keepalive; /* percent of requests on kept connections */
+    int n_jars;          /* clients that keep a cookie; 0: nobody does */
+    struct jar *jars;
     bool verbose;
     uv_timer_t tick;
-    uint64_t began_ms, sent, done;
+    uint64_t began_ms, sent, done, cookies;
     uint64_t outcomes[N_OUTCOMES];
     struct user *idle; /* kept connections at rest */
     unsigned open;
@@ -38,17 +46,17 @@ struct user {
     uv_tcp_t tcp;
     uv_connect_t connect;
     uv_write_t write;
-    struct buf answer;
-    uint64_t sent_ns;
+    struct buf request, answer;
+    uint64_t sent_ns, begun_us; /* of the loop's clock; since 1970 */
+    struct jar *jar;
     bool keep, busy, closing;
     struct user *next;
 };
 
-static void user_send(struct user *user);
-
 static void user_closed(uv_handle_t *handle)
 {
     struct user *user = handle->data;
+    buf_free(&user->request);
     buf_free(&user->answer);
     user->load->open--;
     free(user);
@@ -84,9 +92,9 @@ static void user_finish(struct user *user, enum outcome outcome, const char *det
     if (outcome == OUTCOME_GOOD && load->n_latencies < LOAD_MAX_SAMPLES) {
         load->latencies[load->n_latencies++] = (double)(uv_hrtime() - user->sent_ns) / 1e6;
     } else if (outcome != OUTCOME_GOOD && load->verbose) {
-        fprintf(stderr, "%llu ms: %s on a %s connection: %.200s\n",
+        fprintf(stderr, "%llu ms: %s on a %s connection, begun at %llu: %.200s\n",
                 (unsigned long long)(uv_now(load->loop) - load->began_ms), outcome_names[outcome],
-                user->keep ? "kept" : "new", detail);
+                user->keep ? "kept" : "new", (unsigned long long)user->begun_us, detail);
     }
     if (outcome == OUTCOME_GOOD && user->keep) {
         buf_clear(&user->answer);
@@ -96,6 +104,18 @@ static void user_finish(struct user *user, enum outcome outcome, const char *det
         user_close(user);
     }
     load_stop_if_done(load);
+}
+
+static void user_take_cookie(struct user *user)
+{
+    static const char name[] = "\r\nset-cookie: ";
+    const char *end = strstr(buf_text(&user->answer), "\r\n\r\n");
+    const char *cookie = strcasestr(buf_text(&user->answer), name);
+    if (user->jar && cookie && cookie < end) {
+        cookie += sizeof(name) - 1;
+        (void)snprintf(user->jar->cookie, sizeof(user->jar->cookie), "%.*s", (int)strcspn(cookie, ";\r\n"), cookie);
+        user->load->cookies++;
+    }
 }
 
 /* Whether the answer in hand is complete. */
@@ -122,7 +142,8 @@ static void user_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *part)
     }
     bool complete = user->busy && answer_is_complete(&user->answer);
     if (complete || (n_read < 0 && user->busy && user->answer.len > 12)) {
-        bool good = strncmp(buf_text(&user->answer), "HTTP/1.1 200", 12) == 0;
+        bool good = complete && strncmp(buf_text(&user->answer), "HTTP/1.1 200", 12) == 0;
+        user_take_cookie(user);
         user_finish(user, good ? OUTCOME_GOOD : OUTCOME_STATUS, buf_text(&user->answer));
     } else if (n_read < 0 && user->busy) {
         user_finish(user, OUTCOME_RESET, uv_strerror((int)n_read));
@@ -140,12 +161,24 @@ static void user_written(uv_write_t *request, int status)
     }
 }
 
+/* X-Load tells the task when the request was begun, and by which client with a cookie, or `-`. */
 static void user_send(struct user *user)
 {
-    static char text[2048];
-    int len = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", user->load->path, user->load->host,
-                       user->keep ? "" : "Connection: close\r\n");
-    uv_buf_t part = uv_buf_init(text, (unsigned)len);
+    const struct load *load = user->load;
+    struct buf *text = &user->request;
+    buf_clear(text);
+    buf_printf(text, "GET %s HTTP/1.1\r\nHost: %s\r\n%sX-Load: %llu ", load->path, load->host,
+               user->keep ? "" : "Connection: close\r\n", (unsigned long long)user->begun_us);
+    if (user->jar) {
+        buf_printf(text, "%td", user->jar - load->jars);
+    } else {
+        buf_putc(text, '-');
+    }
+    if (user->jar && user->jar->cookie[0]) {
+        buf_printf(text, "\r\nCookie: %s", user->jar->cookie);
+    }
+    buf_puts(text, "\r\n\r\n");
+    uv_buf_t part = uv_buf_init(text->data, (unsigned)text->len);
     user->write.data = user;
     if (uv_write(&user->write, (uv_stream_t *)&user->tcp, &part, 1, user_written)) {
         user_finish(user, OUTCOME_RESET, "write");
@@ -167,28 +200,39 @@ static void user_connected(uv_connect_t *request, int status)
     user_send(user);
 }
 
-static void load_request(struct load *load)
+static struct user *user_new(struct load *load)
 {
-    bool keep = (int)(load->sent % 100) < load->keepalive;
-    struct user *user = keep ? load->idle : NULL;
-    load->sent++;
-    if (user) {
-        load->idle = user->next;
-        user->busy = true;
-        user->sent_ns = uv_hrtime();
-        user_send(user);
-        return;
-    }
-    user = MEM_NEW(struct user);
+    struct user *user = MEM_NEW(struct user);
     user->load = load;
-    user->keep = keep;
-    user->busy = true;
-    user->sent_ns = uv_hrtime();
     uv_tcp_init(load->loop, &user->tcp);
     user->tcp.data = user;
     user->connect.data = user;
     load->open++;
-    if (uv_tcp_connect(&user->connect, &user->tcp, (const struct sockaddr *)&load->address, user_connected)) {
+    return user;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void load_request(struct load *load)
+{
+    bool keep = (int)(load->sent % 100) < load->keepalive;
+    struct user *kept = keep ? load->idle : NULL;
+    struct user *user = kept ? kept : user_new(load);
+    user->keep = keep;
+    user->busy = true;
+    user->jar = load->n_jars > 0 ? &load->jars[load->sent % (uint64_t)load->n_jars] : NULL;
+    user->sent_ns = uv_hrtime();
+    user->begun_us = now_us();
+    load->sent++;
+    if (kept) {
+        load->idle = kept->next;
+        user_send(user);
+    } else if (uv_tcp_connect(&user->connect, &user->tcp, (const struct sockaddr *)&load->address, user_connected)) {
         user_finish(user, OUTCOME_CONNECT, "connect");
     }
 }
@@ -229,7 +273,8 @@ static void load_print(struct load *load)
 {
     uint64_t failed = load->sent - load->outcomes[OUTCOME_GOOD];
     qsort(load->latencies, load->n_latencies, sizeof(double), compare_doubles);
-    printf("{\"requests\":%llu,\"failed\":%llu", (unsigned long long)load->sent, (unsigned long long)failed);
+    printf("{\"requests\":%llu,\"failed\":%llu,\"cookies\":%llu", (unsigned long long)load->sent,
+           (unsigned long long)failed, (unsigned long long)load->cookies);
     for (int i = 0; i < N_OUTCOMES; i++) {
         printf(",\"%s\":%llu", outcome_names[i], (unsigned long long)load->outcomes[i]);
     }
@@ -244,7 +289,7 @@ static bool parse(int argc, char **argv, struct load *load)
 {
     int option;
     int port = 0;
-    while ((option = getopt(argc, argv, "p:h:u:r:k:v")) != -1) {
+    while ((option = getopt(argc, argv, "p:h:u:r:k:c:v")) != -1) {
         if (option == 'p') {
             port = (int)strtol(optarg, NULL, 10);
         } else if (option == 'h') {
@@ -255,13 +300,15 @@ static bool parse(int argc, char **argv, struct load *load)
             load->rate = (int)strtol(optarg, NULL, 10);
         } else if (option == 'k') {
             load->keepalive = (int)strtol(optarg, NULL, 10);
+        } else if (option == 'c') {
+            load->n_jars = (int)strtol(optarg, NULL, 10);
         } else if (option == 'v') {
             load->verbose = true;
         } else {
             return false;
         }
     }
-    return port > 0 && uv_ip4_addr("127.0.0.1", port, &load->address) == 0;
+    return port > 0 && load->n_jars >= 0 && uv_ip4_addr("127.0.0.1", port, &load->address) == 0;
 }
 
 int main(int argc, char **argv)
@@ -269,12 +316,15 @@ int main(int argc, char **argv)
     static struct load load = {.host = "localhost", .path = "/", .rate = 200, .keepalive = 50};
     static uv_signal_t terminate;
     if (!parse(argc, argv, &load)) {
-        fputs("usage: loadgen -p PORT [-h HOST] [-u PATH] [-r RATE] [-k PERCENT-KEPT] [-v]; ends with SIGTERM\n",
+        fputs("usage: loadgen -p PORT [-h HOST] [-u PATH] [-r RATE] [-k PERCENT-KEPT] [-c CLIENTS-WITH-COOKIE] [-v]; "
+              "ends "
+              "with SIGTERM\n",
               stderr);
         return 2;
     }
     load.loop = uv_default_loop();
     load.latencies = mem_alloc_array(LOAD_MAX_SAMPLES, sizeof(double));
+    load.jars = mem_alloc_array((size_t)load.n_jars, sizeof(*load.jars));
     signal(SIGPIPE, SIG_IGN);
     uv_signal_init(load.loop, &terminate);
     terminate.data = &load;

@@ -17,7 +17,8 @@ static void stop(uv_signal_t *signal, int number)
 static int usage(void)
 {
     fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP[,IP...]] [--basic BASE64] [--token T]\n"
-          "       [--leader URL] [--locks] [--replay FOLDER [--speed N|hold]] [--offer-ms N] [--starting-ms N]\n"
+          "       [--leader URL] [--locks] [--record FILE] [--replay FOLDER [--speed N|hold]] [--offer-ms N]\n"
+          "       [--starting-ms N]\n"
           "       [--running-ms N] [--killing-ms N] [--killed-ms N] [--linger-ms N] [--backoff-ms N] [--healthy-ms N]\n"
           "       [--check-ms N] [--ready-ms N] [--inactive-delay-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n",
           stderr);
@@ -67,6 +68,8 @@ static void take_option(struct options *options, int option, const char *name, c
         options->leader = value;
     } else if (option == 'k') {
         options->locks = true;
+    } else if (option == 'R') {
+        options->record = value;
     } else if (option == 'r') {
         options->replay = value;
     } else if (option == 's') {
@@ -86,6 +89,7 @@ static bool parse(int argc, char **argv, struct options *options, const char **l
         {"token", required_argument, NULL, 't'},
         {"leader", required_argument, NULL, 'L'},
         {"locks", no_argument, NULL, 'k'},
+        {"record", required_argument, NULL, 'R'},
         {"replay", required_argument, NULL, 'r'},
         {"speed", required_argument, NULL, 's'},
         {"offer-ms", required_argument, NULL, 'n'},
@@ -171,6 +175,9 @@ int main(int argc, char **argv)
     }
     cleanup_free char *host = mem_strndup(listen, (size_t)(colon - listen));
     sim_init(&sim);
+    if (sim.options.record && record_open(&sim, sim.options.record) < 0) {
+        return 1;
+    }
     if (sim.options.replay && replay_open(&sim, sim.options.replay, sim.options.speed) < 0) {
         return 1;
     }

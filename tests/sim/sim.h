@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "slotd/buf.h"
@@ -173,7 +174,7 @@ struct fault {
 };
 
 struct options {
-    const char *user, *password, *token, *leader, *hosts, *replay;
+    const char *user, *password, *token, *leader, *hosts, *replay, *record;
     int starting_ms, running_ms, killing_ms, killed_ms, linger_ms, keepalive_ms, attach_delay_ms;
     int offer_ms, backoff_ms, healthy_ms, check_ms, ready_ms, inactive_delay_ms;
     double speed;
@@ -194,6 +195,7 @@ struct sim {
     struct fault *faults;
     char *raw_apps; /* served for /v2/apps as it is */
     struct replay *replay;
+    FILE *record; /* NULL: none is kept */
     char **hosts;
     size_t n_hosts;
     unsigned char service_ports[10000]; /* users of 10000 + index */
@@ -355,6 +357,13 @@ bool replay_is_over(const struct replay *replay);
 /* Whether tasks change after the last answer, so that it is not what the events come to. */
 bool replay_goes_on(const struct replay *replay);
 struct json_object *replay_labels(const struct replay *replay);
+
+/* ---- record.c: what happened when ---- */
+
+/* 0, or negative with the reason on stderr. */
+int record_open(struct sim *sim, const char *path);
+/* One line; nothing without --record. */
+void record_add(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- small things ---- */
 
