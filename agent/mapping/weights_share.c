@@ -443,12 +443,23 @@ static void share_solve(struct share *share, uint16_t *ret_scaled)
     free(dealt);
 }
 
-static void share_scale_only(const struct weight_endpoint *endpoints, size_t count,
+/* Whether all that is left of the service is an app with a share, whose own weights would give it nothing. */
+static bool share_needs_weight(const struct share *share, const struct weight_override *overrides, size_t app)
+{
+    return share->apps[app].is_share && overrides[app].value > 0 && share->apps[app].active > 0 &&
+           share->apps[app].sum == 0;
+}
+
+static void share_scale_only(const struct share *share, const struct weight_endpoint *endpoints, size_t count,
                              const struct weight_override *overrides, uint16_t *ret_scaled)
 {
     int32_t *weights = mem_alloc_array(count, sizeof(*weights));
     for (size_t i = 0; i < count; i++) {
-        weights[i] = (int32_t)effective_weight(&endpoints[i], &overrides[endpoints[i].app]);
+        size_t app = endpoints[i].app;
+        weights[i] = (int32_t)effective_weight(&endpoints[i], &overrides[app]);
+        if (weights[i] == 0 && share_needs_weight(share, overrides, app)) {
+            weights[i] = 1;
+        }
     }
     weights_scale(weights, count, ret_scaled);
     free(weights);
@@ -462,7 +473,7 @@ void weights_share(const struct weight_endpoint *endpoints, size_t count, const 
     if (share_divide(&share, apps)) {
         share_solve(&share, ret_scaled);
     } else {
-        share_scale_only(endpoints, count, apps, ret_scaled);
+        share_scale_only(&share, endpoints, count, apps, ret_scaled);
     }
     share_free(&share);
 }

@@ -169,8 +169,8 @@ struct weight_endpoint {
  *
  * Shares above 100% together are scaled down. Apps without a share divide what is left in proportion of their weights,
  * as the endpoints of one app divide what the app gets (all 0: equally, in an app with a share). With nobody else to
- * take the rest, shares are relative to each other: a single app gets everything, whatever its share, and shares of 0%
- * alone say nothing. Share 0% gives 0 to all of an app's endpoints.
+ * take the rest, shares are relative to each other: a single app gets everything, whatever its share (above 0%: also
+ * with labelled weights of 0), and shares of 0% alone say nothing. Share 0% gives 0 to all of an app's endpoints.
  *
  * Equal endpoints (app, weight) get equal weights, and no endpoint with a part of the traffic gets 0, as long as every
  * app's part then is right within 1/512. Where it cannot be (300 endpoints for 1%, beside a single one), equal

@@ -263,6 +263,27 @@ START_TEST(weights_of_0)
 }
 END_TEST
 
+/* A new app with labels of 0 that was given a share, and the old one drains: it is the only one that is left. */
+START_TEST(weights_of_0_alone)
+{
+    app(WEIGHT_SHARE, 100, 2, 0);
+    app(WEIGHT_LABELLED, 0, 2, 5);
+    endpoints[2].idle = endpoints[3].idle = true;
+    solve();
+    check_weights(0, 2, 1);
+    apps[0].value = 1;
+    solve();
+    check_weights(0, 2, 1);
+    /* What it was given nothing of it does not get by that. */
+    apps[0].value = 0;
+    solve();
+    check_weights(0, 2, 0);
+    apps[0].kind = WEIGHT_LABELLED;
+    solve();
+    check_weights(0, 2, 0);
+}
+END_TEST
+
 START_TEST(proportions_within_an_app)
 {
     app(WEIGHT_SHARE, 50, 2, 2);
@@ -426,6 +447,7 @@ static Suite *weights_share_suite(void)
     tcase_add_test(tests, shares_above_100_are_scaled_down);
     tcase_add_test(tests, shares_alone_are_relative);
     tcase_add_test(tests, weights_of_0);
+    tcase_add_test(tests, weights_of_0_alone);
     tcase_add_test(tests, proportions_within_an_app);
     tcase_add_test(tests, what_drains_has_no_say);
     tcase_add_test(tests, too_many_for_their_share);
