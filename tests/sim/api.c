@@ -77,7 +77,7 @@ static void answer_info(struct http_peer *peer)
         "{\"zk\":\"zk://127.0.0.1:28082/marathon\",\"zk_compression\":true,\"zk_compression_threshold\":65536,"
         "\"zk_connection_timeout\":10000,\"zk_max_node_size\":1024000,\"zk_max_versions\":50,\"zk_session_timeout\":"
         "10000,\"zk_timeout\":10000},\"http_config\":{\"http_port\":%d,\"https_port\":8443}}",
-        leader, peer->sim->port);
+        leader, peer->member->port);
     http_answer_body(peer, text, strlen(text));
 }
 
@@ -85,13 +85,12 @@ static void answer_info(struct http_peer *peer)
 
 static void handle_events(struct http_peer *peer)
 {
-    const struct options *options = &peer->sim->options;
     if (faults_apply(peer, "", 0)) {
         return;
     }
-    if (options->leader) {
+    if (peer->member->is_standby) {
         cleanup_free char *location =
-            mem_printf("%s/v2/events%s%s", options->leader, peer->query[0] ? "?" : "", peer->query);
+            mem_printf("%s/v2/events%s%s", peer->sim->leader, peer->query[0] ? "?" : "", peer->query);
         http_answer_redirect(peer, location);
         return;
     }
@@ -170,7 +169,7 @@ void api_handle(struct http_peer *peer)
 {
     if (!is_authorized(peer)) {
         http_answer_page(peer, 401, "Unauthorized", "WWW-Authenticate: basic realm=\"null\"\r\n");
-    } else if (peer->sim->options.leader && strcmp(peer->path, "/v2/events") != 0) {
+    } else if (peer->member->is_standby && strcmp(peer->path, "/v2/events") != 0) {
         standby_relay(peer);
     } else if (handle_plain(peer, peer->path)) {
         return;

@@ -46,10 +46,12 @@ static void checks_tick(uv_timer_t *timer)
     struct task *task = timer->data;
     uint64_t now = uv_now(task->sim->loop);
     const char *unhealthy = definition_env(task->app, "SIM_UNHEALTHY");
+    bool is_ready = false;
     if (is_due(&task->first_due, now) && task->readiness == VERDICT_NONE) {
         task->readiness = VERDICT_BAD;
+        is_ready = task->next_readiness == VERDICT_GOOD;
     }
-    bool is_ready = is_due(&task->ready_due, now);
+    is_ready = is_due(&task->ready_due, now) || is_ready;
     bool is_checked = is_due(&task->health_due, now);
     checks_wait(task);
     if (is_checked && task->health == VERDICT_NONE) {
@@ -84,6 +86,7 @@ void checks_start(struct task *task)
     if (app->health_checks) {
         task->health_due = due_after(task, "SIM_HEALTHY_MS", options->healthy_ms);
     }
+    task->next_readiness = VERDICT_BAD;
     if (app->readiness_checks) {
         task->first_due = due_after(task, "SIM_FIRST_CHECK_MS", options->check_ms);
         task->ready_due = due_after(task, "SIM_READY_AFTER_MS", options->ready_ms);
@@ -95,6 +98,39 @@ void checks_stop(struct task *task)
 {
     sim_close_timer(&task->check_timer);
     task->health_due = task->first_due = task->ready_due = 0;
+}
+
+static void task_forget_checks(struct task *task)
+{
+    const struct options *options = &task->sim->options;
+    bool by_marathon = task->health != VERDICT_NONE && !task->by_mesos;
+    bool was_checked = task->readiness != VERDICT_NONE;
+    if (by_marathon) {
+        task->health = VERDICT_NONE;
+        task->healthy_ms = task->unhealthy_ms = 0;
+        task->failures = 0;
+        task->health_due = due_after(task, "SIM_HEALTHY_MS", options->healthy_ms);
+    }
+    if (was_checked) {
+        task->next_readiness = task->readiness;
+        task->readiness = VERDICT_NONE;
+        task->first_due = due_after(task, "SIM_FIRST_CHECK_MS", options->check_ms);
+    }
+    if (by_marathon || was_checked) {
+        task->check_timer = task->check_timer ? task->check_timer : sim_new_timer(task->sim, task);
+        checks_wait(task);
+    }
+}
+
+void checks_forget(struct sim *sim)
+{
+    for (struct app *app = sim->apps; app; app = app->next) {
+        for (struct task *task = app->tasks; task; task = task->next) {
+            if (task->state == TASK_RUNNING) {
+                task_forget_checks(task);
+            }
+        }
+    }
 }
 
 /* ---- results ---- */
@@ -130,22 +166,6 @@ void checks_set_health(struct task *task, unsigned check, bool alive, bool kill)
         task_kill(task, false, true, false);
     }
     model_reconcile(task->app);
-}
-
-void checks_forget(struct sim *sim)
-{
-    size_t position = 0;
-    struct table_entry *entry;
-    while ((entry = table_next(&sim->task_table, &position))) {
-        struct task *task = entry->value;
-        if (task->health != VERDICT_NONE && !task->by_mesos) {
-            task->health = VERDICT_NONE;
-            task->failures = 0;
-            task->healthy_ms = task->unhealthy_ms = 0;
-            task->health_due = due_after(task, "SIM_HEALTHY_MS", sim->options.healthy_ms);
-            checks_begin_wait(task);
-        }
-    }
 }
 
 void checks_set_ready(struct task *task, bool ready)

@@ -135,6 +135,17 @@ static void control_leader(struct http_peer *peer)
     answer_good(peer);
 }
 
+/* The leader dies; the other Marathon leads after a while. */
+static void control_elect(struct http_peer *peer)
+{
+    cleanup_free char *gap = http_query(peer, "gap_ms");
+    if (members_elect(peer->sim, gap ? strtoul(gap, NULL, 10) : 1000, peer)) {
+        answer_good(peer);
+    } else {
+        answer_bad(peer, "there is no second Marathon, or an election is going on");
+    }
+}
+
 static void control_streams(struct http_peer *peer)
 {
     events_drop_streams(peer->sim);
@@ -169,12 +180,12 @@ void control_handle(struct http_peer *peer)
         const char *name;
         void (*handle)(struct http_peer *peer);
     } actions[] = {
-        {"fault", faults_add},        {"clear", control_clear},
-        {"lose", control_lose},       {"replay", control_replay},
-        {"event", control_event},     {"burst", control_burst},
-        {"stats", control_stats},     {"apps", control_apps},
-        {"leader", control_leader},   {"drop-streams", control_streams},
-        {"silence", control_silence},
+        {"fault", faults_add},      {"clear", control_clear},
+        {"lose", control_lose},     {"replay", control_replay},
+        {"event", control_event},   {"burst", control_burst},
+        {"stats", control_stats},   {"apps", control_apps},
+        {"leader", control_leader}, {"drop-streams", control_streams},
+        {"elect", control_elect},   {"silence", control_silence},
     };
     const char *action = peer->path + 5;
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {

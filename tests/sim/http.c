@@ -221,11 +221,13 @@ void http_take_requests(struct http_peer *peer)
     }
 }
 
-static void server_accept(uv_stream_t *server, int status)
+void http_accept(uv_stream_t *server, int status)
 {
-    struct sim *sim = server->data;
+    struct member *member = server->data;
+    struct sim *sim = member->sim;
     struct http_peer *peer = MEM_NEW(struct http_peer);
     peer->sim = sim;
+    peer->member = member;
     uv_tcp_init(sim->loop, &peer->tcp);
     peer->tcp.data = peer;
     peer->next = sim->peers;
@@ -240,18 +242,4 @@ static void server_accept(uv_stream_t *server, int status)
     }
     uv_tcp_nodelay(&peer->tcp, 1);
     uv_read_start((uv_stream_t *)&peer->tcp, peer_allocate, peer_read);
-}
-
-int http_listen(struct sim *sim, const char *host, int port)
-{
-    struct sockaddr_in address;
-    int len = sizeof(address);
-    uv_tcp_init(sim->loop, &sim->server);
-    sim->server.data = sim;
-    int err = uv_ip4_addr(host, port, &address);
-    err = err ? err : uv_tcp_bind(&sim->server, (const struct sockaddr *)&address, 0);
-    err = err ? err : uv_listen((uv_stream_t *)&sim->server, 512, server_accept);
-    err = err ? err : uv_tcp_getsockname(&sim->server, (struct sockaddr *)&address, &len);
-    sim->port = ntohs(address.sin_port);
-    return err;
 }

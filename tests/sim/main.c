@@ -17,7 +17,8 @@ static void stop(uv_signal_t *signal, int number)
 static int usage(void)
 {
     fputs("usage: marathon-sim [--listen HOST:PORT] [--backends] [--host IP[,IP...]] [--basic BASE64] [--token T]\n"
-          "       [--leader URL] [--locks] [--record FILE] [--replay FOLDER [--speed N|hold]] [--offer-ms N]\n"
+          "       [--leader URL | --second HOST:PORT] [--locks] [--record FILE] [--replay FOLDER [--speed N|hold]] "
+          "[--offer-ms N]\n"
           "       [--starting-ms N]\n"
           "       [--running-ms N] [--killing-ms N] [--killed-ms N] [--linger-ms N] [--backoff-ms N] [--healthy-ms N]\n"
           "       [--check-ms N] [--ready-ms N] [--inactive-delay-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n",
@@ -64,6 +65,8 @@ static void take_option(struct options *options, int option, const char *name, c
         options->password = value;
     } else if (option == 't') {
         options->token = value;
+    } else if (option == 'S') {
+        options->second = value;
     } else if (option == 'L') {
         options->leader = value;
     } else if (option == 'k') {
@@ -88,6 +91,7 @@ static bool parse(int argc, char **argv, struct options *options, const char **l
         {"basic", required_argument, NULL, 'p'},
         {"token", required_argument, NULL, 't'},
         {"leader", required_argument, NULL, 'L'},
+        {"second", required_argument, NULL, 'S'},
         {"locks", no_argument, NULL, 'k'},
         {"record", required_argument, NULL, 'R'},
         {"replay", required_argument, NULL, 'r'},
@@ -169,11 +173,9 @@ int main(int argc, char **argv)
                                    .keepalive_ms = 10000,
                                    .speed = 1};
     bool good = parse(argc, argv, &sim.options, &listen);
-    const char *colon = strrchr(listen, ':');
-    if (!good || !colon || !sim.options.hosts[0]) {
+    if (!good || !strchr(listen, ':') || !sim.options.hosts[0]) {
         return usage();
     }
-    cleanup_free char *host = mem_strndup(listen, (size_t)(colon - listen));
     sim_init(&sim);
     if (sim.options.record && record_open(&sim, sim.options.record) < 0) {
         return 1;
@@ -181,16 +183,18 @@ int main(int argc, char **argv)
     if (sim.options.replay && replay_open(&sim, sim.options.replay, sim.options.speed) < 0) {
         return 1;
     }
-    int err = http_listen(&sim, host, (int)strtol(colon + 1, NULL, 10));
-    if (err) {
-        fprintf(stderr, "marathon-sim: %s: %s\n", listen, uv_strerror(err));
+    if (members_add(&sim, listen) || (sim.options.second && members_add(&sim, sim.options.second))) {
         return 1;
     }
-    sim.address = mem_printf("%s:%d", host, sim.port);
-    sim.leader = sim.options.leader ? mem_strdup(sim.options.leader) : mem_printf("http://%s", sim.address);
+    const char *address = sim.members[0].address;
+    sim.members[0].is_standby = sim.options.leader != NULL;
+    sim.leader = sim.options.leader ? mem_strdup(sim.options.leader) : mem_printf("http://%s", address);
     uv_signal_init(sim.loop, &terminate);
     uv_signal_start(&terminate, stop, SIGTERM);
-    printf("listening on http://%s\n", sim.address);
+    printf("listening on http://%s\n", address);
+    if (sim.n_members > 1) {
+        printf("second on http://%s\n", sim.members[1].address);
+    }
     fflush(stdout);
     uv_run(sim.loop, UV_RUN_DEFAULT);
     return 0;

@@ -19,8 +19,10 @@
 /* ---- http.c, answer.c: requests in, answers out ---- */
 
 struct sim;
+struct member;
 struct http_peer {
     struct sim *sim;
+    struct member *member; /* the Marathon that it came to */
     uv_tcp_t tcp;
     struct buf input;
     char *method, *target, *path, *query, *accept, *authorization, *via, *body;
@@ -37,7 +39,8 @@ struct http_peer {
     struct http_peer *next, **link;
 };
 
-int http_listen(struct sim *sim, const char *host, int port);
+/* Takes a connection; server->data is the member. */
+void http_accept(uv_stream_t *server, int status);
 /* Handles what has been read and not been handled yet. */
 void http_take_requests(struct http_peer *peer);
 /* Sends an answer with Marathon's usual headers and keeps the connection. headers: further lines, each with CRLF, or
@@ -121,6 +124,7 @@ struct task {
     uv_timer_t *check_timer;                   /* the next result of its health and readiness checks */
     uint64_t health_due, first_due, ready_due; /* when, by the loop's clock; 0: never */
     enum verdict health, readiness;
+    enum verdict next_readiness;      /* what the next check will find */
     int64_t healthy_ms, unhealthy_ms; /* first success, last failure */
     unsigned failures;
     unsigned failing;            /* its health checks that fail: a bit for each */
@@ -174,20 +178,30 @@ struct fault {
 };
 
 struct options {
-    const char *user, *password, *token, *leader, *hosts, *replay, *record;
+    const char *user, *password, *token, *leader, *second, *hosts, *replay, *record;
     int starting_ms, running_ms, killing_ms, killed_ms, linger_ms, keepalive_ms, attach_delay_ms;
     int offer_ms, backoff_ms, healthy_ms, check_ms, ready_ms, inactive_delay_ms;
     double speed;
     bool backends, locks;
 };
 
+/* One Marathon of the cluster. */
+struct member {
+    struct sim *sim;
+    uv_tcp_t *server;
+    char *host, *address; /* HOST:PORT */
+    int port;
+    bool is_standby;
+};
+
 struct replay;
 struct sim {
     uv_loop_t *loop;
     struct options options;
-    uv_tcp_t server;
-    int port;
-    char *leader, *address;
+    struct member members[2];
+    size_t n_members;
+    uv_timer_t *election; /* NULL: somebody leads */
+    char *leader;
     struct http_peer *peers;
     struct app *apps;
     struct table app_table, task_table; /* by id; the tasks' includes those of deleted apps */
@@ -341,6 +355,13 @@ void faults_clear(struct sim *sim);
 
 void standby_relay(struct http_peer *peer);
 void standby_forget(struct http_peer *peer);
+
+/* ---- members.c: one or two Marathons of one cluster ---- */
+
+/* Another one, listening at HOST:PORT; the first one leads. 0, or negative with the reason on stderr. */
+int members_add(struct sim *sim, const char *listen);
+/* The leader dies, and so many ms later the other one leads. false: there is none, or an election is going on. */
+bool members_elect(struct sim *sim, uint64_t gap_ms, const struct http_peer *asking);
 
 /* ---- replay.c: a recorded scenario ---- */
 

@@ -80,7 +80,7 @@ static void append_line(struct buf *answer, struct buf *last, const char *line, 
     buf_puts(into, strncmp(line, "HTTP/1.1 422 ", 13) == 0 ? "Unprocessable Entity\r\n" : "\r\n");
 }
 
-static void append_head(struct buf *answer, const char *head, size_t len, const struct sim *sim)
+static void append_head(struct buf *answer, const char *head, size_t len, const struct member *member)
 {
     cleanup_buf struct buf last = BUF_INIT;
     for (const char *line = head; line < head + len;) {
@@ -91,7 +91,7 @@ static void append_head(struct buf *answer, const char *head, size_t len, const 
         }
         line += line_len + 2;
     }
-    buf_printf(answer, "X-Marathon-Via: 1.1 %s\r\n", sim->address);
+    buf_printf(answer, "X-Marathon-Via: 1.1 %s\r\n", member->address);
     if (!strstr(buf_text(&last), "Content-Type:")) {
         buf_puts(answer, "Content-Type: none/none\r\n");
     }
@@ -108,7 +108,7 @@ static void relay_done(struct relay *relay)
     }
     cleanup_buf struct buf answer = BUF_INIT;
     size_t head_len = (size_t)(end - relay->answer.data) + 2;
-    append_head(&answer, relay->answer.data, head_len, relay->sim);
+    append_head(&answer, relay->answer.data, head_len, peer->member);
     buf_append(&answer, end + 4, relay->answer.len - head_len - 2);
     relay->sim->leader_failures = 0;
     relay_close(relay);
@@ -153,7 +153,7 @@ static void relay_connected(uv_connect_t *request, int status)
 static void append_request(struct buf *request, const struct http_peer *peer)
 {
     buf_printf(request, "%s %s HTTP/1.1\r\nConnection: close\r\nX-Marathon-Via: 1.1 %s\r\n", peer->method, peer->target,
-               peer->sim->address);
+               peer->member->address);
     if (peer->accept) {
         buf_printf(request, "Accept: %s\r\n", peer->accept);
     }
@@ -184,8 +184,7 @@ void standby_relay(struct http_peer *peer)
     peer->relay = relay;
     uv_tcp_init(peer->sim->loop, &relay->tcp);
     append_request(&relay->request, peer);
-    if (sscanf(peer->sim->options.leader, "http://%63[^:/]:%d", host, &port) != 2 ||
-        uv_ip4_addr(host, port, &address) ||
+    if (sscanf(peer->sim->leader, "http://%63[^:/]:%d", host, &port) != 2 || uv_ip4_addr(host, port, &address) ||
         uv_tcp_connect(&relay->connect, &relay->tcp, (const struct sockaddr *)&address, relay_connected)) {
         relay_failed(relay);
     }
