@@ -141,12 +141,15 @@ static bool print_answer(void *arg, struct json_object *result)
     struct printing *printing = arg;
     struct json_object *degraded = NULL;
     printing->degraded = json_object_object_get_ex(result, "degraded", &degraded) && json_object_get_boolean(degraded);
+    printing->incomplete = printing->command->kind && print_unknown(result, printing->command->kind);
+    if (printing->ctl->json) {
+        json_object_object_del(result, "unknown"); /* the exit code says it; the document keeps its form */
+    }
     if (printing->ctl->json && printing->lines) {
         puts(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     } else {
         ctl_print(printing->ctl, result, printing->command->text);
     }
-    printing->incomplete = printing->command->kind && print_unknown(result, printing->command->kind);
     return fflush(stdout) == 0;
 }
 

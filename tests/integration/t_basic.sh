@@ -34,7 +34,7 @@ equal "not with another backend" "" "$(sessions_are backend-api 0 || echo sessio
 wait "$curl_pid"
 await "and gone when it ended" 10 sessions_are backend-web 0
 equal "slots of all backends" 15 "$(ctl -o json slots | python3 -c 'import json,sys; print(len(json.load(sys.stdin)["slots"]))')"
-equal "slots of a backend that is not there" '{"slots":[]}' "$(ctl -o json slots nowhere | tr -d ' \n')"
+equal "slots of a backend that is not there" '{"slots":[]}' "$(ctl -o json slots nowhere 2>"$work/err" | tr -d ' \n')"
 
 equal "nothing is planned in step" "edge: nothing to do" "$(ctl plan)"
 check "sync" ctl sync

@@ -197,6 +197,7 @@ START_TEST(events_give_the_answers)
     const char *recordings_folder = getenv("SLOTD_RECORDINGS");
     cleanup_free char *base = mem_strdup(recordings_folder ? recordings_folder : suite_fixture("marathon"));
     cleanup_free char *folder = mem_printf("%s/%s", base, scenarios[_i].folder);
+    n_unhealthy = 0;
     ck_assert_uint_eq(replay_scenario(folder), scenarios[_i].answers);
     ck_assert_uint_eq(n_unhealthy, strcmp(scenarios[_i].folder, "12-health") == 0 ? HEALTH_UNHEALTHY : 0);
 }
