@@ -31,7 +31,9 @@ static struct json_object *render_endpoint(const struct service *service, const 
     json_object_object_add(object, "phase",
                            json_object_new_string(endpoint_phase_text(places->phase(places->arg, service, endpoint))));
     json_object_object_add(object, "slot", text_or_null(places->slot(places->arg, service, part, endpoint)));
-    json_object_object_add(object, "state", text_or_null(places->state(places->arg, service, part, endpoint)));
+    if (places->state) {
+        json_object_object_add(object, "state", text_or_null(places->state(places->arg, service, part, endpoint)));
+    }
     return object;
 }
 
@@ -134,7 +136,6 @@ static const char *offline_address(void *arg, const struct endpoint *endpoint)
     return text_is_ip(endpoint->host) ? endpoint->host : NULL;
 }
 
-/* Nor what state it is in. */
 static const char *offline_slot(void *arg, const struct service *service, const struct service_part *part,
                                 const struct endpoint *endpoint)
 {
@@ -175,7 +176,6 @@ static struct json_object *offline_render(const struct offline *offline)
         .backend = offline_backend,
         .address = offline_address,
         .slot = offline_slot,
-        .state = offline_slot,
         .weight = offline_weight,
         .phase = offline_phase,
     };

@@ -8,7 +8,7 @@
 #include "slotd/config.h"
 #include "slotd/mapping.h"
 
-/* What only a running daemon knows; each may return NULL for not known. */
+/* What only a running daemon knows; each may return NULL for not known. state may be NULL itself: it is left out. */
 struct map_output_places {
     void *arg;
     /* The HAProxy backend in use for the service. */
