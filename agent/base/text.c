@@ -333,3 +333,15 @@ bool text_is_haproxy_name(const char *text)
     }
     return len > 0;
 }
+
+bool text_is_map_word(const char *text)
+{
+    enum { MAX_WORD = 2048 };
+    size_t len = 0;
+    for (; text[len]; len++) {
+        if (len >= MAX_WORD || !(text_is_alnum(text[len]) || strchr("-._~!$&()*+,=:@/?%", text[len]))) {
+            return false;
+        }
+    }
+    return len > 0;
+}

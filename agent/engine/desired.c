@@ -73,6 +73,7 @@ static struct slot_endpoint endpoint_desire(struct engine *engine, const struct 
         .key = endpoint_key(part, endpoint),
         .address = mem_strdup(address),
         .port = (uint16_t)endpoint->port,
+        .check_port = service->check.port,
         .drain = endpoint->phase == ENDPOINT_DRAIN,
         .kept_only = endpoint->kept_only,
         .gone = gone,

@@ -29,6 +29,15 @@ static const char *behind_prefix(const struct mapper *mapper, const char *key)
     return strncmp(key, mapper->config->label_prefix, len) == 0 && key[len] == '.' ? key + len + 1 : NULL;
 }
 
+/* Repaired: SEGMENT.backend.healthcheck.port is a property of SEGMENT, and makes no segment of its own. */
+static bool is_healthcheck_port(const char *name, const char *property)
+{
+    static const char middle[] = ".backend.healthcheck";
+    size_t len = (size_t)(property - name);
+    return len > sizeof(middle) - 1 && strncmp(property - (sizeof(middle) - 1), middle, sizeof(middle) - 1) == 0 &&
+           strcmp(property, ".port") == 0;
+}
+
 /* The length of the segment's name in a label key, 0 when it has none: the shortest name counts, and what stands under
  * `frontend.` and `backend.` is the app's own (Traefik 1.7's regular expression). */
 static size_t segment_length(const char *name)
@@ -37,7 +46,7 @@ static size_t segment_length(const char *name)
         return 0;
     }
     for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
-        if (dot > name && is_segment_property(dot + 1)) {
+        if (dot > name && is_segment_property(dot + 1) && !is_healthcheck_port(name, dot)) {
             return (size_t)(dot - name);
         }
     }

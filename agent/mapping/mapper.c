@@ -267,6 +267,7 @@ static void map_segment(const struct segment_view *view, struct mapping_run *run
     part->rule = rule_find(view);
     part->mode = strcmp(protocol, "tcp") == 0 ? "tcp" : "http";
     part->priority = rule_find_priority(view, part->rule);
+    part->check = healthcheck_find(view, protocol);
     map_tasks(view, run, part, suffix);
     for (size_t i = 0; i < part->n_endpoints; i++) {
         part->endpoints[i].weight = weight;

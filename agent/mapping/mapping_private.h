@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The steps of mapping one app, and the codes of its problems: backend-name-too-long, container-port-zero,
- * domain-invalid, enable-invalid, host-invalid, host-missing, ip-address-ambiguous, ip-address-index,
- * ip-address-missing, mode-conflict, no-port, port-and-index, port-index-invalid, port-index-out-of-range,
- * port-invalid, port-name-not-published, port-name-unknown, priority-invalid, protocol-unknown, rule-invalid,
- * segment-clash, segment-name-too-long, task-id-invalid, too-many-endpoints, too-many-problems, too-many-segments,
- * weight-invalid, weight-negative, weight-zero. app-malformed comes from those who read the app. */
+ * domain-invalid, enable-invalid, healthcheck-clash, healthcheck-headers-fixed, healthcheck-hostname-invalid,
+ * healthcheck-interval-fixed, healthcheck-path-invalid, healthcheck-port-invalid, healthcheck-scheme-fixed,
+ * healthcheck-scheme-invalid, host-invalid, host-missing, ip-address-ambiguous, ip-address-index, ip-address-missing,
+ * mode-conflict, no-port, port-and-index, port-index-invalid, port-index-out-of-range, port-invalid,
+ * port-name-not-published, port-name-unknown, priority-invalid, protocol-unknown, rule-invalid, segment-clash,
+ * segment-name-too-long, task-id-invalid, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid,
+ * weight-negative, weight-zero. app-malformed comes from those who read the app. */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
 
@@ -74,6 +76,16 @@ bool place_find_port(const struct segment_view *view, const struct marathon_task
 
 /* part.c */
 bool service_part_equal(const struct service_part *a, const struct service_part *b);
+
+/* healthcheck.c */
+/* The check by the segment's labels; the caller frees it with healthcheck_free(). */
+struct service_check healthcheck_find(const struct segment_view *view, const char *protocol);
+bool healthcheck_equal(const struct service_check *a, const struct service_check *b);
+void healthcheck_free(struct service_check *check);
+/* Borrows from next what check does not have. */
+void healthcheck_complete(struct service_check *check, const struct service_check *next);
+/* The first label of part, by its last word, that the service does otherwise; NULL: none. */
+const char *healthcheck_find_clash(const struct service_check *check, const struct service_check *part);
 
 /* readiness.c */
 enum readiness {

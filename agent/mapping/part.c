@@ -101,6 +101,7 @@ static void part_free(struct service_part *part)
     free(part->segment);
     free(part->frontend);
     free(part->rule);
+    healthcheck_free(&part->check);
 }
 
 void app_mapping_free(struct app_mapping *mapping)
@@ -128,7 +129,8 @@ bool service_part_equal(const struct service_part *a, const struct service_part 
 {
     bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->priority == b->priority &&
                  strcmp(a->name, b->name) == 0 && strcmp(a->segment, b->segment) == 0 &&
-                 strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0;
+                 strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0 &&
+                 healthcheck_equal(&a->check, &b->check);
     for (size_t i = 0; equal && i < a->n_endpoints; i++) {
         equal = endpoint_equal(&a->endpoints[i], &b->endpoints[i]);
     }

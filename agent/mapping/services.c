@@ -7,6 +7,7 @@
 #include "slotd/table.h"
 
 static const char code_mode_conflict[] = "mode-conflict";
+static const char code_healthcheck_clash[] = "healthcheck-clash";
 
 struct entry {
     struct service service; /* parts points to parts below */
@@ -162,10 +163,35 @@ static void entry_remove(struct entry *entry, const struct service_part *part)
     }
 }
 
+static struct service_check entry_find_check(const struct entry *entry)
+{
+    struct service_check check = {0};
+    for (size_t i = 0; i < entry->n_parts; i++) {
+        healthcheck_complete(&check, &entry->parts[i]->check);
+    }
+    return check;
+}
+
+static void entry_find_check_clashes(struct entry *entry)
+{
+    struct service_check check = entry_find_check(entry);
+    for (size_t i = 1; i < entry->n_parts; i++) {
+        const struct service_part *part = entry->parts[i];
+        const char *label = healthcheck_find_clash(&check, &part->check);
+        if (label) {
+            problem_list_add(&entry->conflicts, part->app, NULL, part->segment, code_healthcheck_clash,
+                             "its label backend.healthcheck.%s is not that of an earlier app in the service %s, and a "
+                             "backend has one check; that of the first app by id stays",
+                             label, entry->name);
+        }
+    }
+}
+
 /* A service has one mode, that of its first part. */
 static void entry_find_conflicts(struct entry *entry)
 {
     problem_list_free(&entry->conflicts);
+    entry_find_check_clashes(entry);
     for (size_t i = 1; i < entry->n_parts; i++) {
         const struct service_part *first = entry->parts[0];
         const struct service_part *part = entry->parts[i];
@@ -187,6 +213,7 @@ static const struct service *entry_show(struct entry *entry)
         .frontend = first ? first->frontend : "",
         .rule = first ? first->rule : "",
         .mode = first ? first->mode : "http",
+        .check = entry_find_check(entry),
         .parts = entry->parts,
         .n_parts = entry->n_parts,
         .gone = entry->n_parts == 0,
@@ -321,12 +348,17 @@ const struct service **services_list(const struct services *services, size_t *re
     return list;
 }
 
+static bool is_conflict(const struct problem *problem)
+{
+    return problem->code == code_mode_conflict || problem->code == code_healthcheck_clash;
+}
+
 static int compare_problems(const void *a, const void *b)
 {
     const struct problem *left = *(const struct problem *const *)a;
     const struct problem *right = *(const struct problem *const *)b;
-    bool left_last = left->code == code_mode_conflict;
-    bool right_last = right->code == code_mode_conflict;
+    bool left_last = is_conflict(left);
+    bool right_last = is_conflict(right);
     int order = strcmp(left->app, right->app);
     order = order != 0 ? order : left_last - right_last;
     order = order != 0 || !left_last ? order : strcmp(left->segment, right->segment);

@@ -47,6 +47,13 @@ struct endpoint {
     int64_t since_ms; /* when the task started, or MARATHON_NO_TIME */
 };
 
+/* What the backend's health check asks for, by the labels backend.healthcheck.*. */
+struct service_check {
+    char *path; /* with the query; "/..." of at most 1,024 bytes from text_is_map_word()'s alphabet; NULL: no label */
+    char *host; /* a host name; NULL: no label */
+    uint16_t port; /* 0: no label, the server's own */
+};
+
 /* What one app, or one segment of it, contributes to the service of that name. */
 struct service_part {
     char *name;    /* the service's name, by Traefik's rule, in Unicode */
@@ -55,8 +62,9 @@ struct service_part {
     char *segment; /* "" for the app itself */
     char *frontend;
     char *rule;
-    const char *mode;           /* "http" or "tcp"; static */
-    int64_t priority;           /* of the rule: the label's, else the rule's length in characters */
+    const char *mode; /* "http" or "tcp"; static */
+    int64_t priority; /* of the rule: the label's, else the rule's length in characters */
+    struct service_check check;
     struct endpoint *endpoints; /* in the order of the app's tasks, sorted by task id */
     size_t n_endpoints;
 };
@@ -109,6 +117,7 @@ struct service {
     const char *frontend; /* of the first part in app id order */
     const char *rule;
     const char *mode;
+    struct service_check check;              /* borrowed; each label's from the first part that has it */
     const struct service_part *const *parts; /* sorted by app id, then segment */
     size_t n_parts;
     bool gone; /* no part is left; reported once as changed, then forgotten */

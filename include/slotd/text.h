@@ -31,5 +31,9 @@ bool text_is_ip(const char *text);
 bool text_is_host_name(const char *text);
 /* Whether text is a name that a Runtime API command may carry: 1..250 bytes of letters, digits, '_', '-', '.', ':'. */
 bool text_is_haproxy_name(const char *text);
+/* Whether text may be a key or a value in a HAProxy map: 1..2048 bytes of letters, digits and -._~!$&()*+,=:@/?% (what
+ * paths, queries and host names are made of). None of them means anything on HAProxy's command line or in a map file,
+ * so that nothing has to be escaped; the value of a map is not expanded as a log format. */
+bool text_is_map_word(const char *text);
 
 #endif

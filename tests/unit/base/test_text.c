@@ -256,6 +256,26 @@ START_TEST(haproxy_names)
 }
 END_TEST
 
+START_TEST(map_words)
+{
+    ck_assert(text_is_map_word("/aZ09-._~!$&()*+,=:@/?%20"));
+    char word[] = "/x";
+    for (int c = 0; c < 256; c++) {
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        word[1] = (char)c;
+        ck_assert_int_eq(text_is_map_word(word), c == 0 || is_alnum || strchr("-._~!$&()*+,=:@/?%", c) != NULL);
+    }
+    ck_assert(!text_is_map_word(""));
+    char longest[2050];
+    memset(longest, 'a', 2048);
+    longest[2048] = '\0';
+    ck_assert(text_is_map_word(longest));
+    longest[2048] = 'a';
+    longest[2049] = '\0';
+    ck_assert(!text_is_map_word(longest));
+}
+END_TEST
+
 START_TEST(plain_text)
 {
     ck_assert(text_is_plain(""));
@@ -283,6 +303,7 @@ static Suite *text_suite(void)
     tcase_add_test(tests, ip_literals);
     tcase_add_test(tests, host_names);
     tcase_add_test(tests, haproxy_names);
+    tcase_add_test(tests, map_words);
     tcase_add_test(tests, plain_text);
     suite_add_tcase(suite, tests);
     return suite;

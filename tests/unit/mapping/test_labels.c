@@ -76,6 +76,10 @@ START_TEST(the_shortest_segment_counts)
     check_segments("traefik.a.frontend.port", "a");
     check_segments("traefik.a.frontend.b.port", "a");
     check_segments("traefik.a.port.port", "a.port");
+    check_segments("traefik.a.backend.port", "a.backend");
+    check_segments("traefik.a.healthcheck.port", "a.healthcheck");
+    check_segments("traefik.a.backend.healthcheck.port", "");
+    check_segments("traefik.backend.healthcheck.port", "");
     check_segments("traefik.port.port", "port");
     check_segments("traefik...port", ".");
     check_segments("traefik..a.port", ".a");
