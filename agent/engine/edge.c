@@ -495,7 +495,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     table_init(&edge->backends, engine->seed);
     edge_set_error(edge, "not connected yet");
     if (config->state_file[0]) {
-        edge->state_file = haproxy_state_file_new(engine->loop, config->state_file, edge_collect_state, edge);
+        edge->state_file = kept_file_new(engine->loop, config->state_file, "its slots", edge_collect_state, edge);
     }
     edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
     return edge;
@@ -505,12 +505,12 @@ void edge_close(struct edge *edge)
 {
     haproxy_connection_close(edge->connection);
     if (edge->state_file) {
-        int err = edge->state ? haproxy_state_file_flush(edge->state_file) : 0;
+        int err = edge->state ? kept_file_flush(edge->state_file) : 0;
         if (err) {
             log_error("haproxy", "%s: %s cannot be written: %s", edge->config->name, edge->config->state_file,
                       error_text(err));
         }
-        haproxy_state_file_close(edge->state_file);
+        kept_file_close(edge->state_file);
     }
     size_t position = 0;
     struct table_entry *entry;

@@ -17,7 +17,7 @@ void edge_touch_state(struct edge_backend *backend)
 {
     if (backend->edge->state_file) {
         backend_mark_unsaved(backend);
-        haproxy_state_file_touch(backend->edge->state_file);
+        kept_file_touch(backend->edge->state_file);
     }
 }
 
@@ -30,7 +30,7 @@ void edge_touch_all_states(struct edge *edge)
     edge->first_unsaved = NULL;
     edge->unsaved_all = true;
     if (edge->state_file) {
-        haproxy_state_file_touch(edge->state_file);
+        kept_file_touch(edge->state_file);
     }
     while ((entry = table_next(&edge->backends, &position))) {
         struct edge_backend *backend = entry->value;
@@ -65,14 +65,14 @@ static void backend_render_rows(const struct edge_backend *backend, struct buf *
     }
 }
 
-void edge_collect_state(void *arg, struct haproxy_state_file *file)
+void edge_collect_state(void *arg, struct kept_file *file)
 {
     struct edge *edge = arg;
     struct edge_backend *backend;
     if (edge->unsaved_all) {
         struct buf header = BUF_INIT;
         haproxy_state_write_header(edge->state, &header);
-        haproxy_state_file_reset(file, &header);
+        kept_file_reset(file, &header);
         edge->unsaved_all = false;
     }
     while ((backend = edge->first_unsaved)) {
@@ -80,6 +80,6 @@ void edge_collect_state(void *arg, struct haproxy_state_file *file)
         edge->first_unsaved = backend->next_unsaved;
         backend->unsaved = false;
         backend_render_rows(backend, &rows);
-        haproxy_state_file_put(file, backend->section, &rows);
+        kept_file_put(file, backend->section, &rows);
     }
 }

@@ -9,6 +9,7 @@
 #include "slotd/cluster.h"
 #include "slotd/engine.h"
 #include "slotd/haproxy.h"
+#include "slotd/kept_file.h"
 #include "slotd/mapping.h"
 #include "slotd/slots.h"
 #include "slotd/table.h"
@@ -117,8 +118,8 @@ struct edge {
     struct engine *engine;
     const struct config_haproxy *config;
     struct haproxy_connection *connection;
-    struct haproxy_state_file *state_file; /* or NULL */
-    struct haproxy_state *state;           /* as read at the last adoption, or NULL */
+    struct kept_file *state_file; /* or NULL */
+    struct haproxy_state *state;  /* as read at the last adoption, or NULL */
     struct haproxy_info info;
     struct haproxy_capabilities capabilities;
     struct table backends; /* name to struct edge_backend */
@@ -164,7 +165,7 @@ struct slots_counts edge_count(const struct edge *edge);
 void edge_touch_state(struct edge_backend *backend);
 void edge_touch_all_states(struct edge *edge);
 /* What is applied to the slots since the last call, for the server-state file; arg is the edge. */
-void edge_collect_state(void *arg, struct haproxy_state_file *file);
+void edge_collect_state(void *arg, struct kept_file *file);
 struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);

@@ -96,9 +96,9 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
     if (counts.unknown > 0) {
         add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
     }
-    if (edge->state_file && haproxy_state_file_error(edge->state_file)) {
+    if (edge->state_file && kept_file_error(edge->state_file)) {
         add_reason(reasons, "HAProxy %s: %s cannot be written: %s", name, edge->config->state_file,
-                   haproxy_state_file_error(edge->state_file));
+                   kept_file_error(edge->state_file));
     }
 }
 
@@ -180,7 +180,7 @@ static struct json_object *show_edge(const struct edge *edge)
     json_object_object_add(object, "slots", show_slot_counts(&counts));
     json_object_object_add(object, "capabilities", show_capabilities(edge));
     add_text(object, "state_file", edge->config->state_file[0] ? edge->config->state_file : NULL);
-    add_text(object, "state_file_error", edge->state_file ? haproxy_state_file_error(edge->state_file) : NULL);
+    add_text(object, "state_file_error", edge->state_file ? kept_file_error(edge->state_file) : NULL);
     return object;
 }
 

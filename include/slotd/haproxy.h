@@ -136,26 +136,6 @@ void haproxy_connection_close(struct haproxy_connection *connection);
 
 /* ---- the server-state file ---- */
 
-/* The file has sections, one a backend, so that a change costs the loop its own backend's rows only; the worker thread
- * that writes the file keeps the whole text. */
-struct haproxy_state_file;
-/* Called before a write: hand over, with the two functions below, what has changed since the last call. */
-typedef void haproxy_state_collect(void *arg, struct haproxy_state_file *file);
-/* Writes path atomically (temporary file beside it, fsync, rename, fsync of the folder) in a worker thread, one write
- * in flight, the next not before 20 times the last one's duration and at least 100 ms (design.md). */
-struct haproxy_state_file *haproxy_state_file_new(uv_loop_t *loop, const char *path, haproxy_state_collect *collect,
-                                                  void *arg);
-/* Starts a new file with that header; every section is empty. Takes the header's memory over. */
-void haproxy_state_file_reset(struct haproxy_state_file *file, struct buf *header);
-/* Replaces a section, counted from 0. Takes the memory of the rows over. */
-void haproxy_state_file_put(struct haproxy_state_file *file, size_t section, struct buf *rows);
-/* What was applied has changed: write it soon. */
-void haproxy_state_file_touch(struct haproxy_state_file *file);
-/* Writes now, blocking, when something is not on disk yet (at exit). Returns 0 or -errno. */
-int haproxy_state_file_flush(struct haproxy_state_file *file);
-void haproxy_state_file_close(struct haproxy_state_file *file);
-/* The last error's text, or NULL. */
-const char *haproxy_state_file_error(const struct haproxy_state_file *file);
 /* The file's content: version line and header, then each row with what has been applied since it was read. */
 void haproxy_state_write_header(const struct haproxy_state *state, struct buf *content);
 void haproxy_state_write_row(const struct haproxy_state *state, const struct haproxy_server *server,

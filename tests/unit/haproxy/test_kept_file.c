@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The server-state file: sections replaced one by one, written whole, in a worker thread. */
+/* A kept file: sections replaced one by one, written whole, in a worker thread. */
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "slotd/haproxy.h"
+#include "slotd/kept_file.h"
 #include "slotd/mem.h"
 #include "suite.h"
 
 struct owner {
     uv_loop_t loop;
-    struct haproxy_state_file *file;
+    struct kept_file *file;
     char folder[64], path[128];
     const char *header;  /* given at the next call, then NULL */
     const char *rows[2]; /* by section; NULL: not changed */
@@ -18,21 +18,21 @@ struct owner {
     unsigned collected;
 };
 
-static void give(struct haproxy_state_file *file, size_t section, const char *text)
+static void give(struct kept_file *file, size_t section, const char *text)
 {
     struct buf rows = BUF_INIT;
     buf_puts(&rows, text);
-    haproxy_state_file_put(file, section, &rows);
+    kept_file_put(file, section, &rows);
 }
 
-static void collect(void *arg, struct haproxy_state_file *file)
+static void collect(void *arg, struct kept_file *file)
 {
     struct owner *owner = arg;
     owner->collected++;
     if (owner->header) {
         struct buf header = BUF_INIT;
         buf_puts(&header, owner->header);
-        haproxy_state_file_reset(file, &header);
+        kept_file_reset(file, &header);
         owner->header = NULL;
     }
     for (size_t i = 0; i < 2; i++) {
@@ -54,12 +54,12 @@ static void owner_start(struct owner *owner)
     ck_assert_ptr_nonnull(mkdtemp(owner->folder));
     (void)snprintf(owner->path, sizeof(owner->path), "%s/state", owner->folder);
     uv_loop_init(&owner->loop);
-    owner->file = haproxy_state_file_new(&owner->loop, owner->path, collect, owner);
+    owner->file = kept_file_new(&owner->loop, owner->path, "its slots", collect, owner);
 }
 
 static void owner_stop(struct owner *owner)
 {
-    haproxy_state_file_close(owner->file);
+    kept_file_close(owner->file);
     uv_run(&owner->loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&owner->loop), 0);
     (void)unlink(owner->path);
@@ -84,7 +84,7 @@ static char *file_read(const char *path)
 /* Until the loop has nothing left to do: the write and the pause behind it are over. */
 static void owner_write(struct owner *owner)
 {
-    haproxy_state_file_touch(owner->file);
+    kept_file_touch(owner->file);
     uv_run(&owner->loop, UV_RUN_DEFAULT);
 }
 
@@ -112,7 +112,7 @@ START_TEST(test_sections)
     owner_write(&owner);
     assert_content(&owner, "another\nb\n");
     ck_assert_uint_eq(owner.collected, 3);
-    ck_assert_ptr_null(haproxy_state_file_error(owner.file));
+    ck_assert_ptr_null(kept_file_error(owner.file));
     owner_stop(&owner);
 }
 END_TEST
@@ -145,13 +145,13 @@ START_TEST(test_failure)
     ck_assert_int_eq(rename(owner.folder, away), 0);
     owner.header = "header\n";
     owner.rows[0] = "a\n";
-    haproxy_state_file_touch(owner.file);
-    while (!haproxy_state_file_error(owner.file)) {
+    kept_file_touch(owner.file);
+    while (!kept_file_error(owner.file)) {
         uv_run(&owner.loop, UV_RUN_ONCE);
     }
-    ck_assert_str_eq(haproxy_state_file_error(owner.file), "No such file or directory");
+    ck_assert_str_eq(kept_file_error(owner.file), "No such file or directory");
     ck_assert_int_eq(rename(away, owner.folder), 0);
-    while (haproxy_state_file_error(owner.file)) {
+    while (kept_file_error(owner.file)) {
         uv_run(&owner.loop, UV_RUN_ONCE);
     }
     assert_content(&owner, "header\na\n");
@@ -164,26 +164,26 @@ START_TEST(test_flush)
 {
     struct owner owner;
     owner_start(&owner);
-    ck_assert_int_eq(haproxy_state_file_flush(owner.file), 0);
+    ck_assert_int_eq(kept_file_flush(owner.file), 0);
     ck_assert_int_ne(access(owner.path, F_OK), 0);
     owner.header = "header\n";
     owner.rows[0] = "a 1\n";
-    haproxy_state_file_touch(owner.file);
+    kept_file_touch(owner.file);
     while (owner.collected == 0) {
         uv_run(&owner.loop, UV_RUN_ONCE);
     }
     owner.rows[0] = "a 2\n";
-    haproxy_state_file_touch(owner.file);
-    ck_assert_int_eq(haproxy_state_file_flush(owner.file), 0);
+    kept_file_touch(owner.file);
+    ck_assert_int_eq(kept_file_flush(owner.file), 0);
     assert_content(&owner, "header\na 2\n");
     owner_stop(&owner);
 }
 END_TEST
 
-static Suite *state_file_suite(void)
+static Suite *kept_file_suite(void)
 {
-    Suite *suite = suite_create("state_file");
-    TCase *tests = tcase_create("state_file");
+    Suite *suite = suite_create("kept_file");
+    TCase *tests = tcase_create("kept_file");
     tcase_add_test(tests, test_sections);
     tcase_add_test(tests, test_many_sections);
     tcase_add_test(tests, test_failure);
@@ -192,4 +192,4 @@ static Suite *state_file_suite(void)
     return suite;
 }
 
-SUITE_MAIN(state_file_suite)
+SUITE_MAIN(kept_file_suite)

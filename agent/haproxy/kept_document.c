@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The server-state file's text in sections. */
-#include "state_document.h"
+/* A kept file's text in sections. */
+#include "kept_document.h"
 
 #include "slotd/file.h"
 #include "slotd/mem.h"
@@ -14,7 +14,7 @@ static void buf_take_over(struct buf *buf, struct buf *from)
     *from = BUF_INIT;
 }
 
-static void document_free_sections(struct state_document *document)
+static void document_free_sections(struct kept_document *document)
 {
     for (size_t i = 0; i < document->n_sections; i++) {
         buf_free(&document->sections[i]);
@@ -22,13 +22,13 @@ static void document_free_sections(struct state_document *document)
     document->n_sections = 0;
 }
 
-void state_document_reset(struct state_document *document, struct buf *header)
+void kept_document_reset(struct kept_document *document, struct buf *header)
 {
     document_free_sections(document);
     buf_take_over(&document->header, header);
 }
 
-void state_document_put(struct state_document *document, size_t section, struct buf *rows)
+void kept_document_put(struct kept_document *document, size_t section, struct buf *rows)
 {
     MEM_GROW(document->sections, document->capacity, section + 1);
     while (document->n_sections <= section) {
@@ -37,15 +37,15 @@ void state_document_put(struct state_document *document, size_t section, struct 
     buf_take_over(&document->sections[section], rows);
 }
 
-void state_document_free(struct state_document *document)
+void kept_document_free(struct kept_document *document)
 {
     document_free_sections(document);
     free(document->sections);
     buf_free(&document->header);
-    *document = (struct state_document){0};
+    *document = (struct kept_document){0};
 }
 
-int state_document_write(const struct state_document *document, const char *path)
+int kept_document_write(const struct kept_document *document, const char *path)
 {
     cleanup_free struct iovec *parts = mem_alloc_array(document->n_sections + 1, sizeof(*parts));
     parts[0] = (struct iovec){document->header.data, document->header.len};
