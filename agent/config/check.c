@@ -62,6 +62,17 @@ bool config_check_path(const char *value, struct buf *why)
     return *value == '/' || config_check_refuse(value, "an absolute path, which begins with /", why);
 }
 
+bool config_check_maps_dir(const char *value, struct buf *why)
+{
+    enum { MAX_FOLDER = 1024 };
+    return config_check_path(value, why) &&
+           ((strlen(value) <= MAX_FOLDER && text_is_map_word(value)) ||
+            config_check_refuse(value,
+                                "a path that HAProxy's command line takes: at most 1024 bytes of letters, digits "
+                                "and -._~!$&()*+,=:@/?%",
+                                why));
+}
+
 bool config_check_socket_path(const char *value, struct buf *why)
 {
     const size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;

@@ -8,6 +8,7 @@
 config_check config_check_endpoint;       /* an http or https URL of a Marathon */
 config_check config_check_user;           /* of basic authentication */
 config_check config_check_path;           /* absolute */
+config_check config_check_maps_dir;       /* absolute, and a word in a Runtime API line */
 config_check config_check_socket_path;    /* absolute and short enough for a unix socket */
 config_check config_check_socket;         /* a socket path, or host:port */
 config_check config_check_listen;         /* an address and port to listen on */

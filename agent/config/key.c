@@ -38,7 +38,7 @@ static const struct config_key haproxy_keys[] = {
      .required = true, .unique = true},
     {KEY(haproxy, state_file, STRING), .fallback = "", .example = "/run/slotd/haproxy.state",
      .check = config_check_path, .unique = true},
-    {KEY(haproxy, maps_dir, STRING), .fallback = "", .example = "/var/lib/slotd/maps", .check = config_check_path,
+    {KEY(haproxy, maps_dir, STRING), .fallback = "", .example = "/var/lib/slotd/maps", .check = config_check_maps_dir,
      .unique = true},
 };
 static const struct config_group haproxy_group = GROUP_OF(haproxy_keys, haproxy);

@@ -200,11 +200,6 @@ static void daemon_warn_of_later(const struct config *config)
             log_warning("config", "%s has no effect in this version", later[i].name);
         }
     }
-    for (size_t i = 0; i < config->n_haproxy; i++) {
-        if (config->haproxy[i].maps_dir[0]) {
-            log_warning("config", "haproxy.maps_dir of %s has no effect in this version", config->haproxy[i].name);
-        }
-    }
 }
 
 /* Each finding is a line of its own, as `slotd -t` has it. */

@@ -280,7 +280,7 @@ static void backend_watch(struct edge_backend *backend, const struct slot_plan *
 void edge_run(struct edge *edge)
 {
     /* Until Marathon has said everything once, weights and "nobody claims this" would be guesses. */
-    if (!edge->adopted || !edge->engine->feed.answered || !edge->first_dirty) {
+    if (!edge->adopted || !edge->engine->feed.answered || !edge_maps_run(edge) || !edge->first_dirty) {
         return;
     }
     cleanup_buf struct buf line = BUF_INIT;
@@ -307,6 +307,7 @@ void edge_run(struct edge *edge)
 void edge_refresh_backend(struct edge *edge, const char *name)
 {
     struct edge_backend *backend = table_get(&edge->backends, name);
+    edge_maps_refresh(edge, name);
     if (backend && edge->adopted) {
         backend_set_desired(backend);
         edge_mark_dirty(backend);
@@ -453,6 +454,7 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
 
 static void edge_adopt(struct edge *edge)
 {
+    edge_maps_read(edge);
     haproxy_connection_send(edge->connection, "show servers state", edge_state_read, edge);
     haproxy_connection_flush(edge->connection);
 }
@@ -475,6 +477,7 @@ static void edge_down(void *arg, const char *why)
         log_warning("haproxy", "%s: not connected: %s", edge->config->name, why);
     }
     edge_set_error(edge, why);
+    edge_maps_lose(edge);
     size_t position = 0;
     struct table_entry *entry;
     while ((entry = table_next(&edge->backends, &position))) {
@@ -497,6 +500,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     if (config->state_file[0]) {
         edge->state_file = kept_file_new(engine->loop, config->state_file, "its slots", edge_collect_state, edge);
     }
+    edge_maps_open(edge);
     edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
     return edge;
 }
@@ -504,6 +508,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
 void edge_close(struct edge *edge)
 {
     haproxy_connection_close(edge->connection);
+    edge_maps_close(edge);
     if (edge->state_file) {
         int err = edge->state ? kept_file_flush(edge->state_file) : 0;
         if (err) {

@@ -9,7 +9,7 @@ bool edge_is_settled(const struct edge *edge)
 {
     /* Whatever changes a backend makes it dirty, each reply too: with nothing dirty and nothing on its way, the last
      * plan of each was empty. */
-    return edge->adopted && !edge->first_dirty && edge->in_flight == 0;
+    return edge->adopted && !edge->first_dirty && edge->in_flight == 0 && edge_maps_are_settled(edge);
 }
 
 struct slots_counts edge_count(const struct edge *edge)

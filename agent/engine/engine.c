@@ -158,6 +158,7 @@ void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok)
     for (size_t i = 0; i < engine->n_edges; i++) {
         orphans_wait = edge_judge_orphans(engine->edges[i], false) || orphans_wait;
         edge_retry_aside(engine->edges[i]);
+        edge_maps_answered(engine->edges[i]);
     }
     if (orphans_wait) {
         feed_confirm_soon(engine);

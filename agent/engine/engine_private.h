@@ -10,6 +10,7 @@
 #include "slotd/engine.h"
 #include "slotd/haproxy.h"
 #include "slotd/kept_file.h"
+#include "slotd/map.h"
 #include "slotd/mapping.h"
 #include "slotd/slots.h"
 #include "slotd/table.h"
@@ -114,12 +115,39 @@ struct edge_backend {
     bool unsaved; /* that section is older than what is applied */
 };
 
+/* The maps that slotd keeps, by their names in maps_dir (contract.md). */
+enum edge_map_kind { EDGE_MAP_CHECK_PATH, EDGE_MAP_CHECK_HOST, EDGE_N_MAPS };
+enum edge_map_state {
+    EDGE_MAP_UNREAD,  /* HAProxy is not connected */
+    EDGE_MAP_READING, /* and no slot gets a command meanwhile */
+    EDGE_MAP_READ,    /* to be compared once Marathon has answered */
+    EDGE_MAP_IN_STEP, /* differences are sent as they come */
+    EDGE_MAP_REFUSED, /* too often: it is left alone until Marathon's next complete answer */
+};
+struct edge_map {
+    struct edge *edge;
+    enum edge_map_kind kind;
+    char *path; /* of its file, and its name in HAProxy */
+    enum edge_map_state state;
+    bool missing;                /* HAProxy's configuration does not mention it */
+    struct map_content *content; /* as read, in EDGE_MAP_READ; NULL: missing */
+    struct map *map;
+    struct kept_file *file;
+    bool filled;      /* what should be in it is known, and the file follows */
+    bool doubts;      /* it has entries that no service asks for */
+    unsigned tries;   /* times that it was read anew since all went well */
+    size_t in_flight; /* lines of this connection without a reply */
+    char *error;      /* why it is EDGE_MAP_REFUSED, or NULL */
+    char *file_error; /* why the file could not be made at start, or NULL */
+};
+
 struct edge {
     struct engine *engine;
     const struct config_haproxy *config;
     struct haproxy_connection *connection;
-    struct kept_file *state_file; /* or NULL */
-    struct haproxy_state *state;  /* as read at the last adoption, or NULL */
+    struct kept_file *state_file;       /* or NULL */
+    struct edge_map *maps[EDGE_N_MAPS]; /* NULL without a maps_dir */
+    struct haproxy_state *state;        /* as read at the last adoption, or NULL */
     struct haproxy_info info;
     struct haproxy_capabilities capabilities;
     struct table backends; /* name to struct edge_backend */
@@ -169,6 +197,35 @@ void edge_collect_state(void *arg, struct kept_file *file);
 struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
+
+/* ---- maps ---- */
+
+/* The file's name in maps_dir. */
+const char *edge_map_name(enum edge_map_kind kind);
+/* Makes the maps that maps_dir is for, and the files that are missing. */
+void edge_maps_open(struct edge *edge);
+/* Writes what is not on disk yet. After the connection is closed. */
+void edge_maps_close(struct edge *edge);
+/* A new connection: asks what HAProxy has. */
+void edge_maps_read(struct edge *edge);
+void edge_maps_lose(struct edge *edge);
+/* The service of that backend has changed, or what the backend does without one. */
+void edge_maps_refresh(struct edge *edge, const char *backend);
+/* Sends what differs. Only when adopted and answered. Returns false while one is not known: then slots have to wait. */
+bool edge_maps_run(struct edge *edge);
+/* A complete answer has been applied: what was kept in doubt, or was refused, is looked at again. */
+void edge_maps_answered(struct edge *edge);
+bool edge_maps_are_settled(const struct edge *edge);
+/* Why its file is not in step, or NULL. */
+const char *edge_map_file_error(const struct edge_map *map);
+/* What the map should have for the backend, which has current now; NULL: no entry. Borrowed from the service, or
+ * current: without a service an entry stays as long as tasks may be behind the backend. */
+const char *edge_check_value(struct edge_map *map, const char *backend, const char *current);
+/* Adds where HAProxy's configuration keeps the service's labels for health checks from having an effect. */
+void problems_of_checks(const struct engine *engine, const struct service *service, struct json_object *problems);
+/* Adds why files, and maps, are not in step. */
+void edge_explain_files(const struct edge *edge, struct json_object *reasons);
+struct json_object *edge_show_maps(const struct edge *edge);
 
 /* The key of an endpoint among the slots of its backend. The caller frees it. */
 char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);

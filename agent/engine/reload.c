@@ -32,7 +32,7 @@ static bool marathon_equal(const struct config_marathon *a, const struct config_
 static bool haproxy_equal(const struct config_haproxy *a, const struct config_haproxy *b)
 {
     return strcmp(a->name, b->name) == 0 && strcmp(a->socket, b->socket) == 0 &&
-           strcmp(a->state_file, b->state_file) == 0;
+           strcmp(a->state_file, b->state_file) == 0 && strcmp(a->maps_dir, b->maps_dir) == 0;
 }
 
 /* The edge of the HAProxy that old also names, taken out of the old ones; NULL: there is none. */

@@ -81,6 +81,7 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
     struct slots_counts counts = edge_count(edge);
     if (!edge->adopted) {
         add_reason(reasons, "HAProxy %s is not in use: %s", name, edge->error ? edge->error : "reading its state");
+        edge_explain_files(edge, reasons);
         return;
     }
     if (edge->backends.count == 0) {
@@ -96,10 +97,7 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
     if (counts.unknown > 0) {
         add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
     }
-    if (edge->state_file && kept_file_error(edge->state_file)) {
-        add_reason(reasons, "HAProxy %s: %s cannot be written: %s", name, edge->config->state_file,
-                   kept_file_error(edge->state_file));
-    }
+    edge_explain_files(edge, reasons);
 }
 
 static struct json_object *engine_reasons(const struct engine *engine)
@@ -181,6 +179,7 @@ static struct json_object *show_edge(const struct edge *edge)
     json_object_object_add(object, "capabilities", show_capabilities(edge));
     add_text(object, "state_file", edge->config->state_file[0] ? edge->config->state_file : NULL);
     add_text(object, "state_file_error", edge->state_file ? kept_file_error(edge->state_file) : NULL);
+    json_object_object_add(object, "maps", edge_show_maps(edge));
     return object;
 }
 
@@ -451,6 +450,7 @@ static void problems_of_service(const struct engine *engine, const struct servic
         return;
     }
     health_add_problems(backend, service, problems);
+    problems_of_checks(engine, service, problems);
     bool ignores_weights = slots_weights_are_fixed(backend->slots) && service_has_weights(service);
     for (size_t p = 0; ignores_weights && p < service->n_parts; p++) {
         add_part_problem(problems, service->parts[p], NULL, "weights-ignored",

@@ -210,6 +210,9 @@ START_TEST(haproxy_entries)
         {"haproxy = ( { socket = \"::1:9999\"; } );", "haproxy.socket is \"::1:9999\"; " SOCKET},
         {"haproxy = ( { maps_dir = \"maps\"; } );",
          "haproxy.maps_dir is \"maps\"; it must be an absolute path, which begins with /"},
+        {"haproxy = ( { maps_dir = \"/my maps\"; } );",
+         "haproxy.maps_dir is \"/my maps\"; it must be a path that HAProxy's command line takes: at most 1024 bytes of "
+         "letters, digits and -._~!$&()*+,=:@/?%"},
         {"haproxy = ( { name = \"a\"; socket = \"/a\"; }, { name = \"a\"; socket = \"/b\"; } );",
          "haproxy.name \"a\" is that of another entry too; each entry needs its own"},
         {"haproxy = ( { name = \"a\"; socket = \"/a\"; }, { name = \"b\"; socket = \"/a\"; } );",

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* The maps of one HAProxy: read at each adoption, compared, changed by single commands, and kept as files. What should
+ * be in them is edge_checks.c's business. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine_private.h"
+#include "slotd/error.h"
+#include "slotd/file.h"
+#include "slotd/log.h"
+#include "slotd/mem.h"
+#include "slotd/text.h"
+
+#define MAP_MODE 0644 /* nothing secret; HAProxy may run as another user */
+#define MAP_TRIES 3   /* times that it is read anew in a row because a command was refused */
+
+/* A line that was sent. */
+struct sent {
+    struct edge_map *map;
+    unsigned epoch;
+};
+
+const char *edge_map_name(enum edge_map_kind kind)
+{
+    static const char *const names[EDGE_N_MAPS] = {
+        [EDGE_MAP_CHECK_PATH] = "check-path.map",
+        [EDGE_MAP_CHECK_HOST] = "check-host.map",
+    };
+    return names[kind];
+}
+
+/* ---- reading ---- */
+
+static void edge_map_set_error(struct edge_map *map, const char *error)
+{
+    free(map->error);
+    map->error = mem_strdup(error);
+}
+
+static void edge_map_send(struct edge_map *map, const char *line, haproxy_done *done)
+{
+    struct edge *edge = map->edge;
+    struct sent *sent = MEM_NEW(struct sent);
+    *sent = (struct sent){map, edge->epoch};
+    edge->in_flight++;
+    map->in_flight++;
+    log_debug("haproxy", "%s: %s", edge->config->name, line);
+    haproxy_connection_send(edge->connection, line, done, sent);
+}
+
+/* Whether a reply is one to this connection: a later one has forgotten what was on its way. */
+static bool edge_map_take_reply(struct sent *sent)
+{
+    struct edge_map *map = sent->map;
+    bool current = sent->epoch == map->edge->epoch;
+    free(sent);
+    map->edge->in_flight--;
+    if (current) {
+        map->in_flight--;
+    }
+    return current;
+}
+
+static void edge_map_read(struct edge_map *map);
+
+/* Nothing is known of it any more. */
+static void edge_map_doubt(struct edge_map *map, const char *why)
+{
+    if (map->state == EDGE_MAP_READING) {
+        return;
+    }
+    if (map->tries++ < MAP_TRIES) {
+        edge_map_read(map);
+        return;
+    }
+    log_error("haproxy", "%s: %s is left as it is until Marathon's next complete answer: %s", map->edge->config->name,
+              map->path, why);
+    edge_map_set_error(map, why);
+    map->state = EDGE_MAP_REFUSED;
+}
+
+static void edge_map_read_done(void *arg, int err, const char *reply, size_t len)
+{
+    struct edge_map *map = ((struct sent *)arg)->map;
+    cleanup_buf struct buf why = BUF_INIT;
+    if (!edge_map_take_reply(arg) || err) {
+        return;
+    }
+    map_content_free(map->content);
+    map->content = NULL;
+    err = map_content_parse(reply, len, &map->content, &why);
+    map->missing = err == SLOTD_E_REFUSED;
+    map->state = EDGE_MAP_READ;
+    if (err && !map->missing) {
+        cleanup_free char *text = mem_printf("it cannot be read: %s", buf_text(&why));
+        edge_map_doubt(map, text);
+    }
+}
+
+static void edge_map_read(struct edge_map *map)
+{
+    cleanup_free char *line = mem_printf("show map %s", map->path);
+    map->state = EDGE_MAP_READING;
+    edge_map_send(map, line, edge_map_read_done);
+}
+
+void edge_maps_read(struct edge *edge)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        struct edge_map *map = edge->maps[i];
+        map->in_flight = 0;
+        map->tries = 0;
+        edge_map_set_error(map, NULL);
+        edge_map_read(map);
+    }
+}
+
+void edge_maps_lose(struct edge *edge)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        map_content_free(edge->maps[i]->content);
+        edge->maps[i]->content = NULL;
+        edge->maps[i]->state = EDGE_MAP_UNREAD;
+    }
+}
+
+/* ---- what should be in it ---- */
+
+static void edge_map_set(struct edge_map *map, const char *key, const char *value)
+{
+    if (map_set(map->map, key, value)) {
+        kept_file_touch(map->file);
+    }
+}
+
+static void edge_map_refresh(struct edge_map *map, const char *backend, const char *current)
+{
+    edge_map_set(map, backend, edge_check_value(map, backend, current));
+}
+
+void edge_maps_refresh(struct edge *edge, const char *backend)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        if (edge->maps[i]->filled) {
+            edge_map_refresh(edge->maps[i], backend, map_get(edge->maps[i]->map, backend));
+        }
+    }
+}
+
+/* A backend whose service is gone may have no task any more by now. */
+static void edge_map_review(struct edge_map *map)
+{
+    for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && backend;
+         backend = backend->next_dirty) {
+        edge_map_refresh(map, backend->name, map_get(map->map, backend->name));
+    }
+}
+
+/* What is kept though no service asks for it is looked at again. */
+static void edge_map_refresh_all(struct edge_map *map)
+{
+    size_t position = 0;
+    const char *key;
+    map->doubts = false;
+    while ((key = map_next(map->map, &position))) {
+        edge_map_refresh(map, key, map_get(map->map, key));
+    }
+}
+
+/* Doubts that another complete answer ends are not left until the regular one. */
+static void edge_map_ask_for_answer(const struct edge_map *map)
+{
+    if (map->doubts && !engine_is_confident(map->edge->engine)) {
+        feed_confirm_soon(map->edge->engine);
+    }
+}
+
+void edge_maps_answered(struct edge *edge)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        struct edge_map *map = edge->maps[i];
+        if (map->doubts) {
+            edge_map_refresh_all(map);
+            edge_map_ask_for_answer(map);
+        }
+        if (map->state == EDGE_MAP_REFUSED) {
+            map->tries = 0;
+            edge_map_set_error(map, NULL);
+            edge_map_read(map);
+        }
+    }
+}
+
+static void edge_map_fill(struct edge_map *map)
+{
+    size_t count = 0;
+    const struct service **list = services_list(map->edge->engine->services, &count);
+    map->filled = true;
+    for (size_t i = 0; i < count; i++) {
+        edge_map_refresh(map, list[i]->backend, NULL);
+    }
+    free(list);
+    kept_file_touch(map->file);
+}
+
+/* ---- sending ---- */
+
+static void edge_map_command_done(void *arg, int err, const char *reply, size_t len)
+{
+    struct edge_map *map = ((struct sent *)arg)->map;
+    struct edge *edge = map->edge;
+    if (!edge_map_take_reply(arg) || err) {
+        return;
+    }
+    enum haproxy_reply verdict = map_reply_judge(reply, len);
+    if (verdict == HAPROXY_REPLY_DENIED) {
+        haproxy_connection_restart(edge->connection, "permission denied: its socket needs `level admin`");
+    } else if (verdict != HAPROXY_REPLY_DONE) {
+        cleanup_buf struct buf shown = BUF_INIT;
+        buf_puts(&shown, "HAProxy refused a change: ");
+        text_append_safe(&shown, reply, len, 200);
+        edge->refusals++;
+        log_warning("haproxy", "%s: %s: %s", edge->config->name, map->path, buf_text(&shown));
+        edge_map_doubt(map, buf_text(&shown));
+    } else if (map->state == EDGE_MAP_IN_STEP && map->in_flight == 0) {
+        map->tries = 0;
+    }
+}
+
+/* Sends nothing of a map that HAProxy does not have. */
+static void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan)
+{
+    cleanup_buf struct buf line = BUF_INIT;
+    for (size_t i = 0; i < plan->count && !map->missing; i++) {
+        buf_clear(&line);
+        if (map_command_format(map->path, &plan->commands[i], &line)) {
+            log_error("haproxy", "%s: a command for %s was not sent: a part of it is not allowed",
+                      map->edge->config->name, map->path);
+            continue;
+        }
+        map->edge->commands++;
+        edge_map_send(map, buf_text(&line), edge_map_command_done);
+    }
+}
+
+/* HAProxy's content is known and Marathon has answered: the two are compared. */
+static void edge_map_settle(struct edge_map *map, struct map_plan *plan)
+{
+    static const struct map_content nothing = {0};
+    const struct map_content *content = map->content ? map->content : &nothing;
+    if (map->filled) {
+        edge_map_refresh_all(map);
+    } else {
+        edge_map_fill(map);
+    }
+    for (size_t i = 0; i < content->count; i++) {
+        const struct map_entry *entry = &content->entries[i];
+        if (!map_get(map->map, entry->key)) {
+            edge_map_refresh(map, entry->key, entry->value);
+        }
+    }
+    map_observe(map->map, content, plan);
+    edge_map_send_plan(map, plan);
+    map_content_free(map->content);
+    map->content = NULL;
+    map->state = EDGE_MAP_IN_STEP;
+    map->tries = plan->count == 0 ? 0 : map->tries;
+    edge_map_ask_for_answer(map);
+}
+
+bool edge_maps_run(struct edge *edge)
+{
+    struct map_plan plan = {0};
+    bool known = true;
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        struct edge_map *map = edge->maps[i];
+        plan.count = 0;
+        edge_map_review(map);
+        if (map->state == EDGE_MAP_READ) {
+            edge_map_settle(map, &plan);
+        } else if (map->state == EDGE_MAP_IN_STEP && map_differs(map->map)) {
+            map_make_plan(map->map, &plan);
+            edge_map_send_plan(map, &plan);
+        }
+        known = known && map->state != EDGE_MAP_READING;
+    }
+    map_plan_free(&plan);
+    return known;
+}
+
+bool edge_maps_are_settled(const struct edge *edge)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        const struct edge_map *map = edge->maps[i];
+        if (map->state != EDGE_MAP_REFUSED && (map->state != EDGE_MAP_IN_STEP || map_differs(map->map))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the file ---- */
+
+static void edge_map_collect(void *arg, struct kept_file *file)
+{
+    struct edge_map *map = arg;
+    struct buf line = BUF_INIT;
+    size_t section = 0;
+    while (map_next_unsaved(map->map, &section, &line)) {
+        kept_file_put(file, section, &line);
+        line = BUF_INIT;
+    }
+}
+
+/* HAProxy does not start without its map files. One that is there stays until it is known what should be in it. */
+static void edge_map_ensure_file(struct edge_map *map)
+{
+    if (access(map->path, F_OK) == 0) {
+        return;
+    }
+    int err = errno == ENOENT ? file_replace(map->path, MAP_MODE, NULL, 0) : -errno;
+    if (err) {
+        log_error("haproxy",
+                  "%s is not there and cannot be made: %s; HAProxy does not start without the map files that "
+                  "its configuration names",
+                  map->path, error_text(err));
+        map->file_error = mem_strdup(error_text(err));
+    }
+}
+
+const char *edge_map_file_error(const struct edge_map *map)
+{
+    const char *error = kept_file_error(map->file);
+    return error || map->filled ? error : map->file_error;
+}
+
+/* ---- life ---- */
+
+static struct edge_map *edge_map_new(struct edge *edge, enum edge_map_kind kind)
+{
+    struct edge_map *map = MEM_NEW(struct edge_map);
+    const char *folder = edge->config->maps_dir;
+    size_t len = strlen(folder);
+    while (len > 1 && folder[len - 1] == '/') {
+        len--;
+    }
+    map->edge = edge;
+    map->kind = kind;
+    map->path = mem_printf("%.*s/%s", (int)len, folder, edge_map_name(kind));
+    map->map = map_new(edge->engine->seed);
+    map->file = kept_file_new(edge->engine->loop, map->path, "what slotd has put into it", edge_map_collect, map);
+    edge_map_ensure_file(map);
+    return map;
+}
+
+void edge_maps_open(struct edge *edge)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->config->maps_dir[0]; i++) {
+        edge->maps[i] = edge_map_new(edge, (enum edge_map_kind)i);
+    }
+}
+
+static void edge_map_close(struct edge_map *map)
+{
+    int err = map->filled ? kept_file_flush(map->file) : 0;
+    if (err) {
+        log_error("haproxy", "%s: %s cannot be written: %s", map->edge->config->name, map->path, error_text(err));
+    }
+    kept_file_close(map->file);
+    map_content_free(map->content);
+    map_free(map->map);
+    free(map->path);
+    free(map->error);
+    free(map->file_error);
+    free(map);
+}
+
+void edge_maps_close(struct edge *edge)
+{
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        edge_map_close(edge->maps[i]);
+    }
+}
