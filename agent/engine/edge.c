@@ -450,6 +450,7 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
         feed_confirm_soon(edge->engine);
     }
     edge_touch_all_states(edge);
+    verification_start(edge->verification);
 }
 
 static void edge_adopt(struct edge *edge)
@@ -473,6 +474,7 @@ static void edge_down(void *arg, const char *why)
     struct edge *edge = arg;
     edge->epoch++;
     edge->adopted = false;
+    verification_stop(edge->verification);
     if (!edge->error || strcmp(edge->error, why) != 0) {
         log_warning("haproxy", "%s: not connected: %s", edge->config->name, why);
     }
@@ -496,6 +498,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     edge->confirmed = engine->confirm;
     edge->last_dirty = &edge->first_dirty;
     table_init(&edge->backends, engine->seed);
+    edge->verification = verification_new(edge);
     edge_set_error(edge, "not connected yet");
     if (config->state_file[0]) {
         edge->state_file = kept_file_new(engine->loop, config->state_file, "its slots", edge_collect_state, edge);
@@ -508,6 +511,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
 void edge_close(struct edge *edge)
 {
     haproxy_connection_close(edge->connection);
+    verification_close(edge->verification);
     edge_maps_close(edge);
     if (edge->state_file) {
         int err = edge->state ? kept_file_flush(edge->state_file) : 0;

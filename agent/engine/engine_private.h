@@ -88,6 +88,16 @@ void watches_note_plan(struct watches *watches, const char *backend, bool awaits
 /* When the next order ends by itself: engine_expire_orders() is called then. */
 void watches_set_expiry(struct watches *watches, int64_t expires_ms);
 
+/* ---- verification: one backend after another is compared with what was applied ---- */
+
+struct edge;
+struct verification *verification_new(struct edge *edge);
+/* Begins with the first backend, after an adoption. */
+void verification_start(struct verification *verification);
+/* Nothing is asked until the next start. */
+void verification_stop(struct verification *verification);
+void verification_close(struct verification *verification);
+
 /* ---- edge: one HAProxy in our care ---- */
 
 /* What is unhealthy in a backend's service, as judged when its desired slots were computed last. */
@@ -161,7 +171,8 @@ struct edge {
     char *error;                   /* why it is not in use, or NULL */
     unsigned orphan_confirmations; /* complete answers since adoption */
     size_t orphans_held;           /* orphans that the guard holds */
-    uint64_t commands, refusals, adoptions;
+    uint64_t commands, refusals, adoptions, drifts;
+    struct verification *verification;
 };
 struct edge *edge_new(struct engine *engine, const struct config_haproxy *config);
 void edge_close(struct edge *edge);
@@ -179,9 +190,9 @@ bool edge_judge_orphans(struct edge *edge, bool force);
 bool edge_judge_adopted(struct edge *edge);
 /* A complete answer is a good moment to try slots again that refused too often. */
 void edge_retry_aside(struct edge *edge);
-/* Reads how many sessions the backend's slots have, or which of them are up; done is called once. */
+/* Reads how many sessions the backend's slots have, or compares them with what was applied; done is called once. */
 void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, void *arg);
-void edge_read_health(struct edge_backend *backend, engine_surveyed *done, void *arg);
+void edge_read_rows(struct edge_backend *backend, engine_surveyed *done, void *arg);
 /* The rows of the backend's slots; the caller frees the array. */
 struct slot_observed *backend_find_rows(const struct edge_backend *backend, const struct haproxy_state *state,
                                         size_t *ret_count);

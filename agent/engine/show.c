@@ -173,6 +173,7 @@ static struct json_object *show_edge(const struct edge *edge)
     add_number(object, "adoptions", edge->adoptions);
     add_number(object, "commands", edge->commands);
     add_number(object, "commands_refused", edge->refusals);
+    add_number(object, "drifts", edge->drifts);
     add_number(object, "commands_without_reply", statistics.failures);
     add_number(object, "backends", edge->backends.count);
     json_object_object_add(object, "slots", show_slot_counts(&counts));

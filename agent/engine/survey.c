@@ -69,7 +69,23 @@ static void sessions_replied(void *arg, int err, const char *reply, size_t len)
     question_end(question);
 }
 
-static void health_replied(void *arg, int err, const char *reply, size_t len)
+static void backend_compare(struct edge_backend *backend, const struct slot_observed *rows, size_t count)
+{
+    struct slots_comparison found = slots_compare(backend->slots, rows, count);
+    if (found.drifted > 0) {
+        backend->edge->drifts += found.drifted;
+        log_warning("haproxy",
+                    "%s: backend %s: %zu slots are not as they were left, %s the first: another hand has "
+                    "changed them, and they are put right",
+                    backend->edge->config->name, backend->name, found.drifted, found.first);
+    }
+    if (found.changed) {
+        edge_mark_dirty(backend);
+        edge_touch_state(backend);
+    }
+}
+
+static void rows_replied(void *arg, int err, const char *reply, size_t len)
 {
     struct backend_question *question = arg;
     struct edge_backend *backend = question->backend;
@@ -78,14 +94,11 @@ static void health_replied(void *arg, int err, const char *reply, size_t len)
     if (!err && haproxy_state_parse(reply, len, &state, &why) == 0) {
         size_t count = 0;
         struct slot_observed *rows = backend_find_rows(backend, state, &count);
-        if (slots_take_health(backend->slots, rows, count)) {
-            edge_mark_dirty(backend);
-            edge_touch_state(backend);
-        }
+        backend_compare(backend, rows, count);
         free(rows);
         haproxy_state_free(state);
     } else if (!err) {
-        log_warning("haproxy", "%s: the health of backend %s cannot be read: %s", backend->edge->config->name,
+        log_warning("haproxy", "%s: the servers of backend %s cannot be read: %s", backend->edge->config->name,
                     backend->name, buf_text(&why));
     }
     question_end(question);
@@ -96,9 +109,9 @@ void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, voi
     question_send(backend, "show servers conn", sessions_replied, done, arg);
 }
 
-void edge_read_health(struct edge_backend *backend, engine_surveyed *done, void *arg)
+void edge_read_rows(struct edge_backend *backend, engine_surveyed *done, void *arg)
 {
-    question_send(backend, "show servers state", health_replied, done, arg);
+    question_send(backend, "show servers state", rows_replied, done, arg);
 }
 
 /* ---- many ---- */
@@ -148,7 +161,7 @@ static void survey_go_on(struct engine_survey *survey)
             engine_has_edge(survey->engine, target->edge) ? edge_find_backend(target->edge, target->backend) : NULL;
         if (backend) {
             survey_ask(survey, backend, edge_read_sessions, survey->topic == ENGINE_SURVEY_SLOTS);
-            survey_ask(survey, backend, edge_read_health, slots_are_checked(backend->slots));
+            survey_ask(survey, backend, edge_read_rows, slots_are_checked(backend->slots));
             haproxy_connection_flush(target->edge->connection);
         }
     }

@@ -140,7 +140,7 @@ static bool watched_ask(struct watches *watches, struct watched *watched)
         awaits = awaits || sessions || health;
         if (is_due && engine->edges[i]->adopted) {
             is_allowed = (!sessions || watches_ask(watches, backend, edge_read_sessions)) && is_allowed;
-            is_allowed = (!health || watches_ask(watches, backend, edge_read_health)) && is_allowed;
+            is_allowed = (!health || watches_ask(watches, backend, edge_read_rows)) && is_allowed;
         }
     }
     if (is_due && is_allowed) {

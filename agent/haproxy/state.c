@@ -11,7 +11,7 @@
 #include "slotd/text.h"
 
 #define STATE_MAX_COLUMNS 64
-#define STATE_CHECK_CONFIGURED 0x02 /* CHK_ST_CONFIGURED of srv_check_state */
+#define STATE_CHECK_CONFIGURED 0x02 /* CHK_ST_CONFIGURED of srv_check_state and srv_agent_state */
 
 /* Columns that we read or write; the others are carried along as they are. */
 enum column {
@@ -23,6 +23,7 @@ enum column {
     COLUMN_WEIGHT,
     COLUMN_CONFIGURED,
     COLUMN_CHECK_STATE,
+    COLUMN_AGENT_STATE,
     COLUMN_FQDN,
     COLUMN_PORT,
     COLUMN_CHECK_PORT,
@@ -37,6 +38,7 @@ static const char *const column_names[N_COLUMNS] = {
     [COLUMN_WEIGHT] = "srv_uweight",
     [COLUMN_CONFIGURED] = "srv_iweight",
     [COLUMN_CHECK_STATE] = "srv_check_state",
+    [COLUMN_AGENT_STATE] = "srv_agent_state",
     [COLUMN_FQDN] = "srv_fqdn",
     [COLUMN_PORT] = "srv_port",
     [COLUMN_CHECK_PORT] = "srv_check_port",
@@ -128,12 +130,14 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     unsigned weight = 0;
     unsigned configured = 0;
     unsigned check_state = 0;
+    unsigned agent_state = 0;
     unsigned check_port = 0;
     int err = read_number(reader, server, COLUMN_OP_STATE, 255, &observed->op_state);
     err = err ? err : read_number(reader, server, COLUMN_ADMIN, 255, &observed->admin);
     err = err ? err : read_number(reader, server, COLUMN_WEIGHT, 256, &weight);
     err = err ? err : read_number(reader, server, COLUMN_CONFIGURED, 256, &configured);
     err = err ? err : read_number(reader, server, COLUMN_CHECK_STATE, 65535, &check_state);
+    err = err ? err : read_number(reader, server, COLUMN_AGENT_STATE, 65535, &agent_state);
     err = err ? err : read_number(reader, server, COLUMN_PORT, 65535, &port);
     err = err ? err : read_number(reader, server, COLUMN_CHECK_PORT, 65535, &check_port);
     if (err) {
@@ -146,6 +150,7 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     observed->port = (uint16_t)port;
     observed->check_port = (uint16_t)check_port;
     observed->checked = (check_state & STATE_CHECK_CONFIGURED) != 0;
+    observed->has_agent = (agent_state & STATE_CHECK_CONFIGURED) != 0;
     server->is_slot = is_slot(observed->admin, server->columns[reader->place[COLUMN_FQDN]]);
     return 0;
 }

@@ -56,7 +56,7 @@ void slots_forget(struct slots *slots)
 
 /* ---- a complete observation ---- */
 
-static void slot_take_row(struct slot *slot, const struct slot_observed *row)
+void slot_take_row(struct slot *slot, const struct slot_observed *row)
 {
     slot->observed = *row;
     slot->observed.server = slot->server;
@@ -182,7 +182,7 @@ static void slot_give_up(struct slots *slots, size_t place)
     }
 }
 
-static void slot_set_aside(struct slots *slots, size_t place)
+void slot_set_aside(struct slots *slots, size_t place)
 {
     slot_give_up(slots, place);
     slots->slots[place].role = ROLE_ASIDE;
@@ -239,35 +239,6 @@ static void slot_take_read(struct slots *slots, size_t place, const struct slot_
     }
 }
 
-/* Health is HAProxy's own to change, at any time. What has commands on their way will be seen when they are answered.
- */
-static bool slot_take_health(struct slot *slot, const struct slot_observed *row)
-{
-    bool was_up = slot_is_up(slot);
-    if (!slot->observed.checked || slot->in_flight > 0 || slot_is_in_maint(slot) || slot->unknown || slot->reading) {
-        return false;
-    }
-    slot->observed.op_state = row->op_state;
-    slot->starting = slot->starting && !slot_is_up(slot);
-    return slot_is_up(slot) != was_up;
-}
-
-bool slots_take_health(struct slots *slots, const struct slot_observed *rows, size_t count)
-{
-    struct table by_name;
-    bool changed = false;
-    table_init(&by_name, 0);
-    for (size_t i = 0; i < count; i++) {
-        table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
-    }
-    for (size_t i = 0; i < slots->count; i++) {
-        const struct slot_observed *row = table_get(&by_name, slots->slots[i].server);
-        changed = (row && slot_take_health(&slots->slots[i], row)) || changed;
-    }
-    table_free(&by_name);
-    return changed;
-}
-
 static void slots_observe_read(struct slots *slots, const struct slot_observed *rows, size_t count)
 {
     struct table by_name;
@@ -275,7 +246,7 @@ static void slots_observe_read(struct slots *slots, const struct slot_observed *
     for (size_t i = 0; i < count; i++) {
         table_put(&by_name, rows[i].server, (void *)(uintptr_t)&rows[i]);
     }
-    (void)slots_take_health(slots, rows, count);
+    (void)slots_compare(slots, rows, count);
     slots->blind = false;
     slots->reads_in_flight -= slots->reads_in_flight > 0;
     slots->read_failures = 0;
@@ -373,7 +344,7 @@ static void slot_apply(const struct slots *slots, struct slot *slot, const struc
     case SLOT_COMMAND_MAINT:
         observed->admin |= SLOT_ADMIN_FMAINT;
         observed->op_state = 0;
-        slot->starting = false;
+        slot->starting = slot->foreign = false;
         break;
     case SLOT_COMMAND_READY:
         /* Out of maint it counts as up before any check; out of a drain its health is what it was. */

@@ -49,7 +49,7 @@ static bool slot_is_going(const struct slot *slot)
 
 bool slot_keeps_serving(const struct slot *slot)
 {
-    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && slot_is_up(slot) &&
+    return !slot->unknown && slot->role != ROLE_ASIDE && slot_is_serving(slot) && slot_is_up(slot) && !slot->foreign &&
            !slot_is_going(slot);
 }
 

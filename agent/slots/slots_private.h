@@ -32,6 +32,7 @@ struct slot {
     bool reading;         /* waits for a READ that shows its address */
     bool starting;        /* no check has passed since it was made ready, or none is known to have */
     bool idle;            /* ROLE_FREE: it has no sessions left */
+    bool foreign;         /* another hand has given it an address while it served: it leaves that at once */
     unsigned in_flight, failures, reads;
     int64_t drain_since_ms;               /* a plan has seen it in drain since then; SLOTS_NEVER: not in drain */
     int64_t sessions;                     /* as last read; -1: never since the observation that made the slot */
@@ -77,6 +78,9 @@ struct slots {
     unsigned reads_in_flight, read_failures;
 };
 
+void slot_take_row(struct slot *slot, const struct slot_observed *row);
+/* It is not used any more, whoever it belonged to. */
+void slot_set_aside(struct slots *slots, size_t place);
 bool slot_is_in_maint(const struct slot *slot);
 bool slot_is_draining(const struct slot *slot);
 /* It takes new sessions. */

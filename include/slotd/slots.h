@@ -32,6 +32,7 @@ struct slot_observed {
     unsigned admin;      /* srv_admin_state */
     unsigned op_state;   /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
     bool checked;        /* a health check is configured, and decides op_state */
+    bool has_agent;      /* an agent check is: it may set weight and drain by itself */
     uint16_t check_port; /* 0: follows the port */
 };
 
@@ -108,9 +109,15 @@ void slots_observe(struct slots *slots, const struct slot_observed *rows, size_t
  * ends it: the slot is held in maint then. Asked for after maint, 0 lets a held slot be free. Returns whether a plan is
  * due. */
 bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, size_t count);
-/* Takes over, from rows that were read, which of the slots HAProxy's health checks have up; nothing else of them.
- * Returns whether one has changed, and a plan is due. */
-bool slots_take_health(struct slots *slots, const struct slot_observed *rows, size_t count);
+/* Compares rows that were read with what was applied. Which servers HAProxy's health checks have up is taken over; what
+ * another hand has changed (drift) too, so that the next plan puts it right; a server that is not among the rows any
+ * more is set aside. Slots with commands on their way are passed over. */
+struct slots_comparison {
+    bool changed; /* a plan is due */
+    size_t drifted;
+    const char *first; /* the first server that had; borrowed until the next observation */
+};
+struct slots_comparison slots_compare(struct slots *slots, const struct slot_observed *rows, size_t count);
 /* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first, and
  * one that still has sessions only when there is no other; what does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);

@@ -15,7 +15,7 @@ static void setup_checked(void)
 static void check_is(size_t place, bool passes)
 {
     model_check(&model, place, passes);
-    (void)slots_take_health(slots, model.rows, model.count);
+    (void)slots_compare(slots, model.rows, model.count);
 }
 
 static enum slot_state state_of(size_t place)

@@ -4,7 +4,7 @@
 #include "suite.h"
 
 #define STEPS 400
-#define SEEDS 40
+#define SEEDS 100
 #define MAX_ENDPOINTS 24
 #define MAX_PLANS_TO_REST 150
 
@@ -328,7 +328,7 @@ static void world_run_checks(struct world *world)
         }
     }
     if (world->story.checks && (world->story.gentle || pick(3) == 0)) {
-        (void)slots_take_health(world->slots, world->model.rows, world->model.count);
+        (void)slots_compare(world->slots, world->model.rows, world->model.count);
     }
 }
 
@@ -349,6 +349,20 @@ static void world_pass_time(struct world *world)
     if (pick(4) == 0) {
         world_run_sessions(world);
     }
+}
+
+/* Another hand changes a slot that nothing is on its way to, and it is noticed before something is. */
+static void world_tamper(struct world *world)
+{
+    size_t place = pick((unsigned)world->model.count);
+    enum slot_state state = slots_view(world->slots, place).state;
+    struct slot_observed *row = &world->model.rows[place];
+    if (!world->model.pending[place] && state != SLOT_ASSIGNING && state != SLOT_UNKNOWN) {
+        row->weight = pick(2) ? (uint16_t)pick(257) : row->weight;
+        row->port = pick(2) ? (uint16_t)(1 + pick(60000)) : row->port;
+        row->admin ^= pick(2) ? SLOT_ADMIN_FMAINT : pick(2) ? SLOT_ADMIN_FDRAIN : 0;
+    }
+    (void)slots_compare(world->slots, world->model.rows, world->model.count);
 }
 
 static void world_begin(struct world *world, struct story story, int seed)
@@ -376,7 +390,7 @@ static size_t world_come_to_rest(struct world *world)
         for (size_t i = 0; i < world->model.count; i++) {
             model_check(&world->model, i, true);
         }
-        (void)slots_take_health(world->slots, world->model.rows, world->model.count);
+        (void)slots_compare(world->slots, world->model.rows, world->model.count);
         idle = world_step(world) == 0 && !retried ? idle + 1 : 0;
         ck_assert_msg(plans < MAX_PLANS_TO_REST, "no end of commands");
     }
@@ -436,6 +450,9 @@ START_TEST(with_faults)
         world_change(&world);
         world_step(&world);
         world_pass_time(&world);
+        if (pick(40) == 0) {
+            world_tamper(&world);
+        }
         if (pick(50) == 0) {
             model_settle(&world.model);
             saved = world.model;
