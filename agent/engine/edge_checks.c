@@ -44,7 +44,7 @@ static void put_needed_line(const struct edge *edge, enum edge_map_kind kind, st
     const struct edge_map *map = edge->maps[kind];
     cleanup_free char *path = map ? mem_strdup(map->path) : mem_printf("MAPS_DIR/%s", edge_map_name(kind));
     if (kind == EDGE_MAP_CHECK_PATH) {
-        buf_printf(text, "`http-check send meth GET uri-lf %%[be_name,map(%s,/)]`", path);
+        buf_printf(text, "`http-check send meth GET uri-lf %%[be_name,map(%s,/)] ver HTTP/1.1`", path);
     } else {
         buf_printf(text, "`hdr Host %%[be_name,map(%s,localhost)]` in its `http-check send`", path);
     }

@@ -151,8 +151,11 @@ await "in step after a refusal" 10 status_is_good
 pid=$(pid_of_haproxy)
 kill -USR2 "$haproxy_pid"
 await "HAProxy is reloaded again" 10 is_reloaded
+await "the path is as before, whatever the file had" 10 map_is path "backend-web /healthz"
+is_adopted() { ctl -o json status | python3 -c 'import json,sys; sys.exit(json.load(sys.stdin)["haproxy"][0]["pid"] != int(sys.argv[1]))' "$(pid_of_haproxy)"; }
+await "slotd has the new process" 10 is_adopted
 await "in step after the reload" 10 status_is_good
-equal "the path is as before" "backend-web /healthz" "$(in_map path)"
+equal "the path stays" "backend-web /healthz" "$(in_map path)"
 
 # Labels that a command line or a map file would take for something else.
 hostile() { # TEXT LABEL VALUE CODE
@@ -197,7 +200,7 @@ write_conf "$work/other-maps"
 start_slotd
 await "a map that HAProxy does not have is a problem" 10 has_problem backend-web healthcheck-map-missing
 check "which says what HAProxy's configuration needs" sh -c "
-    echo '$(problem_text backend-web healthcheck-map-missing)' | grep -qF 'http-check send meth GET uri-lf %[be_name,map($work/other-maps/check-path.map,/)]'"
+    echo '$(problem_text backend-web healthcheck-map-missing)' | grep -qF 'http-check send meth GET uri-lf %[be_name,map($work/other-maps/check-path.map,/)] ver HTTP/1.1'"
 await "its file has it for the next start" 10 grep -q "^backend-web /healthz$" "$work/other-maps/check-path.map"
 await "it is in step all the same" 10 status_is_good
 stop_slotd
@@ -205,6 +208,11 @@ write_conf ""
 start_slotd
 await "so is no maps_dir" 10 has_problem backend-web healthcheck-map-missing
 stop_slotd
+
+# The example is the same line.
+sed "s|/var/lib/slotd/maps|$maps|g; s|/run/slotd|$work|; s|user root group haproxy ||" "$here/../../haproxy-cfg/checked.cfg" >"$work/checked.cfg"
+check "haproxy-cfg/checked.cfg is valid" sh -c "'$HAPROXY' -c -f '$work/checked.cfg' >'$work/checked.log' 2>&1"
+check "it has the line that is asked for" grep -qF "http-check send meth GET uri-lf %[be_name,map($maps/check-path.map,/)] ver HTTP/1.1 hdr Host %[be_name,map($maps/check-host.map,localhost)]" "$work/checked.cfg"
 
 # A service that Marathon's first answer lacks keeps its check as long as it may serve.
 write_conf "$maps"
