@@ -69,14 +69,16 @@ END_TEST
 START_TEST(test_columns_in_another_order)
 {
     static const char text[] =
-        "1\n# srv_port srv_fqdn srv_check_port srv_check_state srv_uweight srv_iweight srv_admin_state "
+        "1\n# srv_port srv_fqdn srv_check_port srv_agent_state srv_check_state srv_uweight srv_iweight srv_admin_state "
         "srv_op_state srv_addr srv_name be_name more\n"
-        "81 slot.invalid 0 8 1 5 4 2 10.0.0.9 s1 web x\n";
+        "81 slot.invalid 0 2 8 1 5 4 2 10.0.0.9 s1 web x\n";
     struct haproxy_state *state = NULL;
     ck_assert_int_eq(haproxy_state_parse(text, strlen(text), &state, NULL), 0);
     ck_assert_str_eq(state->servers[0].observed.address, "10.0.0.9");
     ck_assert_uint_eq(state->servers[0].observed.port, 81);
     ck_assert_uint_eq(state->servers[0].observed.configured, 5);
+    ck_assert(state->servers[0].observed.has_agent);
+    ck_assert(!state->servers[0].observed.checked);
     ck_assert(state->servers[0].is_slot);
     haproxy_state_free(state);
 }
