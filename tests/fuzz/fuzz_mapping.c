@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Fuzz target: what labels make of two apps. The first byte picks options and networks; then lines KEY=VALUE, a line of
+ * `-` goes on to the second app. Whatever they say, what comes out may go to HAProxy and to a reader. */
+#include "fuzz.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slotd/error.h"
+#include "slotd/mapping.h"
+#include "slotd/mem.h"
+#include "slotd/text.h"
+
+#define MAX_LABELS 64
+
+static void require(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+/* ---- the apps ---- */
+
+static const char *const networks[] = {
+    "\"portDefinitions\":[{\"port\":31000,\"name\":\"http\"},{\"port\":31001,\"name\":\"admin\"}],"
+    "\"networks\":[{\"mode\":\"host\"}]",
+    "\"container\":{\"portMappings\":[{\"containerPort\":80,\"hostPort\":0,\"name\":\"http\"},{\"containerPort\":81}]},"
+    "\"networks\":[{\"mode\":\"container/bridge\"}]",
+    "\"container\":{\"portMappings\":[{\"containerPort\":80,\"name\":\"http\"},{\"containerPort\":0}]},"
+    "\"networks\":[{\"mode\":\"container\",\"name\":\"dcos\"}]",
+    "\"ipAddress\":{\"discovery\":{\"ports\":[{\"number\":8080,\"name\":\"http\"}]}}",
+};
+
+static char *app_make_json(const char *id, unsigned network, struct json_object *labels)
+{
+    return mem_printf(
+        "{\"id\":\"%s\",\"version\":\"v\",\"instances\":2,\"labels\":%s,%s,\"tasks\":["
+        "{\"id\":\"t.1\",\"host\":\"node1\",\"state\":\"TASK_RUNNING\",\"ports\":[31000,31001],\"version\":\"v\","
+        "\"ipAddresses\":[{\"ipAddress\":\"10.0.0.1\",\"protocol\":\"IPv4\"}]},"
+        "{\"id\":\"t.2\",\"host\":\"10.1.1.1\",\"state\":\"TASK_KILLING\",\"ports\":[],\"version\":\"v\","
+        "\"ipAddresses\":[{\"ipAddress\":\"10.0.0.2\"},{\"ipAddress\":\"fd00::2\"}]}]}",
+        id, json_object_to_json_string_ext(labels, JSON_C_TO_STRING_PLAIN), networks[network]);
+}
+
+static struct marathon_app *app_make(const char *id, unsigned network, struct json_object *labels)
+{
+    struct marathon_app *app = NULL;
+    cleanup_free char *json = app_make_json(id, network, labels);
+    /* What is no UTF-8 is refused here; the mapper has seen it all the same by other ways. */
+    return marathon_app_parse(json, strlen(json), &app, NULL, NULL) == 0 ? app : NULL;
+}
+
+/* ---- what may come out ---- */
+
+static void check_part(const struct service_part *part)
+{
+    require(part->name[0] && text_is_haproxy_name(part->backend) && text_is_plain(part->rule));
+    require(!part->check.path || (part->check.path[0] == '/' && text_is_map_word(part->check.path)));
+    require(!part->check.host || text_is_host_name(part->check.host) || text_is_ip(part->check.host));
+    for (size_t i = 0; i < part->n_endpoints; i++) {
+        const struct endpoint *endpoint = &part->endpoints[i];
+        require(endpoint->phase == ENDPOINT_GONE ||
+                ((text_is_ip(endpoint->host) || text_is_host_name(endpoint->host)) && endpoint->port > 0 &&
+                 endpoint->port <= UINT16_MAX));
+        require(endpoint->weight >= 0);
+    }
+}
+
+static void check_mapping(const struct app_mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->n_parts; i++) {
+        check_part(&mapping->parts[i]);
+    }
+    for (size_t i = 0; i < mapping->problems.count; i++) {
+        require(text_is_plain(mapping->problems.items[i].message));
+    }
+}
+
+static void map_app(const struct mapper *mapper, struct services *services, const struct marathon_app *app)
+{
+    struct app_mapping *offline = NULL;
+    struct app_mapping *live = NULL;
+    struct app_mapping *again = NULL;
+    mapper_map_app(mapper, app, MAPPER_OFFLINE, 0, NULL, NULL, &offline);
+    mapper_map_app(mapper, app, MAPPER_LIVE, 0, NULL, NULL, &live);
+    mapper_map_app(mapper, app, MAPPER_LIVE, 0, NULL, NULL, &again);
+    check_mapping(offline);
+    check_mapping(live);
+    require(app_mapping_equal(live, again));
+    services_set_app(services, live);
+    app_mapping_free(offline);
+    app_mapping_free(again);
+}
+
+static void check_services(struct services *services)
+{
+    size_t count = 0;
+    const struct service **list = services_list(services, &count);
+    for (size_t i = 0; i < count; i++) {
+        require(text_is_haproxy_name(list[i]->backend));
+        require(services_get_backend(services, list[i]->backend) == list[i]);
+    }
+    free(list);
+}
+
+/* ---- the input ---- */
+
+static void read_labels(char **rest, struct json_object *labels)
+{
+    int64_t number = 0;
+    char *line;
+    for (int count = 0; count < MAX_LABELS && (line = strsep(rest, "\n")) && strcmp(line, "-") != 0; count++) {
+        char *value = strchr(line, '=');
+        if (value) {
+            *value++ = '\0';
+            (void)text_parse_duration(value, &number);
+            (void)text_parse_time(value, &number);
+            json_object_object_add(labels, line, json_object_new_string(value));
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    unsigned options = size > 0 ? data[0] : 0;
+    cleanup_free char *text = mem_strndup(size > 1 ? (const char *)data + 1 : "", size > 1 ? size - 1 : 0);
+    char *rest = text;
+    struct config *config = config_new_default();
+    struct mapper *mapper = NULL;
+    struct services *services = services_new(1);
+    config->mapping.groups_as_subdomains = options & 1;
+    config->mapping.marathon_lb_compatibility = options & 2;
+    config->mapping.force_task_hostname = options & 4;
+    config->mapping.respect_readiness_checks = options & 8;
+    require(mapper_new(&config->mapping, &mapper, NULL) == 0);
+    for (int i = 0; i < 2; i++) {
+        struct json_object *labels = json_object_new_object();
+        read_labels(&rest, labels);
+        struct marathon_app *app = app_make(i == 0 ? "/a" : "/group/b", (options >> 4) % 4, labels);
+        if (app) {
+            map_app(mapper, services, app);
+        }
+        marathon_app_free(app);
+        json_object_put(labels);
+    }
+    check_services(services);
+    services_remove_app(services, "/a");
+    check_services(services);
+    services_free(services);
+    mapper_free(mapper);
+    config_free(config);
+    return 0;
+}
