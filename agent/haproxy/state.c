@@ -12,6 +12,7 @@
 
 #define STATE_MAX_COLUMNS 64
 #define STATE_CHECK_CONFIGURED 0x02 /* CHK_ST_CONFIGURED of srv_check_state and srv_agent_state */
+#define STATE_CHECK_ENABLED 0x04    /* CHK_ST_ENABLED; `disable health` ends it, on 2.4 to 3.4 */
 
 /* Columns that we read or write; the others are carried along as they are. */
 enum column {
@@ -151,6 +152,7 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     observed->check_port = (uint16_t)check_port;
     observed->checked = (check_state & STATE_CHECK_CONFIGURED) != 0;
     observed->has_agent = (agent_state & STATE_CHECK_CONFIGURED) != 0;
+    observed->check_off = observed->checked && (check_state & STATE_CHECK_ENABLED) == 0;
     server->is_slot = is_slot(observed->admin, server->columns[reader->place[COLUMN_FQDN]]);
     return 0;
 }

@@ -19,7 +19,7 @@ static bool slot_has_drifted(const struct slot *slot, const struct slot_observed
     bool differs = applied->port != row->port || strcmp(applied->address, row->address) != 0;
     differs = differs || ((applied->admin ^ row->admin) & ours) != 0;
     differs = differs || (!row->has_agent && applied->weight != row->weight);
-    return differs || (row->checked && applied->checked && applied->check_port != row->check_port);
+    return differs || (row->checked && !row->check_off && applied->checked && applied->check_port != row->check_port);
 }
 
 /* A slot of nobody that serves leaves again; one that serves whom nobody knows and is out of service is free. What an
@@ -45,6 +45,7 @@ static void slots_compare_row(struct slots *slots, size_t place, const struct sl
 {
     struct slot *slot = &slots->slots[place];
     bool was_up = slot_is_up(slot);
+    bool was_off = slot->observed.check_off;
     if (slot_has_drifted(slot, row)) {
         result->drifted++;
         result->first = result->first ? result->first : slot->server;
@@ -53,7 +54,8 @@ static void slots_compare_row(struct slots *slots, size_t place, const struct sl
         slot_take_row(slot, row);
     }
     slot->starting = slot->starting && slot_is_serving(slot) && !slot_is_up(slot);
-    result->changed = result->changed || slot_is_up(slot) != was_up;
+    result->changed =
+        result->changed || slot_is_up(slot) != was_up || (slot->starting && slot->observed.check_off != was_off);
 }
 
 struct slots_comparison slots_compare(struct slots *slots, const struct slot_observed *rows, size_t count)

@@ -407,7 +407,7 @@ void slots_acknowledge(struct slots *slots, const struct slot_command *command, 
     if (ok) {
         slot_apply(slots, slot, command);
     } else if (is_health) {
-        /* Its checks were switched off at run time. */
+        /* It follows the checks of another server (`track`). */
         slot->observed.checked = slot->starting = false;
     } else if (!slot->unknown && slot->role != ROLE_ASIDE) {
         slot_fail(slots, command->slot);

@@ -160,8 +160,8 @@ static void plan_weight(const struct slots *slots, size_t place, struct slot_pla
 /* It comes into a backend where others are up. Out of a drain its health is known. */
 static bool slot_starts_checked(const struct outlook *outlook, const struct slot *slot)
 {
-    return outlook->options->checked_start && slot->observed.checked && slot_is_in_maint(slot) &&
-           outlook->serving > 0 && !outlook->recalls;
+    return outlook->options->checked_start && slot_has_check(slot) && slot_is_in_maint(slot) && outlook->serving > 0 &&
+           !outlook->recalls;
 }
 
 /* A former task's settings survive in a slot: all of them are set at each assignment. Maint goes before and ready comes
@@ -175,7 +175,7 @@ static void plan_move(const struct outlook *outlook, size_t place, struct slot_p
         return;
     }
     plan_add(plan, slots, place, SLOT_COMMAND_ADDRESS, 0);
-    if (slot->observed.checked) {
+    if (slot_has_check(slot)) {
         plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, slot->owner->check_port);
     }
     plan_add(plan, slots, place, SLOT_COMMAND_WEIGHT,
@@ -185,7 +185,7 @@ static void plan_move(const struct outlook *outlook, size_t place, struct slot_p
 static void plan_check_port(const struct slots *slots, size_t place, struct slot_plan *plan)
 {
     const struct slot *slot = &slots->slots[place];
-    if (slot->observed.checked && slot->observed.check_port != slot->owner->check_port) {
+    if (slot_has_check(slot) && slot->observed.check_port != slot->owner->check_port) {
         plan_add(plan, slots, place, SLOT_COMMAND_CHECK_PORT, slot->owner->check_port);
     }
 }
@@ -264,7 +264,7 @@ static void plan_serving(const struct outlook *outlook, size_t place, struct slo
     }
     plan_check_port(slots, place, plan);
     plan_weight(slots, place, plan);
-    if (outlook->hurries && slot_is_starting(slot)) {
+    if (slot_is_starting(slot) && (outlook->hurries || slot->observed.check_off)) {
         plan_add(plan, slots, place, SLOT_COMMAND_HEALTH_UP, 0);
     }
 }

@@ -39,6 +39,11 @@ bool slot_is_up(const struct slot *slot)
     return !slot->observed.checked || slot->observed.op_state != 0;
 }
 
+bool slot_has_check(const struct slot *slot)
+{
+    return slot->observed.checked && !slot->observed.check_off;
+}
+
 static bool slot_is_going(const struct slot *slot)
 {
     if (slot->role == ROLE_OWNED) {

@@ -90,6 +90,8 @@ bool slot_is_unusable(const struct slot *slot);
 bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted);
 /* Health checks do not have it down, as far as is known. */
 bool slot_is_up(const struct slot *slot);
+/* Its health check is configured, and runs when the slot is ready. */
+bool slot_has_check(const struct slot *slot);
 /* It serves, and nothing that is decided already takes it out. */
 bool slot_keeps_serving(const struct slot *slot);
 /* The same with a weight above 0. */

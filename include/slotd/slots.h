@@ -33,6 +33,7 @@ struct slot_observed {
     unsigned op_state;   /* srv_op_state: 0 stopped, 1 starting, 2 running, 3 stopping */
     bool checked;        /* a health check is configured, and decides op_state */
     bool has_agent;      /* an agent check is: it may set weight and drain by itself */
+    bool check_off;      /* it has been switched off at run time: op_state stays as it is */
     uint16_t check_port; /* 0: follows the port */
 };
 

@@ -111,6 +111,14 @@ stop_load
 # A reload may close a connection that the old process has just accepted, before any answer: HAProxy's own (t_reload.sh).
 check "failed requests of $(load_value requests) around the reload: $(load_value failed)" [ "$(load_value failed)" -le 12 ]
 
+# --- checks that are switched off by hand: whom HAProxy is told to be down, it would keep down for ever ---
+every_one() { cli "$1 backend-one/s1;$1 backend-one/s2;$1 backend-one/s3;$1 backend-one/s4" >/dev/null; }
+every_one "disable health"
+put_app /one 2
+await "a task serves that nobody checks" 10 slots_are backend-one ready 2
+equal "in HAProxy too" 2 "$(cli "show servers state backend-one" | awk '$6 == 2' | wc -l)"
+every_one "enable health"
+
 # --- switched off, a task takes traffic at once ---
 stop_slotd
 slots_extra="checked_start = false;"

@@ -14,7 +14,7 @@
 
 static const char answer[] = "1\n" HEADER "3 web 1 s1 127.0.0.2 2 4 3 1 0 1 0 0 8 0 0 0 slot.invalid 80 - 0 0 - - 0\n"
                              "3 web 2 s2 0.0.0.0 0 5 1 1 1 1 0 0 10 0 0 0 Slot.INVALID 1 - 0 8080 - - 0\n"
-                             "3 web 4 other 127.0.0.1 2 0 1 1 1 1 0 2 0 0 0 0 - 9 - 0 0 - - 0\n"
+                             "3 web 4 other 127.0.0.1 2 0 1 1 1 1 0 2 6 0 0 0 - 9 - 0 0 - - 0\n"
                              "3 web 5 spare 127.0.0.1 0 5 1 1 1 1 0 0 8 0 0 0 - 9 - 0 0 - - 0\n"
                              "4 api 1 s1 2001:db8::1 2 12 256 1 1 1 0 0 8 0 0 0 slot.invalid 443 - 0 0 - - 0\n"
                              "4 api 2 named 10.0.0.1 2 4 1 1 1 1 0 0 8 0 0 0 db.example.com 9 - 0 0 - - 0\n\n";
@@ -36,9 +36,12 @@ START_TEST(test_read)
     ck_assert_uint_eq(state->servers[2].observed.port, 80);
     ck_assert(!state->servers[2].observed.checked);
     ck_assert(state->servers[3].observed.checked);
+    ck_assert(state->servers[3].observed.check_off);
     ck_assert(state->servers[3].is_slot);
     ck_assert_uint_eq(state->servers[3].observed.check_port, 8080);
     ck_assert(!state->servers[4].is_slot);
+    ck_assert(state->servers[4].observed.checked);
+    ck_assert(!state->servers[4].observed.check_off);
     ck_assert(!state->servers[5].is_slot);
     haproxy_state_free(state);
 }

@@ -107,6 +107,7 @@ static inline void model_apply(struct model *model, const struct slot_command *c
     case SLOT_COMMAND_HEALTH_DOWN:
     case SLOT_COMMAND_HEALTH_UP:
         ck_assert_msg(row->checked, "%s: a word about the health of no checked server", row->server);
+        ck_assert_msg(!row->check_off || command->kind == SLOT_COMMAND_HEALTH_UP, "%s: down for ever", row->server);
         if (!in_maint) {
             row->op_state = command->kind == SLOT_COMMAND_HEALTH_UP ? 2 : 0;
         }
@@ -128,7 +129,7 @@ static inline void model_apply(struct model *model, const struct slot_command *c
         }
         break;
     case SLOT_COMMAND_CHECK_PORT:
-        ck_assert_msg(row->checked, "%s has no check", row->server);
+        ck_assert_msg(row->checked && !row->check_off, "%s has no check", row->server);
         row->check_port = command->value;
         break;
     case SLOT_COMMAND_WEIGHT:

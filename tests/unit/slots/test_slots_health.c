@@ -93,8 +93,8 @@ START_TEST(out_of_a_drain_its_health_is_known)
 }
 END_TEST
 
-/* A server without checks that are switched on takes no word about its health: it is as one without a check. */
-START_TEST(one_whose_checks_are_switched_off_serves_at_once)
+/* It is as one without a check. */
+START_TEST(one_that_takes_no_word_about_its_health_serves_at_once)
 {
     struct slots_options options = model_options(&model);
     struct slot_plan plan = {0};
@@ -118,6 +118,39 @@ START_TEST(one_whose_checks_are_switched_off_serves_at_once)
     RUNS("");
     want("a 80 drain,b 81");
     RUNS("read;s1 drain;");
+}
+END_TEST
+
+/* Without checks `health down` would be for ever, and a check port is refused. */
+START_TEST(one_whose_checks_are_off_serves_at_once)
+{
+    model.rows[1].check_off = true;
+    model_show(&model, slots, true);
+    want("a 80");
+    run();
+    want("a 80,b 81 w3");
+    RUNS("s2 addr 10.0.0.1:81;s2 weight 3;s2 ready;");
+    ck_assert_int_eq(state_of(1), SLOT_READY);
+}
+END_TEST
+
+START_TEST(one_whose_checks_are_switched_off_meanwhile_serves_then)
+{
+    want("a 80");
+    run();
+    want("a 80,b 81");
+    run();
+    model.rows[1].check_off = true;
+    ck_assert(slots_take_health(slots, model.rows, model.count));
+    RUNS("s2 health up;");
+    ck_assert_int_eq(state_of(1), SLOT_READY);
+    /* Before its next task it is known. */
+    want("a 80,b 81 gone");
+    run();
+    ck_assert(!slots_take_health(slots, model.rows, model.count));
+    want("a 80,c 82,d 83,e 84");
+    RUNS("s2 addr 10.0.0.1:84;s2 weight 1;s3 addr 10.0.0.1:82;s3 check-port 0;s3 weight 0;s4 addr 10.0.0.1:83;s4 "
+         "check-port 0;s4 weight 0;s2 ready;s3 ready;s3 health down;s3 weight 1;s4 ready;s4 health down;s4 weight 1;");
 }
 END_TEST
 
@@ -297,7 +330,9 @@ static Suite *make_suite(void)
         it_can_be_switched_off,
         late_addresses_are_read_back_first,
         out_of_a_drain_its_health_is_known,
-        one_whose_checks_are_switched_off_serves_at_once,
+        one_that_takes_no_word_about_its_health_serves_at_once,
+        one_whose_checks_are_off_serves_at_once,
+        one_whose_checks_are_switched_off_meanwhile_serves_then,
         one_that_haproxy_starts_down_is_put_up_when_nothing_else_is,
         the_last_one_up_is_not_drained,
         an_operator_drains_it_and_the_other_starts_at_once,
