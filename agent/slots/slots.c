@@ -34,9 +34,10 @@ bool slot_has_address_of(const struct slot *slot, const struct wanted *wanted)
     return !slot->unsure && slot->observed.port == wanted->port && strcmp(slot->observed.address, wanted->address) == 0;
 }
 
+/* One that is stopping by its check (`http-check disable-on-404`) gets only what a cookie sends it. */
 bool slot_is_up(const struct slot *slot)
 {
-    return !slot->observed.checked || slot->observed.op_state != 0;
+    return !slot->observed.checked || slot->observed.op_state == 1 || slot->observed.op_state == 2;
 }
 
 bool slot_has_check(const struct slot *slot)

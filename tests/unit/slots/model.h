@@ -28,8 +28,8 @@ struct model {
 
 static inline bool model_is_carrying(const struct slot_observed *row)
 {
-    return (row->admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == 0 && (!row->checked || row->op_state != 0) &&
-           row->weight > 0;
+    return (row->admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == 0 &&
+           (!row->checked || row->op_state == 1 || row->op_state == 2) && row->weight > 0;
 }
 
 /* Servers that take new requests. */

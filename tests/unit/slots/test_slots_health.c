@@ -237,6 +237,21 @@ START_TEST(health_is_read_before_a_drain)
 }
 END_TEST
 
+/* `http-check disable-on-404`: a server that says it is about to stop gets no new session, only what a cookie sends. */
+START_TEST(one_that_is_stopping_by_its_check_is_not_up)
+{
+    want("a 80,b 81");
+    run();
+    model.rows[1].op_state = 3;
+    want("a 80 drain,b 81");
+    RUNS("read;");
+    ck_assert_int_eq(state_of(0), SLOT_READY);
+    ck_assert_int_eq(state_of(1), SLOT_DOWN);
+    check_is(1, true);
+    RUNS("s1 drain;");
+}
+END_TEST
+
 START_TEST(what_drains_comes_back_when_checks_take_the_others_down)
 {
     want("a 80,b 81");
@@ -339,6 +354,7 @@ static Suite *make_suite(void)
         when_it_is_gone_the_other_starts_at_once,
         what_vanishes_leaves_after_the_other_was_put_up,
         health_is_read_before_a_drain,
+        one_that_is_stopping_by_its_check_is_not_up,
         what_drains_comes_back_when_checks_take_the_others_down,
         one_that_is_down_holds_nobody,
         the_check_port_follows_the_endpoint,
