@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* One HAProxy in our care: adopts what it shows, sends plans, matches replies, keeps its server-state file in step. */
-#include <stdio.h>
 #include <string.h>
 
 #include "engine_private.h"
@@ -37,78 +36,12 @@ void edge_mark_dirty(struct edge_backend *backend)
     edge->last_dirty = &backend->next_dirty;
 }
 
-static void backend_drop_changes(struct edge_backend *backend)
-{
-    for (size_t i = 0; i < backend->n_open; i++) {
-        change_free(backend->open[i]);
-    }
-    free(backend->open);
-    backend->open = NULL;
-    backend->n_open = 0;
-}
-
 static void backend_free(struct edge_backend *backend)
 {
     backend_drop_changes(backend);
     slots_free(backend->slots);
     free(backend->rows);
     free(backend);
-}
-
-/* ---- changes: from the first command of a slot to its last reply ---- */
-
-static void change_open(struct edge_backend *backend, const struct slot_command *command)
-{
-    if (command->slot >= backend->n_open) {
-        return;
-    }
-    struct change **open = &backend->open[command->slot];
-    if (!*open) {
-        *open = MEM_NEW(struct change);
-        (*open)->received_ns = backend->received_ns ? backend->received_ns : uv_hrtime();
-        (*open)->time_ms = backend->received_ns ? backend->received_ms : engine_now_ms();
-        (*open)->haproxy = mem_strdup(backend->edge->config->name);
-        (*open)->backend = mem_strdup(backend->name);
-        (*open)->server = mem_strdup(command->server);
-        (*open)->endpoint = mem_strdup(slots_view(backend->slots, command->slot).endpoint);
-    }
-    struct change *change = *open;
-    if (command->kind == SLOT_COMMAND_READY || command->kind == SLOT_COMMAND_MAINT) {
-        change->action = command->kind == SLOT_COMMAND_READY ? "ready" : "remove";
-    } else if (command->kind == SLOT_COMMAND_DRAIN) {
-        change->action = "drain";
-    } else if (command->kind == SLOT_COMMAND_HEALTH_UP) {
-        change->action = "up";
-    } else if (!change->action) {
-        change->action = "weight";
-    }
-}
-
-/* Whether nothing more will be sent for the slot's present target. */
-static bool slot_is_at_rest(const struct slot_view *view)
-{
-    return !view->busy && view->state != SLOT_ASSIGNING && view->state != SLOT_LEAVING && view->state != SLOT_UNKNOWN;
-}
-
-static void change_close_if_done(struct edge_backend *backend, size_t slot, bool ok)
-{
-    struct change *change = slot < backend->n_open ? backend->open[slot] : NULL;
-    if (!change) {
-        return;
-    }
-    struct slot_view view = slots_view(backend->slots, slot);
-    const char *endpoint = change->endpoint ? change->endpoint : "";
-    bool passed_on = view.endpoint && strcmp(view.endpoint, endpoint) != 0;
-    if (ok && !passed_on && !slot_is_at_rest(&view)) {
-        return;
-    }
-    backend->open[slot] = NULL;
-    change->acknowledged_ns = uv_hrtime();
-    change->action = ok ? change->action : "failed";
-    snprintf(change->address, sizeof(change->address), "%s", view.observed->address);
-    change->port = view.observed->port;
-    change->weight = view.observed->weight;
-    engine_record(backend->edge->engine, change);
 }
 
 /* ---- replies ---- */
@@ -173,7 +106,7 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
                     reply);
     }
     slots_acknowledge(backend->slots, command, ok);
-    change_close_if_done(backend, command->slot, ok);
+    backend_close_change(backend, command->slot, ok);
     edge_touch_state(backend);
 }
 
@@ -219,7 +152,7 @@ static void edge_send(struct edge_backend *backend, const struct slot_command *c
     *sent = (struct sent){.backend = backend, .command = *command, .epoch = edge->epoch};
     if (command->kind != SLOT_COMMAND_READ) {
         edge->commands++;
-        change_open(backend, command);
+        backend_open_change(backend, command);
     }
     edge->in_flight++;
     log_debug("haproxy", "%s: %s", edge->config->name, buf_text(line));
@@ -373,8 +306,7 @@ static void edge_take_backend(struct edge *edge, const struct haproxy_server *se
     }
     slots_observe(backend->slots, rows, n_slots, true);
     free(rows);
-    backend->n_open = slots_count(backend->slots);
-    backend->open = mem_alloc_array(backend->n_open, sizeof(*backend->open));
+    backend_expect_changes(backend);
 }
 
 /* Forgets the backends that have no slot in the state just read. */

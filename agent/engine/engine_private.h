@@ -209,6 +209,15 @@ struct edge_backend *edge_find_backend(const struct edge *edge, const char *name
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
 
+/* The backend's slots are new: nothing is on its way to them. */
+void backend_expect_changes(struct edge_backend *backend);
+/* A command leaves: part of a change of its slot, which begins with it or is under way. */
+void backend_open_change(struct edge_backend *backend, const struct slot_command *command);
+/* A reply has come: the change of that slot is recorded when it was the last one, or a refusal. */
+void backend_close_change(struct edge_backend *backend, size_t slot, bool ok);
+/* What is under way will not be recorded. */
+void backend_drop_changes(struct edge_backend *backend);
+
 /* ---- maps ---- */
 
 /* The file's name in maps_dir. */
