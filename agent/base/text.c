@@ -290,6 +290,11 @@ bool text_is_plain(const char *text)
     return true;
 }
 
+bool text_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 bool text_is_ip(const char *text)
 {
     unsigned char address[sizeof(struct in6_addr)];

@@ -64,11 +64,6 @@ void map_free(struct map *map)
 
 /* ---- items ---- */
 
-static bool texts_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static void map_mark_changed(struct map *map, struct item *item)
 {
     if (!item->changed) {
@@ -104,7 +99,7 @@ bool map_set(struct map *map, const char *key, const char *value)
 {
     value = value && text_is_map_word(key) && text_is_map_word(value) ? value : NULL;
     struct item *item = value ? map_ensure(map, key) : table_get(&map->items, key);
-    if (!item || texts_equal(item->wanted, value)) {
+    if (!item || text_equal(item->wanted, value)) {
         return false;
     }
     map->wanted += (value != NULL);
@@ -156,7 +151,7 @@ static struct map_command *plan_add(struct map_plan *plan, enum map_command_kind
 
 static void map_plan_item(struct map *map, struct item *item, struct map_plan *plan)
 {
-    if (texts_equal(item->wanted, item->there)) {
+    if (text_equal(item->wanted, item->there)) {
         return;
     }
     struct map_command *command = plan_add(plan, !item->wanted  ? MAP_COMMAND_DELETE

@@ -129,14 +129,9 @@ struct service_check healthcheck_find(const struct segment_view *view, const cha
     return check;
 }
 
-static bool texts_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 bool healthcheck_equal(const struct service_check *a, const struct service_check *b)
 {
-    return texts_equal(a->path, b->path) && texts_equal(a->host, b->host) && a->port == b->port;
+    return text_equal(a->path, b->path) && text_equal(a->host, b->host) && a->port == b->port;
 }
 
 void healthcheck_free(struct service_check *check)
@@ -154,10 +149,10 @@ void healthcheck_complete(struct service_check *check, const struct service_chec
 
 const char *healthcheck_find_clash(const struct service_check *check, const struct service_check *part)
 {
-    if (part->path && !texts_equal(part->path, check->path)) {
+    if (part->path && !text_equal(part->path, check->path)) {
         return "path";
     }
-    if (part->host && !texts_equal(part->host, check->host)) {
+    if (part->host && !text_equal(part->host, check->host)) {
         return "hostname";
     }
     return part->port && part->port != check->port ? "port" : NULL;

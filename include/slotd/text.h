@@ -25,6 +25,8 @@ void text_format_time(int64_t ms, char ret_text[32]);
 void text_append_safe(struct buf *buf, const char *text, size_t len, size_t max);
 /* Whether text is valid UTF-8 without controls and without what a reader cannot see (marks of direction, joiners). */
 bool text_is_plain(const char *text);
+/* Whether two texts are the same; NULL is the same as NULL alone. */
+bool text_equal(const char *a, const char *b);
 /* Whether text is an IPv4 or IPv6 literal (no brackets, no zone). */
 bool text_is_ip(const char *text);
 /* Whether text is a host name by RFC 1123 (letters, digits, '-', '_', dots; 1..253 bytes). */

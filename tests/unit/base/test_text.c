@@ -195,6 +195,16 @@ START_TEST(safe_text_is_bounded)
 }
 END_TEST
 
+START_TEST(same_texts)
+{
+    ck_assert(!text_equal("a", "b"));
+    ck_assert(!text_equal("", NULL));
+    ck_assert(!text_equal(NULL, "a"));
+    ck_assert(text_equal("a", "a"));
+    ck_assert(text_equal(NULL, NULL));
+}
+END_TEST
+
 START_TEST(ip_literals)
 {
     static const char *const good[] = {"127.0.0.1", "::1", "::", "2001:db8::5", "::ffff:10.0.0.1"};
@@ -300,6 +310,7 @@ static Suite *text_suite(void)
     tcase_add_test(tests, times_out_of_reach_are_clamped);
     tcase_add_test(tests, safe_text_escapes_what_is_not_shown);
     tcase_add_test(tests, safe_text_is_bounded);
+    tcase_add_test(tests, same_texts);
     tcase_add_test(tests, ip_literals);
     tcase_add_test(tests, host_names);
     tcase_add_test(tests, haproxy_names);
