@@ -75,6 +75,13 @@ bool engine_remake_edges(struct engine *engine, const struct config *config)
     return same;
 }
 
+/* Whether what is under way in the slots goes on as it was: drains have another end, or less may drain for its health.
+ */
+static bool limits_equal(const struct config_slots *a, const struct config_slots *b)
+{
+    return a->max_removal_percent == b->max_removal_percent && a->drain_timeout == b->drain_timeout;
+}
+
 int engine_reload(struct engine *engine, const struct config *config, struct buf *why)
 {
     struct mapper *mapper = NULL;
@@ -83,7 +90,7 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
         return err;
     }
     bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
-    bool same_limit = config->slots.max_removal_percent == engine->config->slots.max_removal_percent;
+    bool same_limits = limits_equal(&engine->config->slots, &config->slots);
     bool starts_health = config->mapping.drain_unhealthy && !engine->config->mapping.drain_unhealthy;
     struct cluster_config bounds;
     if (same_marathon) {
@@ -99,8 +106,8 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     feed_configure_cluster(engine, &bounds);
     cluster_configure(engine->feed.cluster, &bounds);
     cluster_mark_all_dirty(engine->feed.cluster);
-    for (size_t i = 0; i < engine->n_edges && !same_limit; i++) {
-        edge_refresh_all(engine->edges[i]); /* it also bounds what drains for its health */
+    for (size_t i = 0; i < engine->n_edges && !same_limits; i++) {
+        edge_refresh_all(engine->edges[i]);
     }
     log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings",
                same_haproxy ? "" : ", other HAProxies");
