@@ -93,7 +93,7 @@ static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
     old->key = NULL;
     slot->taken_out = old->taken_out || old->role == ROLE_OWNED;
     slot->drain_since_ms = old->drain_since_ms;
-    slot->starting = old->starting && slot_is_serving(slot) && !slot_is_up(slot);
+    slot->starting = old->starting && !slot_is_in_maint(slot) && !slot_is_up(slot);
     slot->idle = slot->idle || (old->idle && slot_is_in_maint(slot));
     slot_inherit_doubt(slot, old);
     if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {
@@ -231,7 +231,7 @@ static void slot_take_read(struct slots *slots, size_t place, const struct slot_
 {
     struct slot *slot = &slots->slots[place];
     slot_take_row(slot, row);
-    slot->starting = slot->starting && slot_is_serving(slot) && !slot_is_up(slot);
+    slot->starting = slot->starting && !slot_is_in_maint(slot) && !slot_is_up(slot);
     slot->reading = false;
     slot->unsure = slot->unsure && !slot_shows_sent_address(slot);
     if (slot->unsure) {

@@ -386,8 +386,8 @@ static void slot_note_sent(struct slot *slot, const struct slots_options *option
         slot->reads = 0;
         memcpy(slot->sent_address, slot->owner->address, sizeof(slot->sent_address));
         slot->sent_port = slot->owner->port;
-    } else if (command->kind == SLOT_COMMAND_READY) {
-        slot->starting = slot->observed.checked && options->init_state && slot_is_in_maint(slot);
+    } else if (command->kind == SLOT_COMMAND_READY && slot_is_in_maint(slot)) {
+        slot->starting = slot->observed.checked && options->init_state;
     }
 }
 

@@ -215,6 +215,22 @@ START_TEST(when_it_is_gone_the_other_starts_at_once)
 }
 END_TEST
 
+START_TEST(a_start_goes_on_after_a_drain)
+{
+    one_starts_beside("a 80", "b 81");
+    want("a 80,b 81 operator");
+    RUNS("s2 drain;");
+    model_show(&model, slots, false);
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    want("a 80,b 81");
+    RUNS("s2 ready;");
+    ck_assert_int_eq(state_of(1), SLOT_STARTING);
+    want("a 80 gone,b 81");
+    RUNS("s1 maint;s2 health up;");
+}
+END_TEST
+
 START_TEST(what_vanishes_leaves_after_the_other_was_put_up)
 {
     one_starts_beside("a 80", "b 81");
@@ -352,6 +368,7 @@ static Suite *make_suite(void)
         the_last_one_up_is_not_drained,
         an_operator_drains_it_and_the_other_starts_at_once,
         when_it_is_gone_the_other_starts_at_once,
+        a_start_goes_on_after_a_drain,
         what_vanishes_leaves_after_the_other_was_put_up,
         health_is_read_before_a_drain,
         one_that_is_stopping_by_its_check_is_not_up,
