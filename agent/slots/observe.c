@@ -342,7 +342,8 @@ static void slot_apply(const struct slots *slots, struct slot *slot, const struc
     struct slot_observed *observed = &slot->observed;
     switch (command->kind) {
     case SLOT_COMMAND_MAINT:
-        observed->admin |= SLOT_ADMIN_FMAINT;
+        /* It ends a drain (every HAProxy), and no HAProxy reads a state file's row that says both. */
+        observed->admin = (observed->admin & ~(unsigned)SLOT_ADMIN_FDRAIN) | SLOT_ADMIN_FMAINT;
         observed->op_state = 0;
         slot->starting = slot->foreign = false;
         break;

@@ -115,6 +115,24 @@ equal "no request goes to the sixth still" 0 "$(asked | grep -cF "$1")"
 check "it ends" ctl undrain task "$1"
 await "six serve" 10 slots_are backend-web ready 6
 
+# HAProxy is reloaded while a task is held: the state file has its slot as HAProxy would write it, and it stays there.
+check "drain to the end" ctl drain task "$1" --wait
+place() { cli "show servers state backend-web" | awk '$4 == "'"$slot"'" { print $5, $7, $19 }'; }
+slot=$(ctl -o json drains | python3 -c 'import json,sys; print(json.load(sys.stdin)["drains"][0]["endpoints"][0]["slot"])')
+before=$(place)
+file_agrees() { awk '$4 == "'"$slot"'" && $2 == "backend-web" { print $5, $7, $19 }' "$work/haproxy.state" | grep -qx "$before"; }
+await "the state file says the same" 10 file_agrees
+pid_of_haproxy() { cli "show info" | sed -n 's/^Pid: //p'; }
+pid=$(pid_of_haproxy)
+kill -USR2 "$haproxy_pid"
+is_reloaded() { new_pid=$(pid_of_haproxy) && [ -n "$new_pid" ] && [ "$new_pid" != "$pid" ]; }
+await "HAProxy is reloaded" 10 is_reloaded
+equal "it comes back where it was" "$before" "$(place)"
+await "in step with the new one" 10 status_is_good
+await "it is held there" 10 slots_are backend-web held 1
+check "it ends too" ctl undrain task "$1"
+await "six serve after the reload" 10 slots_are backend-web ready 6
+
 # A slot that is drained while nobody sits there is drained for who comes.
 check "drain of free slots" ctl drain slot backend-api/s3
 check "and of another one" ctl drain slot backend-api/s4

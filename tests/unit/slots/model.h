@@ -93,7 +93,7 @@ static inline void model_apply(struct model *model, const struct slot_command *c
     bool in_maint = (row->admin & SLOT_ADMIN_MAINT) != 0;
     switch (command->kind) {
     case SLOT_COMMAND_MAINT:
-        row->admin |= SLOT_ADMIN_FMAINT;
+        row->admin = (row->admin & ~(unsigned)SLOT_ADMIN_FDRAIN) | SLOT_ADMIN_FMAINT;
         row->op_state = 0;
         break;
     case SLOT_COMMAND_READY:

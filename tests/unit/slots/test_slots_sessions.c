@@ -81,6 +81,7 @@ START_TEST(a_drain_that_takes_too_long_ends_in_maint)
     model.now_ms++;
     RUNS("s1 maint;");
     ck_assert_int_eq(slots_view(slots, 0).state, SLOT_HELD);
+    ck_assert_uint_eq(slots_view(slots, 0).observed->admin, model.rows[0].admin);
     ck_assert_int_eq(slots_find_endpoint(slots, "a"), 0);
     options = model_options(&model);
     slots_plan(slots, &options, &plan);
