@@ -265,9 +265,9 @@ static size_t slots_adopt_by_address(struct slots *slots)
     for (struct wanted *wanted = slots->first_waiting; wanted && index.n_keys > 0; wanted = next) {
         next = wanted->next;
         size_t place = address_index_find(&index, wanted->address, wanted->port);
-        /* One that gets no new slot has nothing to do in one that rests. */
+        /* One that gets no new slot has nothing to do in one that rests, unless that is where an operator holds it. */
         if (place != SLOTS_NONE && slots->slots[place].role != ROLE_OWNED &&
-            (wanted_needs_slot(wanted) || !slot_is_in_maint(&slots->slots[place]))) {
+            (wanted_needs_slot(wanted) || wanted->operator_drain || !slot_is_in_maint(&slots->slots[place]))) {
             slots_own(slots, place, wanted);
             adopted++;
         }

@@ -64,6 +64,34 @@ START_TEST(what_is_adopted_in_maint_may_have_sessions)
 }
 END_TEST
 
+/* Its sessions are still the drain's to wait for, and nobody else gets its slot. */
+START_TEST(what_an_operator_holds_is_adopted_where_it_is)
+{
+    want("a 80,b 81");
+    run();
+    want("a 80 operator over,b 81");
+    RUNS("s1 maint;");
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), 0);
+    slots_free(slots);
+    slots = slots_new("web");
+    want("a 80 operator over,b 81");
+    model_show(&model, slots, true);
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), 0);
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_HELD);
+    all_sessions_are(2);
+    ck_assert_int_eq(slots_view(slots, 0).sessions, 2);
+    want("a 80 operator over,b 81,c 82");
+    RUNS("s3 addr 10.0.0.1:82;s3 weight 1;s3 ready;");
+    /* A task that Marathon stops has nothing to do there. */
+    want("a 80 drain,b 81,c 82");
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), -1);
+}
+END_TEST
+
 /* Clients that follow a draining task by a cookie go elsewhere before it ends. */
 START_TEST(a_drain_that_takes_too_long_ends_in_maint)
 {
@@ -100,6 +128,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_slot_is_free_when_its_sessions_have_ended);
     tcase_add_test(tests, a_slot_with_sessions_is_reused_last);
     tcase_add_test(tests, what_is_adopted_in_maint_may_have_sessions);
+    tcase_add_test(tests, what_an_operator_holds_is_adopted_where_it_is);
     tcase_add_test(tests, a_drain_that_takes_too_long_ends_in_maint);
     suite_add_tcase(suite, tests);
     return suite;
