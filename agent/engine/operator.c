@@ -162,9 +162,10 @@ int engine_order_drain(struct engine *engine, const char *const *words, size_t c
     struct drain_order order = {.by = options->by, .asked_ms = now};
     cleanup_free char *name = NULL;
     int err = drain_words_parse(words, count, &order.target, &name, why);
-    err = err ? err
-              : duration_parse("--timeout", options->timeout, engine->config->slots.drain_timeout, &order.timeout_ms,
-                               why);
+    /* Who asks again, to wait for it, does not cut short what was given before. */
+    const struct drain_order *known = err ? NULL : orders_get_drain(engine->orders, order.target, name);
+    int64_t timeout_ms = known ? known->timeout_ms : engine->config->slots.drain_timeout;
+    err = err ? err : duration_parse("--timeout", options->timeout, timeout_ms, &order.timeout_ms, why);
     err = err ? err : duration_parse("--for", options->lasts, 0, &lasts_ms, why);
     if (!err && !engine_has_target(engine, order.target, name)) {
         buf_printf(why, "there is no %s %s", order_target_text(order.target), name);

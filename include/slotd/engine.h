@@ -57,8 +57,9 @@ void engine_waiter_cancel(struct engine_waiter *waiter);
 int engine_order_weight(struct engine *engine, const char *const *words, size_t count, const char *by, struct buf *why);
 /* The same for drains. words are app ID, task ID, host NAME or slot BACKEND/SLOT. */
 struct engine_drain_options {
-    const char *timeout; /* a duration: how long sessions are waited for; NULL: slots.drain_timeout */
-    const char *lasts;   /* a duration after which it ends by itself; NULL: never */
+    const char
+        *timeout;      /* a duration: how long sessions are waited for; NULL: as before, at first slots.drain_timeout */
+    const char *lasts; /* a duration after which it ends by itself; NULL: never */
     const char *by;
 };
 int engine_order_drain(struct engine *engine, const char *const *words, size_t count,

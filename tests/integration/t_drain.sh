@@ -91,6 +91,16 @@ check "the request is answered" wait "$long_pid"
 check "and undrain once more" ctl undrain app api
 await "both serve once more" 10 slots_are backend-api ready 2
 
+# Asked for again, it keeps the timeout that was said, as long as no other one is said.
+timeout_of() { ctl -o json drains | python3 -c 'import json,sys; print(*[d["timeout_ms"] for d in json.load(sys.stdin)["drains"]])'; }
+check "a long timeout" ctl drain app api --timeout 10m
+check "to wait for it" ctl drain app /api --wait
+equal "it is kept" 600000 "$(timeout_of)"
+check "another one" ctl drain app /api --timeout 5m
+equal "it is taken" 300000 "$(timeout_of)"
+check "undrain after that" ctl undrain app api
+await "both serve after that" 10 slots_are backend-api ready 2
+
 # A drain that ends by itself.
 check "for a moment" ctl drain app /api --for 1s
 await "drained" 10 slots_are backend-api held 2
