@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctl_private.h"
+#include "slotd/buf.h"
 #include "slotd/mem.h"
 #include "slotd/orders.h"
 
@@ -95,6 +96,12 @@ static bool text_member_is(struct json_object *object, const char *key, const ch
     return json_object_object_get_ex(object, key, &value) && strcmp(json_object_get_string(value), wanted) == 0;
 }
 
+static const char *string_member(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, key, &value) ? json_object_get_string(value) : "-";
+}
+
 static int64_t number_member(struct json_object *object, const char *key)
 {
     struct json_object *value = NULL;
@@ -139,20 +146,42 @@ void drain_note_empty(const struct drain_call *call, struct json_object *result)
 
 struct wait_state {
     const struct drain_call *call;
-    bool is_there, drained;
+    bool goes_on;
     int64_t sessions, left_ms;
+    struct buf where; /* the slots that have them */
 };
+
+#define WAIT_MAX_SLOTS 3 /* that are named in a line */
+
+/* As " (edge backend-web/s1 2, edge backend-web/s4 1)"; nothing when there are none. */
+static void wait_note_slots(struct buf *where, struct json_object *drain)
+{
+    struct json_object *endpoints = NULL;
+    size_t count = 0;
+    buf_consume(where, where->len);
+    json_object_object_get_ex(drain, "endpoints", &endpoints);
+    for (size_t i = 0; endpoints && i < json_object_array_length(endpoints); i++) {
+        struct json_object *endpoint = json_object_array_get_idx(endpoints, i);
+        int64_t sessions = number_member(endpoint, "sessions");
+        if (sessions > 0 && ++count <= WAIT_MAX_SLOTS) {
+            buf_printf(where, "%s%s %s/%s %" PRId64, count == 1 ? " (" : ", ", string_member(endpoint, "haproxy"),
+                       string_member(endpoint, "backend"), string_member(endpoint, "slot"), sessions);
+        }
+    }
+    if (count > WAIT_MAX_SLOTS) {
+        buf_printf(where, ", and %zu more", count - WAIT_MAX_SLOTS);
+    }
+    buf_puts(where, count > 0 ? ")" : "");
+}
 
 static bool wait_look(void *arg, struct json_object *result)
 {
     struct wait_state *state = arg;
     struct json_object *drain = find_drain(result, state->call);
-    state->is_there = drain != NULL;
-    if (drain) {
-        state->drained = text_member_is(drain, "state", "drained");
-        state->sessions = number_member(drain, "sessions");
-        state->left_ms = number_member(drain, "left_ms");
-    }
+    state->goes_on = drain && text_member_is(drain, "state", "draining");
+    state->sessions = drain ? number_member(drain, "sessions") : 0;
+    state->left_ms = drain ? number_member(drain, "left_ms") : 0;
+    wait_note_slots(&state->where, drain);
     return true;
 }
 
@@ -162,38 +191,46 @@ static void wait_interrupt(int number)
     interrupted = 1;
 }
 
-static void wait_show(const struct wait_state *state, bool over)
+static void wait_show(const struct wait_state *state)
 {
     if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\r%" PRId64 " sessions left, %.1f s left \033[K%s", state->sessions,
-                (double)state->left_ms / 1000, over ? "\n" : "");
+        fprintf(stderr, "\rtime left: %.1f s, sessions left: %" PRId64 "%s\033[K%s", (double)state->left_ms / 1000,
+                state->sessions, buf_text(&state->where), state->goes_on ? "" : "\n");
     }
+}
+
+static int wait_end(const struct wait_state *state)
+{
+    if (state->sessions > 0) {
+        fprintf(stderr, "slotctl: the time is over; sessions left: %" PRId64 "%s\n", state->sessions,
+                buf_text(&state->where));
+    }
+    return state->sessions > 0 ? CTL_EXIT_FAILED : CTL_EXIT_DONE;
 }
 
 int drain_wait(const struct ctl *ctl, const struct drain_call *call)
 {
-    struct wait_state state = {.call = call};
+    struct wait_state state = {.call = call, .goes_on = true, .where = BUF_INIT};
     struct sigaction action = {.sa_handler = wait_interrupt};
+    int code = CTL_EXIT_DONE;
     (void)sigaction(SIGINT, &action, NULL);
     for (;;) {
-        int code = ctl_call(ctl, "drains", json_object_new_object(), false, wait_look, &state);
+        code = ctl_call(ctl, "drains", json_object_new_object(), false, wait_look, &state);
         if (interrupted) {
             fprintf(stderr, "\nslotctl: the drain goes on; slotctl undrain %s %s ends it\n", call->target, call->name);
-            return CTL_EXIT_FAILED;
+            code = CTL_EXIT_FAILED;
+            break;
         }
         if (code != CTL_EXIT_DONE) {
-            return code;
+            break;
         }
-        bool over = !state.is_there || state.drained;
-        wait_show(&state, over);
-        if (over) {
+        wait_show(&state);
+        if (!state.goes_on) {
+            code = wait_end(&state);
             break;
         }
         (void)nanosleep(&(struct timespec){0, WAIT_STEP_MS * 1000000L}, NULL);
     }
-    if (state.is_there && state.sessions > 0) {
-        fprintf(stderr, "slotctl: the time is over, %" PRId64 " sessions are left\n", state.sessions);
-        return CTL_EXIT_FAILED;
-    }
-    return CTL_EXIT_DONE;
+    buf_free(&state.where);
+    return code;
 }

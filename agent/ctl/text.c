@@ -333,7 +333,10 @@ void text_print_drains(const struct ctl *ctl, struct json_object *document)
     struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
     for (size_t i = 0; i < length_of(drains); i++) {
         struct json_object *drain = json_object_array_get_idx(drains, i);
-        cleanup_free char *left = mem_printf("%.1f s", (double)number_of(drain, "left_ms") / 1000);
+        /* What is in maint waits for nothing any more. */
+        bool waits = strcmp(text_of(drain, "state"), "draining") == 0;
+        cleanup_free char *left =
+            waits ? mem_printf("%.1f s", (double)number_of(drain, "left_ms") / 1000) : mem_strdup("-");
         text_table_add(table, text_of(drain, "target"), PLAIN);
         text_table_add(table, text_of(drain, "name"), PLAIN);
         text_table_add(table, text_of(drain, "state"), colour_of(text_of(drain, "state")));

@@ -125,6 +125,15 @@ static void accounts_add_service(struct drain_accounts *accounts, const struct e
     }
 }
 
+/* Maint comes also when the time is over, with sessions left. */
+static const char *account_state(const struct drain_account *account)
+{
+    if (account->open) {
+        return "draining";
+    }
+    return account->sessions > 0 ? "timed-out" : "drained";
+}
+
 static struct json_object *account_show(const struct drain_account *account)
 {
     const struct drain_order *order = account->order;
@@ -133,7 +142,7 @@ static struct json_object *account_show(const struct drain_account *account)
     int64_t left = drain_order_deadline(order) - engine_now_ms();
     json_object_object_add(object, "target", json_object_new_string(order_target_text(order->target)));
     json_object_object_add(object, "name", json_object_new_string(order->name));
-    json_object_object_add(object, "state", json_object_new_string(account->open ? "draining" : "drained"));
+    json_object_object_add(object, "state", json_object_new_string(account_state(account)));
     json_object_object_add(object, "sessions", json_object_new_int64(account->sessions));
     json_object_object_add(object, "left_ms", json_object_new_int64(left > 0 ? left : 0));
     json_object_object_add(object, "timeout_ms", json_object_new_int64(order->timeout_ms));

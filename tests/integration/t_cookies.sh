@@ -72,7 +72,7 @@ ctl drain task "$api" --timeout 1500ms --wait 2>"$work/err-api"
 equal "the time of api's is over: exit code" 1 $?
 wait "$web_pid"
 equal "web's too" 1 $?
-check "it says what is left" grep -q 'sessions are left' "$work/err"
+check "it says what is left" grep -q 'sessions left: ' "$work/err"
 check "both are held" slots_are backend-web held 1
 moved() { # SINCE TASK...
     judge "$@"

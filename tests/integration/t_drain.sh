@@ -67,11 +67,13 @@ long_pid=$!
 await "a longer one is open" 10 open_sessions
 ctl drain app api --wait --timeout 300ms 2>"$work/err"
 equal "the time is over" 1 $?
-check "it says what is left" grep -q '1 sessions are left' "$work/err"
+check "it says what is left, and where: $(cat "$work/err")" grep -q '^slotctl: the time is over; sessions left: 1 (edge backend-api/s[0-9]* 1)$' "$work/err"
+equal "it is not called drained" "timed-out 1" "$(ctl -o json drains | python3 -c 'import json,sys; (d,) = json.load(sys.stdin)["drains"]; print(d["state"], d["sessions"])')"
 check "maint all the same" slots_are backend-api held 2
 check "the request goes on" wait "$long_pid"
 no_session_left() { [ "$(sessions_of)" = 0 ]; }
 await "and its end is seen" 10 no_session_left
+equal "now it is, and no time is left that would matter" "drained 0 -" "$(ctl drains | awk '$2 == "/api" { print $3, $4, $5 }')"
 check "undrain again" ctl undrain app /api
 await "both serve again" 10 slots_are backend-api ready 2
 
