@@ -70,6 +70,27 @@ sim_settled() { [ "$(sim_stat settled)" = True ]; }
 put_app() { # ID INSTANCES [LABELS-JSON]
     curl -sf -X PUT "$marathon/v2/apps$1" -d "{\"instances\":$2${3:+,\"labels\":$3}}" >/dev/null
 }
+# A fault proxy in front of TO, which listens at an address of the same kind: $NAME_at; and the URL of its control: $NAME_control.
+start_proxy() { # NAME TO [OPTION...]
+    proxy_name=$1
+    proxy_to=$2
+    shift 2
+    case $proxy_to in */*) proxy_listen="$work/$proxy_name.sock" ;; *) proxy_listen=127.0.0.1:0 ;; esac
+    "$BUILD/tests/sim/fault-proxy" --listen "$proxy_listen" --to "$proxy_to" "$@" >"$work/$proxy_name.out" 2>"$work/$proxy_name.log" &
+    pids="$pids $!"
+    eval "${proxy_name}_pid=$!"
+    await "the fault proxy $proxy_name listens" 10 grep -q control "$work/$proxy_name.out"
+    eval "${proxy_name}_at=$(sed -n 's/^listening on //p' "$work/$proxy_name.out")"
+    eval "${proxy_name}_control=$(sed -n 's/^control on //p' "$work/$proxy_name.out")"
+}
+proxy() { # NAME PATH[?QUERY]: orders its faults
+    eval "proxy_url=\$${1}_control"
+    curl -sf -X POST "$proxy_url/$2" >/dev/null
+}
+proxy_stat() { # NAME KEY
+    eval "proxy_url=\$${1}_control"
+    curl -sf "$proxy_url/stats" | python3 -c "import json,sys; print(json.load(sys.stdin)['$2'])"
+}
 tasks_of() { # ID: the ids of its running tasks
     curl -sf "$marathon/v2/apps$1" | python3 -c '
 import json, sys
