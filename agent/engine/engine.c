@@ -115,6 +115,7 @@ static void engine_turn(uv_prepare_t *prepare)
         edge_run(engine->edges[i]);
     }
     engine->turn_received_ns = 0;
+    engine_note_guard(engine);
     engine_serve_waiters(engine);
     engine_run_surveys(engine);
     if (engine->changed) {

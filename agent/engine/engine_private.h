@@ -356,6 +356,7 @@ struct engine {
     int64_t started_ms;
     uint64_t seed;
     char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */
+    size_t held_told;                      /* what the log has of the guard */
     bool confirm;                          /* `--confirm` */
     bool changed;                          /* the journal grew during this turn */
     bool closing;
@@ -407,6 +408,13 @@ void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok);
 bool engine_is_confident(const struct engine *engine);
 /* Makes the edges that config names; one that is configured as before stays as it is. Returns whether all did. */
 bool engine_remake_edges(struct engine *engine, const struct config *config);
+/* ---- guard ---- */
+
+/* Endpoints, and slots that no task claims, whose removal the guard holds. */
+size_t engine_count_held(const struct engine *engine);
+/* Logs what the guard holds, and how to let it through, when that is news. */
+void engine_note_guard(struct engine *engine);
+
 /* Wall clock, milliseconds since 1970. */
 int64_t engine_now_ms(void);
 /* Closes a heap handle of the loop and frees it then; NULL is allowed. */

@@ -29,15 +29,6 @@ static void add_age(struct json_object *object, const char *key, int64_t since_m
 
 /* ---- why it is degraded ---- */
 
-static size_t engine_count_held(const struct engine *engine)
-{
-    size_t held = cluster_held(engine->feed.cluster);
-    for (size_t i = 0; i < engine->n_edges; i++) {
-        held += engine->edges[i]->orphans_held;
-    }
-    return held;
-}
-
 __attribute__((format(printf, 2, 3))) static void add_reason(struct json_object *reasons, const char *format, ...)
 {
     va_list args;

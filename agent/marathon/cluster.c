@@ -443,6 +443,33 @@ size_t cluster_held(const struct cluster *cluster)
     return cluster->held;
 }
 
+static bool app_has_held(const struct known_app *app)
+{
+    for (size_t i = 0; i < app->n_tasks; i++) {
+        if (app->tasks[i]->held) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t cluster_list_held(const struct cluster *cluster, const char **ids, size_t max)
+{
+    size_t count = 0;
+    size_t position = 0;
+    struct table_entry *entry;
+    while (cluster->held > 0 && (entry = table_next(&cluster->apps, &position))) {
+        const struct known_app *app = entry->value;
+        if (app_has_held(app)) {
+            if (count < max) {
+                ids[count] = app->id;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
 struct cluster_counts cluster_count(const struct cluster *cluster)
 {
     return (struct cluster_counts){

@@ -74,6 +74,9 @@ bool cluster_wants_app(const struct cluster *cluster, const char *id);
 size_t cluster_confirm(struct cluster *cluster);
 /* Whether the guard holds something now, and how many tasks. */
 size_t cluster_held(const struct cluster *cluster);
+/* The ids of the apps whose tasks these are, at most max of them, in no order; borrowed until the cluster changes.
+ * Returns how many apps there are in all. */
+size_t cluster_list_held(const struct cluster *cluster, const char **ids, size_t max);
 
 /* ---- events ---- */
 

@@ -70,6 +70,22 @@ import json, sys
 json.dump({"apps": [app for app in json.load(sys.stdin)["apps"] if app["id"] == "/web"]}, sys.stdout)' >"$work/half.json"
 curl -sf -X POST --data-binary @"$work/half.json" "$marathon/sim/apps" >/dev/null
 await "the guard holds it" 15 status_says "the guard holds the removal of 18 endpoints"
+check "the log says what is held, and how to let it through" grep -Eq "the removal of 18 endpoints is held.*: tasks of (/api, /green|/green, /api)\..*slotctl confirm" "$work/slotd.log"
+check "status is degraded, and its numbers say why" sh -c "! $BUILD/slotctl -s $work/slotd.sock -o json status >$work/held.json"
+equal "what it holds" "True 18 50 True" "$(python3 -c "import json; s = json.load(open('$work/held.json')); print(s['guard']['holding'], s['guard']['held'], s['guard']['max_removal_percent'], s['degraded'])")"
+check "a sync does not believe it either" ctl sync
 equal "all serve on" "3 10 8" "$(slot_count backend-web ready) $(slot_count backend-api ready) $(slot_count backendshared ready)"
 curl -sf -X POST "$marathon/sim/apps" >/dev/null
 await "good again" 15 status_is_good
+check "the log says that it is over" grep -q "nothing is held any more" "$work/slotd.log"
+equal "what was held is told of once" 1 "$(grep -c "endpoints is held" "$work/slotd.log")"
+
+# It was right after all: an operator lets it through.
+curl -sf -X POST --data-binary @"$work/half.json" "$marathon/sim/apps" >/dev/null
+await "the guard holds it again" 15 status_says "the guard holds the removal of 18 endpoints"
+check "confirmed" ctl confirm
+await "what was held is gone" 10 slots_are backend-api free 12
+await "and only that" 10 slots_are backend-web ready 3
+await "in step once it is confirmed" 10 status_is_good
+curl -sf -X POST "$marathon/sim/apps" >/dev/null
+await "all of it serves again" 15 slots_are backend-api ready 10

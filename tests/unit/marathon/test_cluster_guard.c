@@ -93,6 +93,21 @@ START_TEST(a_task_is_an_endpoint_in_each_service_of_its_app)
 }
 END_TEST
 
+START_TEST(apps_whose_tasks_are_held_are_listed)
+{
+    const char *ids[2] = {"", ""};
+    ck_assert_uint_eq(cluster_list_held(cluster, ids, 2), 0);
+    list("/web", EIGHT, "/api", "p");
+    ck_assert_int_eq(list(NULL, NULL, "/api", "p"), CLUSTER_HELD);
+    ck_assert_uint_eq(cluster_list_held(cluster, ids, 0), 1);
+    ck_assert_str_eq(ids[0], "");
+    ck_assert_uint_eq(cluster_list_held(cluster, ids, 2), 1);
+    ck_assert_str_eq(ids[0], "/web");
+    ck_assert_uint_eq(cluster_confirm(cluster), 8);
+    ck_assert_uint_eq(cluster_list_held(cluster, ids, 2), 0);
+}
+END_TEST
+
 START_TEST(what_comes_to_others_does_not_let_go_what_is_held)
 {
     list("/api", EIGHT, NULL, NULL);
@@ -141,6 +156,7 @@ static Suite *make_suite(void)
         an_app_that_takes_over_a_service_replaces_the_other,
         a_task_is_an_endpoint_in_each_service_of_its_app,
         what_comes_to_others_does_not_let_go_what_is_held,
+        apps_whose_tasks_are_held_are_listed,
         a_task_that_waits_for_its_definition_replaces_nothing,
         an_empty_answer_holds_everything_that_a_haproxy_serves,
     };
