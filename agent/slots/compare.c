@@ -53,7 +53,7 @@ static void slots_compare_row(struct slots *slots, size_t place, const struct sl
     } else {
         slot_take_row(slot, row);
     }
-    slot->starting = slot->starting && slot_is_serving(slot) && !slot_is_up(slot);
+    slot->starting = slot->starting && !slot_is_in_maint(slot) && !slot_is_up(slot);
     result->changed =
         result->changed || slot_is_up(slot) != was_up || (slot->starting && slot->observed.check_off != was_off);
 }
