@@ -193,3 +193,15 @@ void desired_free(struct slot_endpoint *endpoints, size_t count)
     }
     free(endpoints);
 }
+
+void backend_keep_slots_back(struct edge_backend *backend)
+{
+    const struct orders *orders = backend->edge->engine->orders;
+    bool drains = orders_have_slot_drains(orders);
+    for (size_t i = 0; (drains || backend->keeps_slots_back) && i < slots_count(backend->slots); i++) {
+        const struct order_endpoint asked = {.backend = backend->name,
+                                             .server = slots_view(backend->slots, i).observed->server};
+        slots_keep_back(backend->slots, i, orders_find_drain(orders, &asked) != NULL);
+    }
+    backend->keeps_slots_back = drains;
+}

@@ -176,6 +176,7 @@ static void backend_set_desired(struct edge_backend *backend)
 {
     struct engine *engine = backend->edge->engine;
     size_t count = 0;
+    backend_keep_slots_back(backend);
     const struct service *service = services_get_backend(engine->services, backend->name);
     struct backend_health health = {0};
     struct slot_endpoint *endpoints = service ? desired_new(engine, service, backend->slots, &count, &health) : NULL;

@@ -94,6 +94,7 @@ static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
     slot->taken_out = old->taken_out || old->role == ROLE_OWNED;
     slot->drain_since_ms = old->drain_since_ms;
     slot->starting = old->starting && !slot_is_in_maint(slot) && !slot_is_up(slot);
+    slot->kept_back = old->kept_back;
     slot->idle = slot->idle || (old->idle && slot_is_in_maint(slot));
     slot_inherit_doubt(slot, old);
     if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {

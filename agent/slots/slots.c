@@ -276,20 +276,29 @@ static size_t slots_adopt_by_address(struct slots *slots)
     return adopted;
 }
 
-static size_t slots_next_usable(const struct slots *slots, const struct free_queue *queue)
+void slots_keep_back(struct slots *slots, size_t slot, bool kept_back)
+{
+    slots->slots[slot].kept_back = kept_back;
+}
+
+static size_t slots_next_usable(const struct slots *slots, const struct free_queue *queue, bool kept_back)
 {
     size_t place = queue->first;
-    while (place != SLOTS_NONE && (slot_is_unusable(&slots->slots[place]) || slots->slots[place].unknown)) {
+    while (place != SLOTS_NONE && (slot_is_unusable(&slots->slots[place]) || slots->slots[place].unknown ||
+                                   slots->slots[place].kept_back != kept_back)) {
         place = slots->slots[place].next_free;
     }
     return place;
 }
 
-/* One with sessions goes to another task of the same service rather than nobody serving it: they go on meanwhile. */
+/* One with sessions goes to another task of the same service rather than nobody serving it: they go on meanwhile. One
+ * that is kept back would not serve it. */
 static size_t slots_next_usable_free(const struct slots *slots)
 {
-    size_t place = slots_next_usable(slots, &slots->idle);
-    return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held) : place;
+    size_t place = slots_next_usable(slots, &slots->idle, false);
+    place = place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, false) : place;
+    place = place == SLOTS_NONE ? slots_next_usable(slots, &slots->idle, true) : place;
+    return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, true) : place;
 }
 
 bool wanted_is_held(const struct wanted *wanted)

@@ -122,6 +122,9 @@ struct slots_comparison slots_compare(struct slots *slots, const struct slot_obs
 /* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first, and
  * one that still has sessions only when there is no other; what does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
+/* Whether a free slot is given away only when no other is free: an operator drains it by its name. It stays so until it
+ * is said otherwise. */
+void slots_keep_back(struct slots *slots, size_t slot, bool kept_back);
 /* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not
  * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Releases at most
  * that many of them; returns how many. */

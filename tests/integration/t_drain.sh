@@ -145,13 +145,16 @@ await "it is held there" 10 slots_are backend-web held 1
 check "it ends too" ctl undrain task "$1"
 await "six serve after the reload" 10 slots_are backend-web ready 6
 
-# A slot that is drained while nobody sits there is drained for who comes.
+# A slot that is drained while nobody sits there goes to a task when no other is left, and is drained for who comes.
 check "drain of free slots" ctl drain slot backend-api/s3
 check "and of another one" ctl drain slot backend-api/s4
-put_app /api 4
+put_app /api 8
+await "others are taken first" 10 slots_are backend-api ready 8
+put_app /api 10
 await "both who come there are held" 10 slots_are backend-api held 2
 check "undrain of the one" ctl undrain slot backend-api/s3
 check "and of the other" ctl undrain slot backend-api/s4
+await "all ten serve" 10 slots_are backend-api ready 10
 put_app /api 2
 await "two are left" 10 slots_are backend-api ready 2
 
