@@ -299,6 +299,10 @@ void text_print_sync(const struct ctl *ctl, struct json_object *result)
 
 void text_print_confirm(const struct ctl *ctl, struct json_object *result)
 {
+    if (number_of(result, "removed") == 0) {
+        print_line(ctl, PLAIN, "nothing was held");
+        return;
+    }
     print_line(ctl, PLAIN, "%" PRId64 " endpoints that were held leave now", number_of(result, "removed"));
 }
 

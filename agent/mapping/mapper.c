@@ -47,7 +47,8 @@ static int32_t find_weight(const struct segment_view *view, enum mapper_view mod
     }
     if (weight == 0 && mode == MAPPER_LIVE) {
         view_add_problem(view, NULL, "weight-zero",
-                         "%s.weight is 0: it takes no traffic (Traefik would have served it with 1)", prefix);
+                         "%s.weight is 0: by its label it takes no traffic (Traefik would have served it with 1)",
+                         prefix);
     }
     return (int32_t)weight;
 }

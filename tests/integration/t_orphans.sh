@@ -32,6 +32,7 @@ await "the reload is noticed" 5 adopted_more_than 1
 check "what it holds serves on after a reload" slots_are backend-web unclaimed 8
 check "and is said to be held" status_says "holds the removal of 8 endpoints"
 check "confirm" ctl confirm
+equal "once" "nothing was held" "$(ctl confirm)"
 await "it leaves" 10 slots_are backend-web free 18
 
 # What slotd had taken out itself does not come back with an old state file, however much it is.

@@ -281,7 +281,8 @@ START_TEST(weights)
     check_weight("2147483647", INT32_MAX, "");
     fixture_view = MAPPER_LIVE;
     check_weight("0", 0,
-                 "! weight-zero - -: traefik.weight is 0: it takes no traffic (Traefik would have served it with 1)\n");
+                 "! weight-zero - -: traefik.weight is 0: by its label it takes no traffic (Traefik would have served "
+                 "it with 1)\n");
 }
 END_TEST
 
