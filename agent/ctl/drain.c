@@ -146,7 +146,7 @@ void drain_note_empty(const struct drain_call *call, struct json_object *result)
 
 struct wait_state {
     const struct drain_call *call;
-    bool goes_on;
+    bool is_there, goes_on;
     int64_t sessions, left_ms;
     struct buf where; /* the slots that have them */
 };
@@ -178,6 +178,7 @@ static bool wait_look(void *arg, struct json_object *result)
 {
     struct wait_state *state = arg;
     struct json_object *drain = find_drain(result, state->call);
+    state->is_there = drain != NULL;
     state->goes_on = drain && text_member_is(drain, "state", "draining");
     state->sessions = drain ? number_member(drain, "sessions") : 0;
     state->left_ms = drain ? number_member(drain, "left_ms") : 0;
@@ -199,8 +200,14 @@ static void wait_show(const struct wait_state *state)
     }
 }
 
+/* Who takes a machine away when this returns must not do so because somebody else has ended the drain. */
 static int wait_end(const struct wait_state *state)
 {
+    if (!state->is_there) {
+        fputs("slotctl: the drain has ended before it was done: by undrain, by its --for, or with its task or app\n",
+              stderr);
+        return CTL_EXIT_FAILED;
+    }
     if (state->sessions > 0) {
         fprintf(stderr, "slotctl: the time is over; sessions left: %" PRId64 "%s\n", state->sessions,
                 buf_text(&state->where));

@@ -93,6 +93,20 @@ check "the request is answered" wait "$long_pid"
 check "and undrain once more" ctl undrain app api
 await "both serve once more" 10 slots_are backend-api ready 2
 
+# Somebody else ends the drain that is waited for.
+curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=5000" &
+long_pid=$!
+await "one more is open" 10 open_sessions
+"$BUILD/slotctl" -s "$work/slotd.sock" drain app api --wait 2>"$work/err" &
+ctl_pid=$!
+await "it drains as well" 10 slots_are backend-api draining 1
+check "undrain by somebody else" ctl undrain app api
+wait "$ctl_pid"
+equal "it was not drained" 1 $?
+check "which is said" grep -q '^slotctl: the drain has ended before it was done' "$work/err"
+check "that request is answered" wait "$long_pid"
+await "both serve all the same" 10 slots_are backend-api ready 2
+
 # Asked for again, it keeps the timeout that was said, as long as no other one is said.
 timeout_of() { ctl -o json drains | python3 -c 'import json,sys; print(*[d["timeout_ms"] for d in json.load(sys.stdin)["drains"]])'; }
 check "a long timeout" ctl drain app api --timeout 10m
