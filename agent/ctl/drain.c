@@ -13,6 +13,7 @@
 #include "slotd/orders.h"
 
 #define WAIT_STEP_MS 50
+#define WAIT_GRACE_MS 2000 /* for maint behind the timeout; HAProxy may be away */
 
 static volatile sig_atomic_t interrupted;
 
@@ -147,8 +148,8 @@ void drain_note_empty(const struct drain_call *call, struct json_object *result)
 struct wait_state {
     const struct drain_call *call;
     bool is_there, goes_on;
-    int64_t sessions, left_ms;
-    struct buf where; /* the slots that have them */
+    int64_t sessions, left_ms, late_ms; /* late: waited since the time was over */
+    struct buf where;                   /* the slots that have them */
 };
 
 #define WAIT_MAX_SLOTS 3 /* that are named in a line */
@@ -182,6 +183,7 @@ static bool wait_look(void *arg, struct json_object *result)
     state->goes_on = drain && text_member_is(drain, "state", "draining");
     state->sessions = drain ? number_member(drain, "sessions") : 0;
     state->left_ms = drain ? number_member(drain, "left_ms") : 0;
+    state->late_ms += state->goes_on && state->left_ms == 0 ? WAIT_STEP_MS : 0;
     wait_note_slots(&state->where, drain);
     return true;
 }
@@ -208,6 +210,12 @@ static int wait_end(const struct wait_state *state)
               stderr);
         return CTL_EXIT_FAILED;
     }
+    if (state->goes_on) {
+        fputs(
+            "slotctl: the time is over, and not all of it is in maint; slotctl status says what keeps slotd from it\n",
+            stderr);
+        return CTL_EXIT_FAILED;
+    }
     if (state->sessions > 0) {
         fprintf(stderr, "slotctl: the time is over; sessions left: %" PRId64 "%s\n", state->sessions,
                 buf_text(&state->where));
@@ -232,7 +240,7 @@ int drain_wait(const struct ctl *ctl, const struct drain_call *call)
             break;
         }
         wait_show(&state);
-        if (!state.goes_on) {
+        if (!state.goes_on || state.late_ms >= WAIT_GRACE_MS) {
             code = wait_end(&state);
             break;
         }

@@ -77,6 +77,20 @@ equal "now it is, and no time is left that would matter" "drained 0 -" "$(ctl dr
 check "undrain again" ctl undrain app /api
 await "both serve again" 10 slots_are backend-api ready 2
 
+# The end of a task is the end of its drain.
+curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=30000" &
+long_pid=$!
+await "the last one is open" 10 open_sessions
+busy=$(ctl -o json slots backend-api | python3 -c 'import json,sys; print(*[s["task"] for s in json.load(sys.stdin)["slots"] if s["sessions"]])')
+ctl drain task "$busy" --wait 2>"$work/err" &
+ctl_pid=$!
+await "its task drains" 10 slots_are backend-api draining 1
+sim "end?task=$busy&status=TASK_FINISHED"
+wait "$ctl_pid"
+equal "it is drained with its task" 0 $?
+wait "$long_pid"
+await "api runs again" 10 slots_are backend-api ready 2
+
 # Ctrl-C leaves the drain going and says so.
 curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=5000" &
 long_pid=$!
@@ -134,6 +148,12 @@ await "five serve" 10 slots_are backend-web ready 5
 equal "no request goes to the sixth" 0 "$(asked | grep -cF "$1")"
 kill -9 $(cat "$work/haproxy.pid") 2>/dev/null
 sleep 0.3
+status_is_bad() { ! ctl status; }
+await "HAProxy is away" 10 status_is_bad
+ctl drain app api --wait --timeout 100ms 2>"$work/err"
+equal "without HAProxy the wait has an end too" 1 $?
+check "which says where to look" grep -q 'not all of it is in maint; slotctl status says' "$work/err"
+check "undrain without HAProxy" ctl undrain app api
 start_haproxy
 await "HAProxy is adopted" 10 status_is_good
 await "five serve still" 10 slots_are backend-web ready 5
