@@ -197,8 +197,10 @@ static void wait_interrupt(int number)
 static void wait_show(const struct wait_state *state)
 {
     if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rtime left: %.1f s, sessions left: %" PRId64 "%s\033[K%s", (double)state->left_ms / 1000,
-                state->sessions, buf_text(&state->where), state->goes_on ? "" : "\n");
+        bool drained = state->is_there && !state->goes_on && state->sessions == 0;
+        cleanup_free char *left = mem_printf("time left: %.1f s, sessions left: %" PRId64 "%s",
+                                             (double)state->left_ms / 1000, state->sessions, buf_text(&state->where));
+        fprintf(stderr, "\r%s\033[K%s", drained ? "drained" : left, state->goes_on ? "" : "\n");
     }
 }
 

@@ -90,6 +90,13 @@ wait "$ctl_pid"
 equal "it is drained with its task" 0 $?
 wait "$long_pid"
 await "api runs again" 10 slots_are backend-api ready 2
+# On a terminal what is left is shown, and in the end that nothing is.
+on_terminal() { python3 -c 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)' "$BUILD/slotctl" -s "$work/slotd.sock" "$@" </dev/null; }
+on_terminal drain app api --wait >"$work/out"
+equal "drain on a terminal" 0 $?
+check "it ends with that: $(tr '\r' '\n' <"$work/out")" sh -c "tr '\r' '\n' <'$work/out' | grep -q '^drained'"
+check "undrain what was shown" ctl undrain app api
+await "both serve as shown" 10 slots_are backend-api ready 2
 
 # Ctrl-C leaves the drain going and says so.
 curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=5000" &
