@@ -204,13 +204,64 @@ static void wait_show(const struct wait_state *state)
     }
 }
 
-/* Who takes a machine away when this returns must not do so because somebody else has ended the drain. */
-static int wait_end(const struct wait_state *state)
+/* ---- a drain that is there no more ---- */
+
+struct look_for {
+    const struct drain_call *call;
+    bool serves;
+};
+
+/* Whether the call is about that endpoint, and it takes traffic again. */
+static bool endpoint_serves(struct json_object *service, struct json_object *endpoint, const struct drain_call *call)
+{
+    cleanup_free char *slashed = mem_printf("/%s", call->name);
+    if (!text_member_is(endpoint, "phase", "ready")) {
+        return false;
+    }
+    if (strcmp(call->target, "slot") == 0) {
+        cleanup_free char *slot =
+            mem_printf("%s/%s", string_member(service, "backend"), string_member(endpoint, "slot"));
+        return strcmp(slot, call->name) == 0;
+    }
+    return text_member_is(endpoint, call->target, call->name) || text_member_is(endpoint, call->target, slashed);
+}
+
+static bool look_for_serving(void *arg, struct json_object *result)
+{
+    struct look_for *look = arg;
+    struct json_object *services = NULL;
+    json_object_object_get_ex(result, "services", &services);
+    for (size_t i = 0; services && i < json_object_array_length(services); i++) {
+        struct json_object *service = json_object_array_get_idx(services, i);
+        struct json_object *endpoints = NULL;
+        json_object_object_get_ex(service, "endpoints", &endpoints);
+        for (size_t e = 0; endpoints && e < json_object_array_length(endpoints); e++) {
+            look->serves =
+                look->serves || endpoint_serves(service, json_object_array_get_idx(endpoints, e), look->call);
+        }
+    }
+    return true;
+}
+
+/* Who takes a machine away when this returns must not do so because somebody else has ended the drain. With its task or
+ * app it ended well: nothing is left there. */
+static int wait_explain_end(const struct ctl *ctl, const struct drain_call *call)
+{
+    struct look_for look = {.call = call};
+    int code = ctl_call(ctl, "services", json_object_new_object(), false, look_for_serving, &look);
+    if (code == CTL_EXIT_DONE && look.serves) {
+        fputs("slotctl: the drain has ended before it was done: by undrain, or by its --for\n", stderr);
+        code = CTL_EXIT_FAILED;
+    }
+    return code;
+}
+
+/* ---- until its end ---- */
+
+static int wait_end(const struct ctl *ctl, const struct wait_state *state)
 {
     if (!state->is_there) {
-        fputs("slotctl: the drain has ended before it was done: by undrain, by its --for, or with its task or app\n",
-              stderr);
-        return CTL_EXIT_FAILED;
+        return wait_explain_end(ctl, state->call);
     }
     if (state->goes_on) {
         fputs(
@@ -243,7 +294,7 @@ int drain_wait(const struct ctl *ctl, const struct drain_call *call)
         }
         wait_show(&state);
         if (!state.goes_on || state.late_ms >= WAIT_GRACE_MS) {
-            code = wait_end(&state);
+            code = wait_end(ctl, &state);
             break;
         }
         (void)nanosleep(&(struct timespec){0, WAIT_STEP_MS * 1000000L}, NULL);

@@ -187,14 +187,15 @@ check "it ends too" ctl undrain task "$1"
 await "six serve after the reload" 10 slots_are backend-web ready 6
 
 # A slot that is drained while nobody sits there goes to a task when no other is left, and is drained for who comes.
-check "drain of free slots" ctl drain slot backend-api/s3
-check "and of another one" ctl drain slot backend-api/s4
+free=$(ctl -o json slots backend-api | python3 -c 'import json,sys; print(*[s["slot"] for s in json.load(sys.stdin)["slots"] if not s["task"]][:2])')
+check "drain of free slots" ctl drain slot "backend-api/${free% *}"
+check "and of another one" ctl drain slot "backend-api/${free#* }"
 put_app /api 8
 await "others are taken first" 10 slots_are backend-api ready 8
 put_app /api 10
 await "both who come there are held" 10 slots_are backend-api held 2
-check "undrain of the one" ctl undrain slot backend-api/s3
-check "and of the other" ctl undrain slot backend-api/s4
+check "undrain of the one" ctl undrain slot "backend-api/${free% *}"
+check "and of the other" ctl undrain slot "backend-api/${free#* }"
 await "all ten serve" 10 slots_are backend-api ready 10
 put_app /api 2
 await "two are left" 10 slots_are backend-api ready 2
@@ -219,13 +220,13 @@ await "all of them serve" 10 slots_are backend-many24 ready 1
 for i in $(seq 20); do curl -s -m 30 -o "$work/long" -H "Host: backend-many$i" "http://127.0.0.1:$edge_port/?ms=8000" & done
 many_open() { [ "$(cli "show info" | sed -n 's/^CurrConns: //p')" -ge 20 ]; }
 await "long requests at 20 of them" 10 many_open
-check "drain of all" ctl drain host 127.0.0.1 --timeout 1m
+for host in 127.0.0.1 127.0.0.2; do check "drain of all on $host" ctl drain host $host --timeout 1m; done
 idle_held() { ctl -o json drains | python3 -c "
 import json, sys
-(d,) = json.load(sys.stdin)['drains']
-sys.exit(sum(e['state'] == 'held' and e['app'] in ('/many21', '/many22', '/many23', '/many24') for e in d['endpoints']) != 4)"; }
+endpoints = [e for d in json.load(sys.stdin)['drains'] for e in d['endpoints']]
+sys.exit(sum(e['state'] == 'held' and e['app'] in ('/many21', '/many22', '/many23', '/many24') for e in endpoints) != 4)"; }
 await "the four without sessions are held while the others wait" 5 idle_held
-check "undrain of all" ctl undrain host 127.0.0.1
+for host in 127.0.0.1 127.0.0.2; do check "undrain of all on $host" ctl undrain host $host; done
 
 # Refusals.
 refused() { # TEXT EXIT WANTED ARGUMENT...
