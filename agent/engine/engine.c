@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's heart: once in a turn of the loop, what changed is mapped, planned and sent. */
 #include <string.h>
-#include <time.h>
 
 #include "engine_private.h"
 #include "slotd/error.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
-
-int64_t engine_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -110,6 +102,7 @@ static void engine_serve_waiters(struct engine *engine);
 static void engine_turn(uv_prepare_t *prepare)
 {
     struct engine *engine = prepare->data;
+    engine_follow_clock(engine);
     engine_map_dirty(engine);
     for (size_t i = 0; i < engine->n_edges; i++) {
         edge_run(engine->edges[i]);
@@ -217,6 +210,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->orders_file = orders_file_new(loop, config->control.state_dir, engine->orders, engine_now_ms());
     engine->resolver = resolver_new(loop, options->seed, engine_host_changed, engine_host_in_use, engine);
     engine->started_ms = engine_now_ms();
+    engine->clock_lead_ms = engine_clock_lead_ms();
     engine->turn = MEM_NEW(uv_prepare_t);
     uv_prepare_init(loop, engine->turn);
     engine->turn->data = engine;

@@ -87,6 +87,8 @@ void watches_note_drain(struct watches *watches, const char *backend, int64_t de
 void watches_note_plan(struct watches *watches, const char *backend, bool awaits, bool changes, int64_t again_ms);
 /* When the next order ends by itself: engine_expire_orders() is called then. */
 void watches_set_expiry(struct watches *watches, int64_t expires_ms);
+/* The clock was set by that many milliseconds. */
+void watches_shift(struct watches *watches, int64_t by_ms);
 
 /* ---- verification: one backend after another is compared with what was applied ---- */
 
@@ -357,6 +359,7 @@ struct engine {
     struct engine_waiter *next_waiter;
     struct engine_listener *next_listener;
     int64_t started_ms;
+    int64_t clock_lead_ms; /* as it was when the clock was looked at last, or set */
     uint64_t seed;
     char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */
     size_t held_told;                      /* what the log has of the guard */
@@ -420,6 +423,10 @@ void engine_note_guard(struct engine *engine);
 
 /* Wall clock, milliseconds since 1970. */
 int64_t engine_now_ms(void);
+/* How far it is ahead of a clock that nobody sets, in milliseconds. */
+int64_t engine_clock_lead_ms(void);
+/* When the wall clock was set, what is reckoned by it goes along: drains and ages keep their length. */
+void engine_follow_clock(struct engine *engine);
 /* Closes a heap handle of the loop and frees it then; NULL is allowed. */
 void engine_close_handle(uv_handle_t *handle);
 

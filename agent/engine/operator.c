@@ -157,6 +157,7 @@ static int duration_parse(const char *option, const char *text, int64_t absent, 
 int engine_order_drain(struct engine *engine, const char *const *words, size_t count,
                        const struct engine_drain_options *options, struct buf *why)
 {
+    engine_follow_clock(engine);
     int64_t now = engine_now_ms();
     int64_t lasts_ms = 0;
     struct drain_order order = {.by = options->by, .asked_ms = now};

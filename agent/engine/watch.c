@@ -203,6 +203,7 @@ static void watches_tick(uv_timer_t *timer)
     size_t position = 0;
     struct table_entry *entry;
     watches->ticking = false;
+    engine_follow_clock(watches->engine);
     watches_expire(watches);
     struct watched **list = mem_alloc_array(watches->watched.count, sizeof(*list));
     /* A look may add to the table. */
@@ -225,6 +226,17 @@ void watches_set_expiry(struct watches *watches, int64_t expires_ms)
 {
     watches->expires_ms = expires_ms;
     watches_schedule(watches);
+}
+
+void watches_shift(struct watches *watches, int64_t by_ms)
+{
+    size_t position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&watches->watched, &position))) {
+        struct watched *watched = entry->value;
+        watched->deadline_ms += watched->deadline_ms != ORDERS_NEVER ? by_ms : 0;
+    }
+    watches->expires_ms += watches->expires_ms != ORDERS_NEVER ? by_ms : 0;
 }
 
 /* ---- life ---- */

@@ -273,6 +273,27 @@ size_t orders_end_app(struct orders *orders, const char *app, order_ended *ended
     return end_both(orders, ORDER_APP, app, ended, arg);
 }
 
+static int64_t time_shift(int64_t time_ms, int64_t least_ms, int64_t by_ms)
+{
+    int64_t shifted = time_ms + by_ms;
+    return shifted < least_ms ? least_ms : shifted > ORDERS_MAX_MS ? ORDERS_MAX_MS : shifted;
+}
+
+void orders_shift(struct orders *orders, int64_t by_ms)
+{
+    for (size_t i = 0; i < ORDER_TARGETS; i++) {
+        size_t position = 0;
+        struct table_entry *entry;
+        while ((entry = table_next(&orders->drains[i], &position))) {
+            struct drain_order *order = &((struct drain_entry *)entry->value)->order;
+            order->asked_ms = time_shift(order->asked_ms, 0, by_ms);
+            /* 0 would be for ever. */
+            order->until_ms = order->until_ms ? time_shift(order->until_ms, 1, by_ms) : 0;
+            orders->version++;
+        }
+    }
+}
+
 int64_t orders_expire(struct orders *orders, int64_t now_ms, order_ended *ended, void *arg)
 {
     int64_t next = ORDERS_NEVER;

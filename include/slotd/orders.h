@@ -115,6 +115,9 @@ const struct weight_order **orders_list_weights(const struct orders *orders, siz
 typedef void order_ended(void *arg, const struct drain_order *drain, const struct weight_order *weight);
 /* Ends the drains whose until_ms is not above now_ms. Returns the next time at which one will end, or ORDERS_NEVER. */
 int64_t orders_expire(struct orders *orders, int64_t now_ms, order_ended *ended, void *arg);
+/* The clock was set by that many milliseconds: the times of all drains go along, so that each lasts as long as it was
+ * asked to. Times stay within their bounds. */
+void orders_shift(struct orders *orders, int64_t by_ms);
 /* The task is over (ids are never used again): its drain and its weight end. Returns how many did. */
 size_t orders_end_task(struct orders *orders, const char *task, order_ended *ended, void *arg);
 /* The app is deleted for certain: its drain and its weight end. Orders of its tasks end with them, those of hosts and

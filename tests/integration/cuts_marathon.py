@@ -101,7 +101,7 @@ class Lane(threading.Thread):
         world.check("the cluster settles", within(20, lambda: len(sim.running(self.app)) == self.instances))
         world.check(f"lane {self.number}, {text}: status says so", within(20, lambda: self.slotd.says("is not live")))
         try:
-            self.slotd.ask("sync", timeout=60)
+            self.slotd.ask("sync", patience=60)
             world.check(f"{text}: a sync cannot succeed", False)
         except OSError as error:
             world.check(f"{text}: a sync says why: {error}", "no answer" not in str(error))

@@ -175,10 +175,10 @@ class Server:
 
 
 class Haproxy:
-    def __init__(self, world, backends, name="haproxy", more=""):
+    def __init__(self, world, backends, name="haproxy", more="", state_file=None):
         """backends: (name, slots, options) each; routed by its name as the host, with no retries."""
         self.world, self.name = world, name
-        self.socket, self.state_file = world.path(name + ".sock"), world.path(name + ".state")
+        self.socket, self.state_file = world.path(name + ".sock"), state_file or world.path(name + ".state")
         self.port = free_port()
         version = subprocess.run([world.haproxy, "-v"], capture_output=True, text=True).stdout
         idle = "" if "version 2.4" in version else "option idle-close-on-response"
@@ -262,10 +262,10 @@ control = {{ socket = "{self.control}"; state_dir = "{self.state_dir}"; }};
         self.process.kill()
         self.process.wait()
 
-    def ask(self, command, timeout=20, **arguments):
+    def ask(self, command, patience=20, **arguments):
         """The answer, or an OSError with what slotd says."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(timeout)
+            s.settimeout(patience)
             s.connect(self.control)
             s.sendall(json.dumps({"slotd": 1, "command": command, "arguments": arguments}).encode() + b"\n")
             line = s.makefile().readline()

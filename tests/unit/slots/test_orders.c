@@ -385,6 +385,28 @@ START_TEST(drains_expire)
 }
 END_TEST
 
+START_TEST(drains_go_along_with_the_clock)
+{
+    orders_shift(orders, 1000);
+    ck_assert_uint_eq(orders_version(orders), 0);
+    add(ORDER_APP, "/for-ever", 5000, 2, 0);
+    add(ORDER_HOST, "node1", 5000, 2, 9000);
+    uint64_t version = orders_version(orders);
+    orders_shift(orders, 1000);
+    ck_assert_uint_ne(orders_version(orders), version);
+    ck_assert_int_eq(orders_get_drain(orders, ORDER_APP, "/for-ever")->asked_ms, 6000);
+    ck_assert_int_eq(orders_get_drain(orders, ORDER_APP, "/for-ever")->until_ms, 0);
+    ck_assert_int_eq(orders_get_drain(orders, ORDER_HOST, "node1")->until_ms, 10000);
+    ck_assert_int_eq(drain_order_deadline(orders_get_drain(orders, ORDER_HOST, "node1")), 6002);
+    orders_shift(orders, -20000);
+    ck_assert_int_eq(orders_get_drain(orders, ORDER_HOST, "node1")->asked_ms, 0);
+    ck_assert_int_eq(orders_get_drain(orders, ORDER_HOST, "node1")->until_ms, 1);
+    orders_shift(orders, ORDERS_MAX_MS);
+    orders_shift(orders, 1000);
+    ck_assert_int_eq(orders_get_drain(orders, ORDER_HOST, "node1")->until_ms, ORDERS_MAX_MS);
+}
+END_TEST
+
 START_TEST(orders_end_with_their_target)
 {
     add(ORDER_TASK, "web.1", 1, 2, 0);
@@ -442,6 +464,7 @@ static Suite *orders_suite(void)
     tcase_add_test(tests, weights);
     tcase_add_test(tests, weights_are_bounded);
     tcase_add_test(tests, drains_expire);
+    tcase_add_test(tests, drains_go_along_with_the_clock);
     tcase_add_test(tests, orders_end_with_their_target);
     tcase_add_test(tests, lists_are_sorted);
     suite_add_tcase(suite, tests);
