@@ -8,7 +8,8 @@ backends="backend-web 12
 backend-api 12
 backendshared 20"
 resync=1s
-start_sim --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 20
+# A task serves on for a while after its end, as where an old cluster is left running: who still gets requests there is served.
+start_sim --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 20 --linger-ms 60000
 start_haproxy
 put() { curl -sf -X PUT "$marathon/v2/apps$1" -d "$2" >/dev/null; }
 patient='"unreachableStrategy":{"inactiveAfterSeconds":300,"expungeAfterSeconds":600}'
@@ -39,6 +40,7 @@ stop_load
 equal "failed requests of $(load_value requests)" 0 "$(load_value failed)"
 
 # Marathon is away while everything is redeployed, blue by green: the first good answer is believed, with no human.
+for backend in backend-web backend-api backendshared; do start_load_as "$backend" "$backend" -r 100 -k 50; done
 sim 'fault?path=/v2/apps&kind=500'
 sim 'fault?path=/v2/events&kind=500'
 sim drop-streams
@@ -63,6 +65,11 @@ PY
 }
 await "just what runs serves" 15 serves_what_runs
 check "a request is answered" curl -sf -o "$work/answer" -H 'Host: backendshared' "http://127.0.0.1:$edge_port/"
+for backend in backend-web backend-api backendshared; do
+    stop_load "$backend"
+    equal "$backend: failed requests of $(load_value requests "$backend") while all of it was replaced" 0 "$(load_value failed "$backend")"
+done
+check "the guard had nothing to say" sh -c "! grep -q 'is held' $work/slotd.log"
 
 # A half answer is not believed: most of what serves is missing in it, and nothing comes in its place.
 curl -sf "$marathon/v2/apps?embed=apps.tasks" | python3 -c '
