@@ -90,13 +90,19 @@ static void control_burst(struct http_peer *peer)
     cleanup_free char *count = http_query(peer, "n");
     long n = count ? strtol(count, NULL, 10) : 1000;
     size_t position = 0;
-    while (n > 0 && peer->sim->task_table.count > 0) {
+    long n_running = 0; /* in this round */
+    while (n > 0) {
         const struct table_entry *entry = table_next(&peer->sim->task_table, &position);
-        if (entry) {
-            events_status(entry->value, "TASK_RUNNING", "");
+        const struct task *task = entry ? entry->value : NULL;
+        if (task && task->state == TASK_RUNNING) {
+            events_status(task, "TASK_RUNNING", "");
+            n_running++;
             n--;
-        } else {
+        } else if (!task && n_running == 0) {
+            break;
+        } else if (!task) {
             position = 0;
+            n_running = 0;
         }
     }
     answer_good(peer);
