@@ -97,17 +97,19 @@ def kill_haproxy():
 
 
 def kill_sim():
-    """Marathon, its memory and every task at once. The next one has the same apps, and other tasks."""
+    """Marathon, its memory and every task at once. The next one has the same apps and as many tasks, all of them others: with
+    less than half of them the guard would wait for a human, as it should."""
     global sim
-    note("the simulator is killed, and every task with it")
+    counts = {app: len(sim.running(app)) for app in APPS}
+    note(f"the simulator is killed, and every task with it: {counts}")
     since = time.time()
     sim.process.kill()
     sim.process.wait()
     if world.check("slotd says that Marathon is away", within(20, lambda: slotd.says("is not live"))):
         world.check("it keeps the slots", all(haproxy.serving(backend) for backend in APPS.values()))
     sim = Sim(world, *SIM, listen=sim.address)
-    for app in APPS:
-        sim.put(app, 4)
+    for app, count in counts.items():
+        sim.put(app, count)
     world.check("the new tasks serve, with no human", within(40, is_true))
     excused.append((since, time.time()))
 
