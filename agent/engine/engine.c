@@ -109,8 +109,8 @@ static void engine_turn(uv_prepare_t *prepare)
     }
     engine->turn_received_ns = 0;
     engine_note_guard(engine);
-    engine_serve_waiters(engine);
     engine_run_surveys(engine);
+    engine_serve_waiters(engine);
     if (engine->changed) {
         engine_tell_listeners(engine);
     }
@@ -233,9 +233,8 @@ void engine_close(struct engine *engine)
     struct engine_waiter *next = NULL;
     for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = next) {
         next = waiter->next;
-        free(waiter);
+        engine_waiter_cancel(waiter);
     }
-    engine->waiters = NULL;
     feed_close(engine);
     for (size_t i = 0; i < engine->n_edges; i++) {
         edge_close(engine->edges[i]);
@@ -256,6 +255,12 @@ void engine_close(struct engine *engine)
 
 /* ---- waiters and listeners ---- */
 
+static void waiter_surveyed(void *arg)
+{
+    struct engine_waiter *waiter = arg;
+    waiter->survey = NULL;
+}
+
 struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg)
 {
     struct engine_waiter *waiter = MEM_NEW(struct engine_waiter);
@@ -263,6 +268,7 @@ struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, vo
     engine->waiters = waiter;
     feed_fetch_all(engine);
     /* An answer to a request that was sent earlier does not count. */
+    waiter->survey = engine_survey(engine, ENGINE_SURVEY_DRIFT, NULL, 0, waiter_surveyed, waiter);
     waiter->stamp = engine->feed.again ? engine->feed.stamp + 1 : engine->feed.stamp;
     return waiter;
 }
@@ -274,6 +280,9 @@ void engine_waiter_cancel(struct engine_waiter *waiter)
         link = &(*link)->next;
     }
     *link = waiter->next;
+    if (waiter->survey) {
+        engine_survey_cancel(waiter->survey);
+    }
     if (waiter->engine->next_waiter == waiter) {
         waiter->engine->next_waiter = waiter->next;
     }
@@ -327,7 +336,7 @@ static void engine_serve_waiters(struct engine *engine)
     for (struct engine_waiter *waiter = engine->waiters; waiter; waiter = engine->next_waiter) {
         engine->next_waiter = waiter->next;
         const char *obstacle = engine_sync_obstacle(engine, waiter);
-        if (obstacle || (waiter->fetched && engine_is_settled(engine))) {
+        if (obstacle || (waiter->fetched && !waiter->survey && engine_is_settled(engine))) {
             engine_finish_waiter(engine, waiter, obstacle);
         }
     }

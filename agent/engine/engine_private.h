@@ -297,9 +297,10 @@ struct engine_waiter {
     struct engine *engine;
     engine_synced *done;
     void *arg;
-    bool fetched;   /* the complete fetch that it asked for has been applied */
-    bool failed;    /* or it failed */
-    uint64_t stamp; /* satisfied by a fetch with this stamp or a later one */
+    bool fetched;                 /* the complete fetch that it asked for has been applied */
+    bool failed;                  /* or it failed */
+    uint64_t stamp;               /* satisfied by a fetch with this stamp or a later one */
+    struct engine_survey *survey; /* of every backend; NULL: it has ended */
     struct engine_waiter *next;
 };
 struct engine_listener {

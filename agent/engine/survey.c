@@ -161,7 +161,8 @@ static void survey_go_on(struct engine_survey *survey)
             engine_has_edge(survey->engine, target->edge) ? edge_find_backend(target->edge, target->backend) : NULL;
         if (backend) {
             survey_ask(survey, backend, edge_read_sessions, survey->topic == ENGINE_SURVEY_SLOTS);
-            survey_ask(survey, backend, edge_read_rows, slots_are_checked(backend->slots));
+            survey_ask(survey, backend, edge_read_rows,
+                       survey->topic == ENGINE_SURVEY_DRIFT || slots_are_checked(backend->slots));
             haproxy_connection_flush(target->edge->connection);
         }
     }
@@ -205,9 +206,9 @@ static void survey_add_edge(struct engine_survey *survey, struct edge *edge, con
     size_t count = 0;
     struct edge_backend **backends = edge_list_backends(edge, &count);
     for (size_t i = 0; i < count; i++) {
-        bool wanted = survey->topic == ENGINE_SURVEY_SLOTS
-                          ? name_is_wanted(backends[i]->name, names, n_names)
-                          : engine_wants_backend(survey->engine, backends[i]->name, names, n_names);
+        bool wanted = survey->topic == ENGINE_SURVEY_SERVICES
+                          ? engine_wants_backend(survey->engine, backends[i]->name, names, n_names)
+                          : name_is_wanted(backends[i]->name, names, n_names);
         if (wanted) {
             MEM_GROW(survey->targets, *capacity, survey->n_targets + 1);
             survey->targets[survey->n_targets++] = (struct survey_target){edge, mem_strdup(backends[i]->name)};

@@ -46,8 +46,8 @@ void engine_describe(const struct engine *engine, struct buf *text);
 
 /* ---- what slotctl asks for ---- */
 
-/* Called once: a complete fetch was made and everything is reconciled, or it failed (result says why under "error").
- * Owned by the callee. */
+/* Called once: a complete fetch was made, every slot was read, and everything is reconciled, or it failed (result says
+ * why under "error"). Owned by the callee. */
 typedef void engine_synced(void *arg, bool ok, struct json_object *result);
 struct engine_waiter;
 struct engine_waiter *engine_sync(struct engine *engine, engine_synced *done, void *arg);
@@ -76,7 +76,11 @@ struct json_object *engine_show_weights(const struct engine *engine);
 /* Asks each HAProxy what it does not tell by itself, a few backends at a time so that events do not wait behind: which
  * slots its health checks have up, and for `slots` how many sessions they have. names are what engine_show_slots() or
  * engine_show_services() will be asked for. done is called once, from the loop, also when a HAProxy cannot be asked. */
-enum engine_survey_topic { ENGINE_SURVEY_SLOTS, ENGINE_SURVEY_SERVICES };
+enum engine_survey_topic {
+    ENGINE_SURVEY_SLOTS,
+    ENGINE_SURVEY_SERVICES,
+    ENGINE_SURVEY_DRIFT, /* of every backend, whether another hand has changed it */
+};
 typedef void engine_surveyed(void *arg);
 struct engine_survey;
 struct engine_survey *engine_survey(struct engine *engine, enum engine_survey_topic topic, const char *const *names,

@@ -39,11 +39,17 @@ change "a free slot that serves" 5 "set server backend-web/s4 state ready"
 change "a check port" 6 "set server backend-api/s1 check-port 1"
 check "it is told" grep -q 'backend backend-api: 1 slots are not as they were left, s1 the first' "$work/slotd.log"
 
+# A sync looks at all of them, and returns when they are right.
+cli "set server backend-web/s2 state maint" >/dev/null
+check "a sync" ctl sync
+check "it has put it right" is_as_before
+equal "and counted" 7 "$(edge_value drifts)"
+
 # Servers that are down are no drift, and what is looked at all the time sends nothing.
 commands=$(edge_value commands)
 cli "set server backend-api/s2 health down" >/dev/null
 sleep 3
-equal "no drift" 6 "$(edge_value drifts)"
+equal "no drift" 7 "$(edge_value drifts)"
 equal "no command" "$commands" "$(edge_value commands)"
 check "in step" status_is_good
 
