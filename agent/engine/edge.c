@@ -76,6 +76,7 @@ static void edge_read_done(struct edge_backend *backend, const struct slot_comma
     }
     size_t count = 0;
     struct slot_observed *rows = backend_find_rows(backend, state, &count);
+    backend_compare(backend, rows, count);
     slots_observe(backend->slots, rows, count, false);
     free(rows);
     haproxy_state_free(state);

@@ -196,6 +196,8 @@ void edge_retry_aside(struct edge *edge);
 /* Reads how many sessions the backend's slots have, or compares them with what was applied; done is called once. */
 void edge_read_sessions(struct edge_backend *backend, engine_surveyed *done, void *arg);
 void edge_read_rows(struct edge_backend *backend, engine_surveyed *done, void *arg);
+/* Compares rows with what was applied; counts and tells what another hand has changed. */
+void backend_compare(struct edge_backend *backend, const struct slot_observed *rows, size_t count);
 /* The rows of the backend's slots; the caller frees the array. */
 struct slot_observed *backend_find_rows(const struct edge_backend *backend, const struct haproxy_state *state,
                                         size_t *ret_count);

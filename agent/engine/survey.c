@@ -69,7 +69,7 @@ static void sessions_replied(void *arg, int err, const char *reply, size_t len)
     question_end(question);
 }
 
-static void backend_compare(struct edge_backend *backend, const struct slot_observed *rows, size_t count)
+void backend_compare(struct edge_backend *backend, const struct slot_observed *rows, size_t count)
 {
     struct slots_comparison found = slots_compare(backend->slots, rows, count);
     if (found.drifted > 0) {
