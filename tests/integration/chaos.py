@@ -24,12 +24,18 @@ for app in APPS:
 slotd = Slotd(world, f"http://{marathon.at}", haproxy.socket, haproxy.state_file, resync="5s")
 
 
+differs = ""  # why it was not, the last time
+
+
 def is_true():
+    global differs
     for app, backend in APPS.items():
-        tasks = sim.tasks(app)
+        tasks, serving = sim.tasks(app), haproxy.serving(backend)
         ports = sorted(task["ports"][0] for task in tasks if task["state"] == "TASK_RUNNING")
-        if len(ports) != len(tasks) or not ports or haproxy.serving(backend) != ports:
+        if len(ports) != len(tasks) or not ports or serving != ports:
+            differs = f"{app}: {len(tasks)} tasks, of which {ports} run, and {serving} serve"
             return False
+    differs = "a deployment is on its way"
     return sim.settled()
 
 
@@ -107,10 +113,12 @@ def kill_sim():
     sim.process.wait()
     if world.check("slotd says that Marathon is away", within(20, lambda: slotd.says("is not live"))):
         world.check("it keeps the slots", all(haproxy.serving(backend) for backend in APPS.values()))
-    sim = Sim(world, *SIM, listen=sim.address)
+    # Ids of tasks are never used again.
+    sim = Sim(world, *SIM, "--cluster", "2", listen=sim.address)
     for app, count in counts.items():
         sim.put(app, count)
-    world.check("the new tasks serve, with no human", within(40, is_true))
+    good = within(40, is_true)
+    world.check(f"the new tasks serve, with no human: {differs}", good)
     excused.append((since, time.time()))
 
 
@@ -147,7 +155,8 @@ while time.monotonic() < end and not world.failed:
     else:
         time.sleep(0.2)
 
-world.check("it comes to the truth at the end", within(40, is_true))
+good = within(40, is_true)
+world.check(f"it comes to the truth at the end: {differs}", good)
 world.check("in step at the end", within(20, slotd.in_step))
 requests, unexcused, n_excused = 0, [], 0
 for load in loads:

@@ -21,7 +21,8 @@ static int usage(void)
           "[--offer-ms N]\n"
           "       [--starting-ms N]\n"
           "       [--running-ms N] [--killing-ms N] [--killed-ms N] [--linger-ms N] [--backoff-ms N] [--healthy-ms N]\n"
-          "       [--check-ms N] [--ready-ms N] [--inactive-delay-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n",
+          "       [--check-ms N] [--ready-ms N] [--inactive-delay-ms N] [--keepalive-ms N] [--attach-delay-ms N]\n"
+          "       [--cluster N]\n",
           stderr);
     return 2;
 }
@@ -45,6 +46,7 @@ static int *number_option(struct options *options, const char *name)
         {"keepalive-ms", &options->keepalive_ms},
         {"attach-delay-ms", &options->attach_delay_ms},
         {"inactive-delay-ms", &options->inactive_delay_ms},
+        {"cluster", &options->cluster},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(numbers[i].name, name) == 0) {
@@ -107,6 +109,7 @@ static bool parse(int argc, char **argv, struct options *options, const char **l
         {"check-ms", required_argument, NULL, 'n'},
         {"ready-ms", required_argument, NULL, 'n'},
         {"inactive-delay-ms", required_argument, NULL, 'n'},
+        {"cluster", required_argument, NULL, 'n'},
         {"keepalive-ms", required_argument, NULL, 'n'},
         {"attach-delay-ms", required_argument, NULL, 'n'},
         {NULL, 0, NULL, 0},
@@ -171,6 +174,7 @@ int main(int argc, char **argv)
                                    .check_ms = 100,
                                    .ready_ms = -1,
                                    .keepalive_ms = 10000,
+                                   .cluster = 1,
                                    .speed = 1};
     bool good = parse(argc, argv, &sim.options, &listen);
     if (!good || !strchr(listen, ':') || !sim.options.hosts[0]) {

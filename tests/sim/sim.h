@@ -180,7 +180,7 @@ struct fault {
 struct options {
     const char *user, *password, *token, *leader, *second, *hosts, *replay, *record;
     int starting_ms, running_ms, killing_ms, killed_ms, linger_ms, keepalive_ms, attach_delay_ms;
-    int offer_ms, backoff_ms, healthy_ms, check_ms, ready_ms, inactive_delay_ms;
+    int offer_ms, backoff_ms, healthy_ms, check_ms, ready_ms, inactive_delay_ms, cluster;
     double speed;
     bool backends, locks;
 };

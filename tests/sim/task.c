@@ -355,8 +355,8 @@ void task_start(struct app *app)
     task->version = mem_strdup(app->version);
     task->generation = app->generation;
     task->started_in = app->deployment ? app->deployment->number : 0;
-    task->instance =
-        mem_printf("%s.instance-%08llx-e6d5-11f1-b63d-02fc00000001", flat, (unsigned long long)++sim->sequence);
+    task->instance = mem_printf("%s.instance-%08llx-e6d5-11f1-b63d-02fc%08x", flat, (unsigned long long)++sim->sequence,
+                                (unsigned)sim->options.cluster);
     task->id = mem_printf("%s._app.0", task->instance);
     task->timer = sim_new_timer(sim, task);
     task->next = app->tasks;
