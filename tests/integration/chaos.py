@@ -106,7 +106,7 @@ def kill_sim():
     """Marathon, its memory and every task at once. The next one has the same apps and as many tasks, all of them others: with
     less than half of them the guard would wait for a human, as it should."""
     global sim
-    counts = {app: len(sim.running(app)) for app in APPS}
+    counts = {app: max(1, len(sim.running(app))) for app in APPS}
     note(f"the simulator is killed, and every task with it: {counts}")
     since = time.time()
     sim.process.kill()
