@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """HAProxy's connection is cut while tasks are assigned, drained and freed, and requests come all the time: behind every
-CUTS_STEP-th byte of the exchange, and at random ones. Several HAProxies, each with its slotd, share the work.
-Use: cuts.py BUILD. CUTS_STEP=1 cuts at each byte, CUTS_SEED=N repeats the random ones."""
+eighth byte of the exchange, and random ones; and it comes by drops, late, half-open, or without an answer any more.
+Several HAProxies, each with its slotd, share the work.
+Use: cuts.py BUILD. CUTS_STEP=4 cuts at each byte (the four of them share a step), CUTS_SEED=N repeats the random
+ones."""
 import sys
 from world import *
 
@@ -68,22 +70,41 @@ class Lane(threading.Thread):
         gone = within(15, lambda: len(sim.running(self.app)) < TASKS)
         return gone and within(15, self.is_true)
 
+    def trouble(self):
+        """What else a connection can do: each lane has one of them, while tasks go and come."""
+        text, faults = [("by drops", {"drip_bytes": 30, "drip_ms": 2}), ("late", {"latency_ms": 60, "jitter_ms": 60}),
+                        ("half-open", {"stall_up": 0, "stall_down": 0}), ("no answer any more", {"stall_down": 700})][self.number]
+        stalls = "stall_down" in faults
+        self.proxy.faults(**faults)
+        for task in self.random.sample(sim.running(self.app), 1):
+            # Where nothing passes it must not die unheard: one more comes instead.
+            sim.put(self.app, TASKS + 1) if stalls else sim.order("kill?task=" + task["id"])
+        if stalls:
+            world.check(f"{text}: the silence is noticed", within(20, lambda: self.slotd.says("is not in use")))
+            # What has passed upwards was done, though no answer tells of it.
+            world.check(f"{text}: what served serves", TASKS <= len(self.haproxy.serving(self.backend)) <= TASKS + ("stall_up" not in faults))
+            self.proxy.order("clear")
+            sim.put(self.app, TASKS)
+        world.check(f"{text}: it comes to the truth", within(20, self.is_true))
+
     def run(self):
         watcher = threading.Thread(target=self.watch)
         watcher.start()
         load = Load(world, self.haproxy, self.backend, rate=100)
-        before, cuts = self.slotd.edge()["commands"], 0
+        before = self.slotd.edge()["commands"]
         rounds = self.plan()
         for way, cut, count in rounds:
             if not world.check(f"it comes to the truth, cut {way} behind {cut} bytes, {count} times", self.round(way, cut, count)):
                 break
         self.proxy.order("clear")
+        commands, cuts = self.slotd.edge()["commands"] - before, self.proxy.order("stats")["cuts"]
+        self.trouble()
+        self.proxy.order("clear")
         world.check("in step at the end", within(10, self.slotd.in_step))
         load.stop()
         self.over.set()
         watcher.join()
-        edge, cuts = self.slotd.edge(), self.proxy.order("stats")["cuts"]
-        commands = edge["commands"] - before
+        edge = self.slotd.edge()
         world.equal(f"failed requests of {load.result['requests']}", 0, load.result["failed"])
         world.check(f"no slot was ever at a wrong address: {self.wrong[:3]}", self.samples > 100 and not self.wrong)
         world.check(f"{cuts} cuts in {len(rounds)} rounds, and {edge['adoptions']} adoptions", len(rounds) / 3 < cuts <= edge["adoptions"] + 2 * len(rounds))
