@@ -369,8 +369,8 @@ void connection_lose(struct haproxy_connection *connection, int err, const char 
     connection_drop_peer(connection);
     connection_fail_requests(connection, err);
     uv_timer_start(&connection->retry, connection_retry, retry_ms, 0);
-    connection->backoff_ms =
-        connection->backoff_ms * 2 < CONNECTION_BACKOFF_MAX_MS ? connection->backoff_ms * 2 : CONNECTION_BACKOFF_MAX_MS;
+    uint64_t most = connection->address[0] == '/' ? CONNECTION_BACKOFF_PATH_MS : CONNECTION_BACKOFF_MAX_MS;
+    connection->backoff_ms = connection->backoff_ms * 2 < most ? connection->backoff_ms * 2 : most;
     if (was_up || !connection->reported_down) {
         connection->reported_down = true;
         connection->events->on_down(connection->arg, why);

@@ -8,6 +8,8 @@
 
 #define CONNECTION_BACKOFF_MIN_MS 10
 #define CONNECTION_BACKOFF_MAX_MS 1000
+#define CONNECTION_BACKOFF_PATH_MS                                                                                     \
+    100 /* a socket of this machine: a try costs nothing, and a HAProxy that is back waits */
 #define CONNECTION_RESTART_MIN_MS 50
 #define CONNECTION_RESTART_MAX_MS 5000
 

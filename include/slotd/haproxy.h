@@ -110,9 +110,9 @@ struct haproxy_events {
 typedef void haproxy_done(void *arg, int err, const char *reply, size_t len);
 
 /* address: an absolute path, or host:port (a literal address, or a name looked up by the loop). Connects at once and
- * keeps trying, with a back-off from 10 ms to 1 s. A reload by somebody else is noticed within a second (Stopping in
- * `show info`), and at once by haproxy_connection_restart(). Nothing here blocks the loop; a frozen HAProxy runs into
- * the command time-out (5 s). */
+ * keeps trying, with a back-off from 10 ms to 1 s (100 ms for a path). A reload by somebody else is noticed within a
+ * second (Stopping in `show info`), and at once by haproxy_connection_restart(). Nothing here blocks the loop; a frozen
+ * HAProxy runs into the command time-out (5 s). */
 struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *address,
                                                   const struct haproxy_events *events, void *arg);
 /* Queues one command line (no line end in it). Lines leave together, in one write, at haproxy_connection_flush(), or by

@@ -99,6 +99,8 @@ def kill_haproxy():
     haproxy.process.wait(20)
     time.sleep(randomly.uniform(0, 0.3))
     haproxy.start()
+    # What changed last may not be in its server-state file: until it is adopted it serves what it came back with.
+    world.check("slotd adopts it", within(10, lambda: slotd.status()["haproxy"][0]["connected"]))
     excused.append((since, time.time()))
 
 
