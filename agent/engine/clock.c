@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The wall clock, which somebody may set while drains are reckoned by it. */
+/* The wall clock, alone: a simulation has another one. */
 #include <time.h>
 
 #include "engine_private.h"
-#include "slotd/log.h"
-
-#define CLOCK_SET_MS 1000 /* less is a clock that is brought in step slowly: it adds up, and is followed then */
 
 static int64_t clock_read_ms(clockid_t clock)
 {
@@ -23,29 +20,4 @@ int64_t engine_now_ms(void)
 int64_t engine_clock_lead_ms(void)
 {
     return engine_now_ms() - clock_read_ms(CLOCK_BOOTTIME);
-}
-
-/* 0 is never. */
-static void moment_shift(int64_t *moment_ms, int64_t by_ms)
-{
-    *moment_ms += *moment_ms != 0 ? by_ms : 0;
-}
-
-void engine_follow_clock(struct engine *engine)
-{
-    int64_t lead_ms = engine_clock_lead_ms();
-    int64_t by_ms = lead_ms - engine->clock_lead_ms;
-    if (by_ms > -CLOCK_SET_MS && by_ms < CLOCK_SET_MS) {
-        return;
-    }
-    engine->clock_lead_ms = lead_ms;
-    log_notice("clock", "the clock was set by %.1f s; drains last as long as they were asked to", (double)by_ms / 1000);
-    moment_shift(&engine->started_ms, by_ms);
-    moment_shift(&engine->feed.last_event_ms, by_ms);
-    moment_shift(&engine->feed.last_sync_ms, by_ms);
-    if (orders_count_drains(engine->orders) > 0) {
-        orders_shift(engine->orders, by_ms);
-        watches_shift(engine->watches, by_ms);
-        orders_file_save(engine->orders_file, NULL, NULL);
-    }
 }

@@ -68,7 +68,9 @@ static struct slot_endpoint endpoint_desire(struct engine *engine, const struct 
                                             const struct service_part *part, const struct endpoint *endpoint)
 {
     bool gone = endpoint->phase == ENDPOINT_GONE;
-    const char *address = gone ? NULL : resolver_get(engine->resolver, endpoint->host, service->name);
+    char literal[SLOTS_MAX_ADDRESS];
+    const char *address = gone ? resolver_peek(engine->resolver, endpoint->host, literal)
+                               : resolver_get(engine->resolver, endpoint->host, service->name);
     return (struct slot_endpoint){
         .key = endpoint_key(part, endpoint),
         .address = mem_strdup(address),
@@ -192,16 +194,4 @@ void desired_free(struct slot_endpoint *endpoints, size_t count)
         free((char *)(uintptr_t)endpoints[i].address);
     }
     free(endpoints);
-}
-
-void backend_keep_slots_back(struct edge_backend *backend)
-{
-    const struct orders *orders = backend->edge->engine->orders;
-    bool drains = orders_have_slot_drains(orders);
-    for (size_t i = 0; (drains || backend->keeps_slots_back) && i < slots_count(backend->slots); i++) {
-        const struct order_endpoint asked = {.backend = backend->name,
-                                             .server = slots_view(backend->slots, i).observed->server};
-        slots_keep_back(backend->slots, i, orders_find_drain(orders, &asked) != NULL);
-    }
-    backend->keeps_slots_back = drains;
 }

@@ -173,11 +173,24 @@ static struct edge_backend *edge_take_dirty(struct edge *edge)
     return backend;
 }
 
+/* Which slots operators drain, whoever is there. */
+static void backend_close_slots(struct edge_backend *backend)
+{
+    const struct orders *orders = backend->edge->engine->orders;
+    bool closed = orders_have_slot_drains(orders);
+    for (size_t i = 0; (closed || backend->closed) && i < slots_count(backend->slots); i++) {
+        const char *server = slots_view(backend->slots, i).observed->server;
+        const struct order_endpoint slot = {.backend = backend->name, .server = server};
+        slots_set_closed(backend->slots, i, orders_find_drain(orders, &slot) != NULL);
+    }
+    backend->closed = closed;
+}
+
 static void backend_set_desired(struct edge_backend *backend)
 {
     struct engine *engine = backend->edge->engine;
+    backend_close_slots(backend);
     size_t count = 0;
-    backend_keep_slots_back(backend);
     const struct service *service = services_get_backend(engine->services, backend->name);
     struct backend_health health = {0};
     struct slot_endpoint *endpoints = service ? desired_new(engine, service, backend->slots, &count, &health) : NULL;

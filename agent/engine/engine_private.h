@@ -122,10 +122,10 @@ struct edge_backend {
     struct edge_backend *next_dirty;
     bool dirty;
     struct backend_health health;
-    bool keeps_slots_back; /* an operator drains slots by their names, of this backend or of others */
-    size_t section;        /* of the server-state file */
+    size_t section; /* of the server-state file */
     struct edge_backend *next_unsaved;
     bool unsaved; /* that section is older than what is applied */
+    bool closed;  /* slots of it are drained by orders of their own */
 };
 
 /* The maps that slotd keeps, by their names in maps_dir (contract.md). */
@@ -261,8 +261,6 @@ void endpoint_key_show(struct json_object *object, const char *key);
 struct slot_endpoint *desired_new(struct engine *engine, const struct service *service, const struct slots *slots,
                                   size_t *ret_count, struct backend_health *ret_health);
 void desired_free(struct slot_endpoint *endpoints, size_t count);
-/* Tells the slots which of them operators drain by their names: a task that came to one would get no traffic. */
-void backend_keep_slots_back(struct edge_backend *backend);
 
 /* ---- health: endpoints that are unhealthy by Marathon's checks (mapping.drain_unhealthy) ---- */
 

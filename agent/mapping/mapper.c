@@ -155,14 +155,26 @@ static bool task_find_use(const struct segment_view *view, const struct mapping_
     return false;
 }
 
+/* Where a task that is over was; what is wrong with that is of no interest any more. */
+static void place_find_former(const struct segment_view *view, const struct marathon_task *task, const char **host,
+                              int32_t *port)
+{
+    size_t n_problems = view->result->problems.count;
+    if (!place_find_host(view, task, host) || !place_find_port(view, task, port)) {
+        *host = "";
+        *port = 0;
+    }
+    problem_list_cut(&view->result->problems, n_problems);
+}
+
 static void add_endpoint(const struct segment_view *view, struct service_part *part, const struct marathon_task *task,
                          const struct task_use *use, const char *suffix)
 {
     const char *host = "";
     int32_t port = 0;
-    bool placed =
-        use->phase == ENDPOINT_GONE || (place_find_host(view, task, &host) && place_find_port(view, task, &port));
-    if (!placed) {
+    if (use->phase == ENDPOINT_GONE) {
+        place_find_former(view, task, &host, &port);
+    } else if (!place_find_host(view, task, &host) || !place_find_port(view, task, &port)) {
         return;
     }
     cleanup_free char *server = mem_printf("server-%s-%s%s", view->app->id, task->id, suffix);

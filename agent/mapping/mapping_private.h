@@ -101,6 +101,8 @@ enum readiness task_find_readiness(const struct marathon_app *app, const struct 
 char *rule_find(const struct segment_view *view);
 int64_t rule_find_priority(const struct segment_view *view, const char *rule);
 
+/* Forgets what was added after the first count. */
+void problem_list_cut(struct problem_list *list, size_t count);
 __attribute__((format(printf, 4, 5))) void view_add_problem(const struct segment_view *view,
                                                             const struct marathon_task *task, const char *code,
                                                             const char *format, ...);

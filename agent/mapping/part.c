@@ -61,14 +61,20 @@ void view_add_problem(const struct segment_view *view, const struct marathon_tas
     va_end(args);
 }
 
+void problem_list_cut(struct problem_list *list, size_t count)
+{
+    for (; list->count > count; list->count--) {
+        struct problem *last = &list->items[list->count - 1];
+        free(last->app);
+        free(last->task);
+        free(last->segment);
+        free(last->message);
+    }
+}
+
 void problem_list_free(struct problem_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i].app);
-        free(list->items[i].task);
-        free(list->items[i].segment);
-        free(list->items[i].message);
-    }
+    problem_list_cut(list, 0);
     free(list->items);
     *list = (struct problem_list){0};
 }

@@ -94,7 +94,7 @@ static void slot_inherit(struct slots *slots, size_t place, struct slot *old)
     slot->taken_out = old->taken_out || old->role == ROLE_OWNED;
     slot->drain_since_ms = old->drain_since_ms;
     slot->starting = old->starting && !slot_is_in_maint(slot) && !slot_is_up(slot);
-    slot->kept_back = old->kept_back;
+    slot->closed = old->closed;
     slot->idle = slot->idle || (old->idle && slot_is_in_maint(slot));
     slot_inherit_doubt(slot, old);
     if (old->role == ROLE_OWNED && slot_has_address_of(slot, old->owner) && !slot_is_in_maint(slot)) {
@@ -325,15 +325,19 @@ bool slots_await_sessions(const struct slots *slots)
 
 bool slots_await_health(const struct slots *slots)
 {
+    bool is_dark = true;
+    bool is_down = false;
     for (size_t i = 0; slots->checked && i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
+        is_dark = is_dark && !slot_carries_traffic(slot);
+        is_down = is_down || (slot_is_really_ready(slot) && !slot_is_up(slot));
         bool starts = slot->starting && slot_is_serving(slot) && !slot_is_up(slot);
         bool goes = slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain;
         if (starts || goes) {
             return true;
         }
     }
-    return false;
+    return is_dark && is_down;
 }
 
 /* ---- replies ---- */

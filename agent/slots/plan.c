@@ -273,7 +273,8 @@ static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *
 {
     const struct slots *slots = outlook->slots;
     const struct slot *slot = &slots->slots[place];
-    if (wanted_is_held(slot->owner)) {
+    bool rests = slot->closed && slot_is_in_maint(slot);
+    if (wanted_is_held(slot->owner) || rests) {
         if (!slot_is_in_maint(slot)) {
             plan_add(plan, slots, place, SLOT_COMMAND_MAINT, 0);
         }

@@ -267,7 +267,8 @@ static size_t slots_adopt_by_address(struct slots *slots)
         size_t place = address_index_find(&index, wanted->address, wanted->port);
         /* One that gets no new slot has nothing to do in one that rests, unless that is where an operator holds it. */
         if (place != SLOTS_NONE && slots->slots[place].role != ROLE_OWNED &&
-            (wanted_needs_slot(wanted) || wanted->operator_drain || !slot_is_in_maint(&slots->slots[place]))) {
+            (wanted_needs_slot(wanted) || wanted->operator_drain || slots->slots[place].closed ||
+             !slot_is_in_maint(&slots->slots[place]))) {
             slots_own(slots, place, wanted);
             adopted++;
         }
@@ -276,28 +277,27 @@ static size_t slots_adopt_by_address(struct slots *slots)
     return adopted;
 }
 
-void slots_keep_back(struct slots *slots, size_t slot, bool kept_back)
-{
-    slots->slots[slot].kept_back = kept_back;
-}
-
-static size_t slots_next_usable(const struct slots *slots, const struct free_queue *queue, bool kept_back)
+static size_t slots_next_usable(const struct slots *slots, const struct free_queue *queue, bool closed)
 {
     size_t place = queue->first;
     while (place != SLOTS_NONE && (slot_is_unusable(&slots->slots[place]) || slots->slots[place].unknown ||
-                                   slots->slots[place].kept_back != kept_back)) {
+                                   slots->slots[place].closed != closed)) {
         place = slots->slots[place].next_free;
     }
     return place;
 }
 
-/* One with sessions goes to another task of the same service rather than nobody serving it: they go on meanwhile. One
- * that is kept back would not serve it. */
+/* One with sessions goes to another task of the same service rather than nobody serving it: they go on meanwhile. */
 static size_t slots_next_usable_free(const struct slots *slots)
 {
     size_t place = slots_next_usable(slots, &slots->idle, false);
-    place = place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, false) : place;
-    place = place == SLOTS_NONE ? slots_next_usable(slots, &slots->idle, true) : place;
+    return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, false) : place;
+}
+
+/* Who comes there drains; it is in the place that it will have when the order ends. */
+static size_t slots_next_closed(const struct slots *slots)
+{
+    size_t place = slots_next_usable(slots, &slots->idle, true);
     return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, true) : place;
 }
 
@@ -334,6 +334,9 @@ static bool slot_can_be_taken(const struct slot *slot, const struct takeover *ta
 {
     if (slot->role != ROLE_OWNED || !slot->owner->drain || slot->in_flight > 0 || slot->unknown || slot->reading) {
         return false;
+    }
+    if (slot->closed) {
+        return false; /* the two would take it from each other for ever */
     }
     if (slot_keeps_serving(slot)) {
         return takeover->serving > 1;
@@ -381,6 +384,7 @@ static void slots_assign(struct slots *slots)
         }
         size_t place = slots_next_usable_free(slots);
         place = place == SLOTS_NONE ? slots_take_draining(slots, &takeover) : place;
+        place = place == SLOTS_NONE ? slots_next_closed(slots) : place;
         if (place == SLOTS_NONE) {
             break;
         }
@@ -423,6 +427,11 @@ static void slots_free_if_left(struct slots *slots, size_t place)
     } else {
         slots_push_free(slots, place);
     }
+}
+
+void slots_set_closed(struct slots *slots, size_t place, bool closed)
+{
+    slots->slots[place].closed = closed;
 }
 
 void slots_settle(struct slots *slots)

@@ -33,7 +33,7 @@ struct slot {
     bool starting;        /* no check has passed since it was made ready, or none is known to have */
     bool idle;            /* ROLE_FREE: it has no sessions left */
     bool foreign;         /* another hand has given it an address while it served: it leaves that at once */
-    bool kept_back;       /* given away last */
+    bool closed;          /* an operator drains it, whoever is there */
     unsigned in_flight, failures, reads;
     int64_t drain_since_ms;               /* a plan has seen it in drain since then; SLOTS_NEVER: not in drain */
     int64_t sessions;                     /* as last read; -1: never since the observation that made the slot */

@@ -97,6 +97,38 @@ static void slots_drop_duplicates(struct slots *slots)
     address_index_free(&served);
 }
 
+/* It serves somebody whom this program never knew. */
+static bool slot_is_strange(const struct slot *slot)
+{
+    return (slot->role == ROLE_ORPHAN || (slot->role == ROLE_LEAVING && !slot->key)) && !slot->unsure;
+}
+
+/* One at the address of a task that is over, and of nobody else: that task is what it served. */
+static void slots_drop_gone(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
+{
+    struct address_index strangers;
+    address_index_build(&strangers, slots, slot_is_strange);
+    for (size_t i = 0; i < count && strangers.n_keys > 0; i++) {
+        const struct slot_endpoint *endpoint = &endpoints[i];
+        size_t place = endpoint->gone && endpoint->address
+                           ? address_index_find(&strangers, endpoint->address, endpoint->port)
+                           : SLOTS_NONE;
+        if (place != SLOTS_NONE) {
+            slots_leave(slots, place, true);
+        }
+    }
+    address_index_free(&strangers);
+}
+
+/* What its task has left already, and may still serve until others do: that it is over leaves nothing to wait for. */
+static void slots_harden(struct slots *slots, const char *key)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->slots[i];
+        slot->hard = slot->hard || (slot->role == ROLE_LEAVING && slot->key && strcmp(slot->key, key) == 0);
+    }
+}
+
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -106,6 +138,7 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
             if (wanted) {
                 slots_drop_wanted(slots, wanted, true);
             }
+            slots_harden(slots, endpoint->key);
             continue;
         }
         if (!wanted) {
@@ -119,6 +152,7 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
     slots_drop_unlisted(slots);
     slots_settle(slots);
     slots_drop_duplicates(slots);
+    slots_drop_gone(slots, endpoints, count);
 }
 
 static size_t slots_release(struct slots *slots, size_t most, bool revenants_alone)

@@ -37,8 +37,8 @@ struct endpoint {
     char *app;
     char *task;
     char *server;         /* Traefik's server name; unique within the service: app, task and segment make it */
-    char *host;           /* as mapped: an IP literal or a name still to be resolved */
-    int32_t port;         /* 1..65535 */
+    char *host;           /* as mapped: an IP literal or a name still to be resolved; "": gone, and not known where */
+    int32_t port;         /* 1..65535; 0: the same */
     const char *protocol; /* "http", "https", "h2c" or "tcp"; static */
     int32_t weight;       /* as labelled, >= 0 */
     enum endpoint_phase phase;

@@ -54,7 +54,7 @@ struct slot_endpoint {
     bool operator_drain; /* asked for by an operator: holds also for the last one */
     bool operator_maint; /* that drain's time is over: maint, though sessions may be left */
     bool kept_only;      /* stays in the slot that it has, or that serves its address; gets no other */
-    bool gone;           /* its task is explicitly over: out at once */
+    bool gone;           /* its task is explicitly over: out at once, also where it served before this program began */
 };
 
 enum slot_command_kind {
@@ -122,9 +122,10 @@ struct slots_comparison slots_compare(struct slots *slots, const struct slot_obs
 /* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first, and
  * one that still has sessions only when there is no other; what does not fit waits, oldest first. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
-/* Whether a free slot is given away only when no other is free: an operator drains it by its name. It stays so until it
- * is said otherwise. */
-void slots_keep_back(struct slots *slots, size_t slot, bool kept_back);
+/* An operator drains the slot itself, whoever is there: it is given to an endpoint only when no other is free, and
+ * nobody takes it over, who would drain there in turn. Stays with the server's name over complete observations; to be
+ * said before slots_set_desired(). */
+void slots_set_closed(struct slots *slots, size_t slot, bool closed);
 /* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not
  * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Releases at most
  * that many of them; returns how many. */
@@ -154,7 +155,8 @@ bool slots_await_sessions(const struct slots *slots);
 /* Whether at least one slot has a health check. */
 bool slots_are_checked(const struct slots *slots);
 /* Whether a health check's result is waited for: one starts, or a task on its way out serves, or would serve again, as
- * long as no other is up. */
+ * long as no other is up; or nothing is up as far as is known, and one that is down may be up by now: who comes then is
+ * to wait for its first check. */
 bool slots_await_health(const struct slots *slots);
 
 enum slot_state {

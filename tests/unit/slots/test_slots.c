@@ -426,6 +426,71 @@ START_TEST(what_is_in_maint_is_never_drained)
 }
 END_TEST
 
+/* Also where a former run of the program has put it: that the task is over is a statement, and no doubt. */
+START_TEST(an_orphan_whose_task_is_over_leaves_at_once)
+{
+    want("a 80,b 81");
+    run();
+    slots_free(slots);
+    slots = slots_new("web");
+    model_show(&model, slots, true);
+    want("b 81,x 80 gone");
+    RUNS("s1 maint;");
+    ck_assert_int_eq(slots_view(slots, 1).state, SLOT_READY);
+}
+END_TEST
+
+/* The slot that it had before it moved waits for its turn no longer. */
+START_TEST(a_task_that_is_over_leaves_its_former_slot_too)
+{
+    want("a 80");
+    run();
+    want("a 90");
+    struct slots_options options = model_options(&model);
+    struct slot_plan plan = {0};
+    slots_plan(slots, &options, &plan);
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), 1);
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_LEAVING);
+    slot_plan_free(&plan);
+    want("a 90 gone,b 81");
+    slots_plan(slots, &options, &plan);
+    ck_assert_int_eq(plan.commands[0].kind, SLOT_COMMAND_MAINT);
+    ck_assert_uint_eq(plan.commands[0].slot, 0);
+    slot_plan_free(&plan);
+}
+END_TEST
+
+/* The other one would drain there in its turn, and the two would change places for ever. */
+START_TEST(a_slot_that_an_operator_drains_is_not_taken_over)
+{
+    start(2, false);
+    want("a 80,b 81,c 82");
+    run();
+    slots_set_closed(slots, 0, true);
+    want("a 80 operator,b 81,c 82");
+    RUNS("s1 drain;");
+    slots_set_closed(slots, 0, false);
+    want("a 80 operator,b 81,c 82");
+    RUNS("s1 maint;s1 addr 10.0.0.1:82;s1 weight 1;s1 ready;");
+}
+END_TEST
+
+/* Nor given to anybody while another one is free. */
+START_TEST(a_slot_that_an_operator_drains_is_the_last_choice)
+{
+    start(3, false);
+    slots_set_closed(slots, 0, true);
+    want("a 80");
+    RUNS("s2 addr 10.0.0.1:80;s2 weight 1;s2 ready;");
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    want("a 80,b 81");
+    RUNS("s3 addr 10.0.0.1:81;s3 weight 1;s3 ready;");
+    want("a 80,b 81,c 82");
+    ck_assert_int_eq(slots_find_endpoint(slots, "c"), 0);
+}
+END_TEST
+
 START_TEST(an_operator_drains_even_the_last_one)
 {
     want("a 80");
@@ -467,6 +532,10 @@ static Suite *make_suite(void)
         an_operator_s_drain_ends_when_its_time_is_over,
         a_weight_of_0_serves_nobody_and_protects_no_drain,
         what_is_in_maint_is_never_drained,
+        an_orphan_whose_task_is_over_leaves_at_once,
+        a_task_that_is_over_leaves_its_former_slot_too,
+        a_slot_that_an_operator_drains_is_not_taken_over,
+        a_slot_that_an_operator_drains_is_the_last_choice,
         an_operator_drains_even_the_last_one,
     };
     tcase_add_checked_fixture(tests, setup, teardown);

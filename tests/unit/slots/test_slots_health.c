@@ -50,6 +50,26 @@ START_TEST(with_others_up_it_waits_for_its_first_good_check)
 }
 END_TEST
 
+/* A connection that was lost between `health down` and its answer leaves one that waits for its check and does not look
+ * like it. While nothing else is up it is asked about: who comes next is to wait for a check when it is up. */
+START_TEST(one_that_is_down_is_asked_about_while_nothing_is_up)
+{
+    want("a 80,b 81");
+    run();
+    check_is(0, false);
+    ck_assert(!slots_await_health(slots));
+    check_is(1, false);
+    ck_assert(slots_await_health(slots));
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    ck_assert(slots_await_health(slots));
+    check_is(0, true);
+    ck_assert(!slots_await_health(slots));
+    want("a 80,b 81,c 82");
+    RUNS("s3 addr 10.0.0.1:82;s3 check-port 0;s3 weight 0;s3 ready;s3 health down;s3 weight 1;");
+}
+END_TEST
+
 START_TEST(it_can_be_switched_off)
 {
     struct slots_options options = model_options(&model);
@@ -358,6 +378,7 @@ static Suite *make_suite(void)
     const TTest *const all[] = {
         with_no_other_up_it_starts_at_once,
         with_others_up_it_waits_for_its_first_good_check,
+        one_that_is_down_is_asked_about_while_nothing_is_up,
         it_can_be_switched_off,
         late_addresses_are_read_back_first,
         out_of_a_drain_its_health_is_known,

@@ -40,23 +40,25 @@ START_TEST(a_slot_with_sessions_is_reused_last)
 }
 END_TEST
 
-START_TEST(a_slot_that_is_kept_back_is_used_last)
+START_TEST(a_slot_that_is_closed_is_used_last)
 {
     want("a 80");
     run();
-    slots_keep_back(slots, 1, true);
-    slots_keep_back(slots, 2, true);
+    slots_set_closed(slots, 1, true);
+    slots_set_closed(slots, 2, true);
     slots_forget(slots);
     model_show(&model, slots, true);
     want("a 80,b 81");
     RUNS("s4 addr 10.0.0.1:81;s4 weight 1;s4 ready;");
+    /* It waits there for the end of the order. */
     want("a 80,b 81,c 82");
-    RUNS("s2 addr 10.0.0.1:82;s2 weight 1;s2 ready;");
+    RUNS("");
+    ck_assert_int_eq(slots_find_endpoint(slots, "c"), 1);
     want("a 80,c 82");
     run();
     all_sessions_are(1);
-    slots_keep_back(slots, 2, false);
-    slots_keep_back(slots, 3, true);
+    slots_set_closed(slots, 2, false);
+    slots_set_closed(slots, 3, true);
     want("a 80,c 82,d 83");
     RUNS("s3 addr 10.0.0.1:83;s3 weight 1;s3 ready;");
 }
@@ -149,7 +151,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_slot_is_free_when_its_sessions_have_ended);
     tcase_add_test(tests, a_slot_with_sessions_is_reused_last);
-    tcase_add_test(tests, a_slot_that_is_kept_back_is_used_last);
+    tcase_add_test(tests, a_slot_that_is_closed_is_used_last);
     tcase_add_test(tests, what_is_adopted_in_maint_may_have_sessions);
     tcase_add_test(tests, what_an_operator_holds_is_adopted_where_it_is);
     tcase_add_test(tests, a_drain_that_takes_too_long_ends_in_maint);
