@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* The simulation of the whole world: the real engine with everything behind it, over a libuv, files, a Marathon and a
+ * HAProxy that are made here. One seed is one run; time is virtual; nothing is left to chance but the seed. */
+#ifndef SLOTD_TESTS_MODEL_H
+#define SLOTD_TESTS_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "slotd/buf.h"
+
+#define MS INT64_C(1000) /* virtual time is counted in microseconds */
+#define SECOND (1000 * MS)
+#define NEVER INT64_MAX
+
+/* ---- chance ---- */
+
+/* A stream of numbers of its own for each purpose, so that taking one happening away leaves the others as they were. */
+struct chance {
+    uint64_t state;
+};
+void chance_seed(struct chance *chance, uint64_t seed, uint64_t purpose);
+uint64_t chance_next(struct chance *chance);
+uint64_t chance_below(struct chance *chance, uint64_t below);
+bool chance_percent(struct chance *chance, unsigned percent);
+/* A duration, mostly short, seldom up to most. */
+int64_t chance_delay(struct chance *chance, int64_t least, int64_t most);
+
+/* ---- time ---- */
+
+typedef void happening(void *arg, uint64_t number);
+struct scheduled;
+int64_t now_us(void);
+/* The happening takes place after that time. What is due at the same moment takes place in the order of the calls. */
+void schedule(int64_t after_us, happening *what, void *arg, uint64_t number);
+/* Takes the next one that is due until then; false when there is none, and it is that late. */
+bool schedule_step(int64_t until_us);
+void schedule_reset(void);
+size_t schedule_count(void);
+
+/* ---- what goes wrong ---- */
+
+enum fault {
+    FAULT_EVENT_LOST,
+    FAULT_EVENT_DOUBLED,
+    FAULT_EVENT_DELAYED,
+    FAULT_STREAM_CUT,
+    FAULT_LEADER_CHANGED,
+    FAULT_ANSWER_OLD,
+    FAULT_ANSWER_FAILED,
+    FAULT_ANSWER_CUT,
+    FAULT_ANSWER_HALF,
+    FAULT_ANSWER_MALFORMED,
+    FAULT_ANSWER_SLOW,
+    FAULT_CONNECTION_CUT,
+    FAULT_BATCH_CUT,
+    FAULT_COMMAND_REFUSED,
+    FAULT_HAPROXY_CRASHED,
+    FAULT_HAPROXY_OLD_STATE,
+    FAULT_HAPROXY_RELOADED,
+    FAULT_HAPROXY_FROZEN,
+    FAULT_FOREIGN_HAND,
+    FAULT_CHECK_FAILED,
+    FAULT_SLOTD_KILLED,
+    FAULT_SLOTD_RESTARTED,
+    FAULT_SLOTD_FROZEN,
+    FAULT_DISK,
+    FAULT_CLOCK,
+    FAULT_NAME,
+    N_FAULTS
+};
+extern const char *const fault_names[N_FAULTS];
+
+struct profile {
+    bool faults[N_FAULTS]; /* that may happen in this run */
+    bool is_late;          /* HAProxy 3.2: addresses are applied after the reply */
+    bool init_down;        /* and servers start down */
+    bool checked;          /* some backends have health checks */
+    bool drain_unhealthy;
+    bool names;     /* some hosts have names that must be resolved */
+    bool operators; /* drain and weigh */
+    size_t slots;   /* of each backend */
+    size_t apps;
+    int max_removal_percent;
+    int64_t drain_timeout_ms;
+};
+
+/* ---- the run ---- */
+
+struct sim {
+    uint64_t seed;
+    struct profile profile;
+    bool is_calm; /* the time of faults is over */
+    uint64_t steps;
+    uint64_t faults[N_FAULTS];
+    bool trace;
+    char *broken;        /* the rule that was broken, or NULL */
+    const char *rule;    /* its short name, static */
+    unsigned generation; /* of slotd: counts its starts */
+    int64_t quiet_us;    /* the last moment of something that makes slotd late by no fault of its own */
+};
+extern struct sim sim;
+
+/* A step: something small has happened, and every rule is checked. */
+void step(void);
+/* A rule is broken: the run ends. Says it once. */
+void broken(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line of the story, when it is traced. */
+void tell(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void count_fault(enum fault fault);
+
+/* ---- libuv, as far as slotd needs it; see uv.c ---- */
+
+extern uv_loop_t sim_loop;
+/* Something for slotd's loop to do: a callback in its next turn. */
+void loop_ready(happening *what, void *arg, uint64_t number);
+/* slotd does not run until then. */
+void loop_freeze(int64_t until_us);
+/* Everything of slotd that the loop has ends at once (it was killed, or has closed): handles are closed and freed. */
+void loop_finish(void);
+bool loop_is_frozen(void);
+/* Whether it runs a callback of slotd. */
+void loop_reset(void);
+
+/* A connection from slotd to HAProxy. */
+struct wire {
+    uv_stream_t *stream; /* NULL: slotd has closed it */
+    uv_read_cb read;
+    uv_alloc_cb allocate;
+    uv_connect_t *connecting;
+    uv_connect_cb connected;
+    struct buf input;  /* bytes for HAProxy */
+    struct buf output; /* bytes for slotd, not read yet */
+    int64_t input_us;  /* when the last of them is there */
+    bool is_eof;       /* HAProxy has closed it */
+    bool is_open;      /* HAProxy has accepted it */
+    bool is_prompting, is_busy;
+    unsigned process; /* of HAProxy that has accepted it */
+    uint64_t number;
+    struct wire *next;
+};
+/* Bytes, or the end, for slotd to read. */
+void wire_deliver(struct wire *wire, const char *data, size_t len);
+void wire_end(struct wire *wire);
+/* The one after it; the first one after NULL. */
+struct wire *wire_next(struct wire *wire);
+
+/* ---- files ---- */
+
+void files_reset(void);
+/* The content, or NULL; borrowed. */
+const struct buf *files_get(const char *path);
+void files_put(const char *path, const char *data, size_t len);
+extern bool files_fail;   /* the disk is full */
+extern bool files_frozen; /* slotd is dead: nothing is written any more */
+extern int64_t wall_skew_ms;
+
+/* ---- HAProxy ---- */
+
+#define HAPROXY_SOCKET "/sim/haproxy.sock"
+#define HAPROXY_STATE_FILE "/sim/haproxy.state"
+#define MAX_BACKENDS 6
+#define MAX_SLOTS 10
+
+struct server {
+    char name[8];
+    char address[48];
+    uint16_t port, weight, check_port;
+    unsigned admin, op_state;
+    char late_address[48];
+    uint16_t late_port;
+    bool is_pending; /* that address is on its way */
+    bool has_passed; /* a check since it was made ready */
+    bool is_sick;    /* its checks fail, whatever is behind it */
+    int64_t sessions;
+    char endpoint[64];  /* slotd's key of who moved in last */
+    int64_t foreign_us; /* the last time that somebody else changed it, or a command was refused */
+    int64_t ready_us;   /* since when it takes new sessions; 0: it does not */
+    int64_t excused_us; /* when slotd last could not know whose it is */
+    int64_t idle_us;    /* since when it is in maint without sessions; 0: it is not */
+};
+struct backend {
+    char name[24];
+    bool checked;
+    size_t n_servers;
+    struct server servers[MAX_SLOTS];
+    int64_t upset_us;   /* the last time that something changed by no command of slotd */
+    int64_t command_us; /* the last one of slotd */
+};
+struct haproxy {
+    struct backend backends[MAX_BACKENDS];
+    size_t n_backends;
+    bool is_up;
+    bool is_denied;
+    unsigned process; /* its pid; wires of older processes are those of one that stops */
+    int64_t frozen_until_us;
+    int64_t started_us;
+    uint64_t commands;                /* that change something, by slotd */
+    unsigned refuse_after, cut_after; /* commands; 0: never */
+    bool cut_does_rest;
+    struct buf old_state; /* a copy of the state file from earlier */
+};
+extern struct haproxy haproxy;
+void haproxy_begin(void);
+void haproxy_reset(void);
+void haproxy_input(struct wire *wire);
+void haproxy_cut(unsigned percent_done);
+void haproxy_crash(bool with_old_state, int64_t down_us);
+void haproxy_reload(void);
+void haproxy_freeze(int64_t for_us);
+void haproxy_note_closed(struct wire *wire);
+bool server_in_maint(const struct server *server);
+bool server_takes_new(const struct server *server);
+bool server_carries(const struct backend *backend, const struct server *server);
+void haproxy_run_checks(struct chance *chance, bool all_pass);
+void haproxy_run_sessions(struct chance *chance);
+void haproxy_meddle(struct chance *chance);
+size_t count_carrying(const struct backend *backend);
+
+/* ---- Marathon ---- */
+
+#define MAX_APPS 6
+#define MAX_TASKS 512
+#define MAX_HOSTS 5
+#define MAX_VARIANTS 8
+
+enum life { LIFE_STAGING, LIFE_STARTING, LIFE_RUNNING, LIFE_KILLING, LIFE_UNREACHABLE, LIFE_OVER };
+
+/* What a definition says that matters to the mapping. */
+struct definition {
+    unsigned version;
+    unsigned config; /* the version of its last change but for instances */
+    bool enabled;
+    bool shares;         /* its backend is the one that two apps have in common */
+    uint8_t weight;      /* label; 0: none */
+    uint8_t port_index;  /* 0 or 1 */
+    uint16_t check_port; /* 0: no label */
+    uint8_t health_checks;
+    unsigned instances;
+};
+
+/* What this slotd has been told of a task, by receipt. */
+struct told {
+    enum life state;
+    bool is_told;      /* of, at all */
+    bool was_running;  /* told that it runs */
+    int64_t event_us;  /* when the last event of it was received; 0: none */
+    int64_t sent_us;   /* of the answer applied last */
+    int64_t over_us;   /* when its end was told, after it was told that it runs; 0: not */
+    bool by_instance;  /* its end was told of its instance alone: an answer may know better */
+    bool is_buried;    /* an answer sent after its end has lacked it: it may be forgotten */
+    unsigned absent;   /* complete answers in a row that lacked it */
+    int64_t absent_us; /* when the last of them was complete */
+    int64_t since_us;  /* when that state was told first */
+};
+
+struct task {
+    char id[48];
+    size_t app;
+    unsigned version, config;
+    enum life state;
+    bool is_listed; /* by answers; false: its app was deleted, or it was forgotten */
+    bool is_unhealthy, was_unhealthy;
+    size_t host;
+    uint16_t ports[2];
+    unsigned doings; /* counts changes of its life: a timer of an older one says nothing */
+    int64_t started_us;
+    struct told told;
+};
+
+struct app {
+    bool exists;
+    struct definition definition;
+    struct definition history[2]; /* as told to this slotd, the newest first */
+    bool is_told, is_told_twice;
+    struct definition posted; /* by event, not in force yet */
+    bool is_posted;
+    int64_t posted_us;
+    int64_t listed_us;  /* when the newest answer that told of it was asked for */
+    bool has_ended;     /* slotd was told of its end */
+    bool was_deleted;   /* ever */
+    int64_t moved_us;   /* when its endpoints last changed by a definition told */
+    int64_t defined_us; /* when that was said, by event or by the request's time */
+};
+
+struct marathon {
+    struct app apps[MAX_APPS];
+    struct task tasks[MAX_TASKS];
+    size_t n_tasks;
+    unsigned versions;
+    bool is_up;
+    int64_t old_until_us; /* a new leader that answers what the former one knew at old_us */
+    int64_t old_us;
+    unsigned lose, twice, delay;              /* so many events from now on */
+    unsigned fail, cut, halve, malform, slow; /* so many answers */
+    uint64_t half;                            /* which half is told */
+    unsigned moved_names;                     /* of hosts, bit by bit */
+    int64_t names_us;                         /* when one moved last */
+    bool is_stuck;                            /* no room for more tasks: nothing is started any more */
+};
+extern struct marathon marathon;
+void marathon_begin(void);
+void marathon_reset(void);
+/* Lives one step further: starts and kills what the definitions ask for. */
+void marathon_tend(struct chance *chance);
+void marathon_post(struct chance *chance, size_t app);
+void marathon_delete(struct chance *chance, size_t app);
+void marathon_fail_task(struct chance *chance);
+void marathon_lose_host(struct chance *chance);
+void marathon_flip_health(struct chance *chance);
+void marathon_cut_stream(void);
+void marathon_change_leader(struct chance *chance);
+/* Everything that is on its way somewhere arrives there. */
+void marathon_settle(void);
+bool marathon_is_settled(void);
+void host_name(size_t host, char *text, size_t size);
+void host_address(size_t host, char *text, size_t size);
+/* Its name leads there, or did so a while ago: a name is looked up again after 30 s. */
+bool host_is_at(size_t host, const char *address);
+size_t app_backend(const struct app *app, const struct definition *definition, char *name, size_t size);
+size_t app_number(const struct app *app);
+/* slotd has died, or begins: it has been told of nothing. */
+void marathon_forget_told(void);
+/* The stream and the requests of a slotd that is gone. */
+void client_reset(void);
+void client_begin(void);
+/* What Marathon knows at one moment, and answers. */
+struct listed {
+    uint16_t task;
+    uint8_t state;
+    bool is_unhealthy;
+};
+struct snapshot {
+    int64_t at_us;
+    bool exists[MAX_APPS];
+    struct definition definitions[MAX_APPS];
+    struct listed *tasks;
+    size_t n_tasks, capacity;
+    size_t n_given; /* apps that an answer has told so far */
+};
+void snapshot_take(struct snapshot *snapshot);
+void snapshot_write_app(const struct snapshot *snapshot, size_t app, struct buf *json);
+/* A new leader may answer what an older one knew. */
+void client_remember_old(void);
+void marathon_come_up(void *arg, uint64_t answers_old);
+void client_publish(size_t key, const char *name, char *json, size_t task, enum life state, size_t app,
+                    const struct definition *definition);
+void client_lose(const char *why);
+bool client_is_live(void);
+size_t client_pending(void);
+
+/* ---- slotd ---- */
+
+struct engine;
+extern struct engine *slotd;
+void slotd_start(bool confirm);
+void slotd_stop(void);
+void slotd_kill(void);
+void slotd_order(struct chance *chance);
+void slotd_end_orders(void);
+void slotd_confirm(void);
+bool slotd_order_covers(size_t task, const char *backend, const char *server);
+/* Whether an order that slotd has now drains the task where it is. */
+bool slotd_drains(size_t task, const char *backend, const char *server);
+/* Whether an order drains that slot itself. */
+bool slotd_drains_slot(const char *name);
+void slotd_reset(void);
+
+/* ---- rules ---- */
+
+void rules_reset(void);
+/* A command comes from the slotd that runs now. */
+void rules_sent(const char *words, const struct backend *backend, const struct server *server);
+/* Before and after a command of slotd is executed. */
+void rules_before(const char *words, struct backend *backend, struct server *server);
+void rules_after(const char *words, struct backend *backend, struct server *server);
+void rules_check(void);
+void rules_check_orders(void);
+void rules_note_confirm(void);
+/* What should be, is. Returns NULL, or why not; the caller frees. */
+char *rules_find_difference(void);
+
+/* ---- stories ---- */
+
+struct deed {
+    uint16_t kind;
+    uint16_t gap; /* in units of 10 ms, after the one before */
+    uint32_t seed;
+};
+struct story {
+    uint64_t seed;
+    struct deed *deeds;
+    size_t count;
+};
+void story_make(uint64_t seed, size_t count, struct story *story);
+/* Returns whether every rule held. */
+bool story_run(const struct story *story, bool trace);
+void story_shrink(struct story *story, unsigned runs, int64_t seconds);
+const char *deed_name(const struct deed *deed);
+extern const size_t n_deed_kinds;
+
+#endif
