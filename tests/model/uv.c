@@ -153,6 +153,9 @@ static void run_prepares(void)
 static void run_ready(void)
 {
     size_t count = n_ready;
+    if (count == 0) {
+        return;
+    }
     for (size_t i = 0; i < count && !sim.broken; i++) {
         struct ready item = ready[i];
         item.what(item.arg, item.number);
