@@ -103,10 +103,23 @@ static bool slot_is_strange(const struct slot *slot)
     return (slot->role == ROLE_ORPHAN || (slot->role == ROLE_LEAVING && !slot->key)) && !slot->unsure;
 }
 
+static bool slots_has_strangers(const struct slots *slots)
+{
+    for (size_t i = 0; i < slots->count; i++) {
+        if (slot_is_strange(&slots->slots[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One at the address of a task that is over, and of nobody else: that task is what it served. */
 static void slots_drop_gone(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
 {
     struct address_index strangers;
+    if (!slots_has_strangers(slots)) {
+        return;
+    }
     address_index_build(&strangers, slots, slot_is_strange);
     for (size_t i = 0; i < count && strangers.n_keys > 0; i++) {
         const struct slot_endpoint *endpoint = &endpoints[i];
@@ -120,12 +133,26 @@ static void slots_drop_gone(struct slots *slots, const struct slot_endpoint *end
     address_index_free(&strangers);
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(((const struct slot_endpoint *)a)->key, ((const struct slot_endpoint *)b)->key);
+}
+
+static bool endpoint_is_gone(const struct slot_endpoint *endpoints, size_t count, const char *key)
+{
+    const struct slot_endpoint wanted = {.key = key};
+    const struct slot_endpoint *found = bsearch(&wanted, endpoints, count, sizeof(*endpoints), compare_keys);
+    return found && found->gone;
+}
+
 /* What its task has left already, and may still serve until others do: that it is over leaves nothing to wait for. */
-static void slots_harden(struct slots *slots, const char *key)
+static void slots_harden(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
 {
     for (size_t i = 0; i < slots->count; i++) {
         struct slot *slot = &slots->slots[i];
-        slot->hard = slot->hard || (slot->role == ROLE_LEAVING && slot->key && strcmp(slot->key, key) == 0);
+        if (slot->role == ROLE_LEAVING && !slot->hard && slot->key) {
+            slot->hard = endpoint_is_gone(endpoints, count, slot->key);
+        }
     }
 }
 
@@ -138,7 +165,6 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
             if (wanted) {
                 slots_drop_wanted(slots, wanted, true);
             }
-            slots_harden(slots, endpoint->key);
             continue;
         }
         if (!wanted) {
@@ -150,6 +176,7 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
         wanted_update(wanted, endpoint);
     }
     slots_drop_unlisted(slots);
+    slots_harden(slots, endpoints, count);
     slots_settle(slots);
     slots_drop_duplicates(slots);
     slots_drop_gone(slots, endpoints, count);
