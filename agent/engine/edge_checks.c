@@ -76,8 +76,7 @@ static void problem_of_map(const struct edge *edge, const struct service_part *p
 static void problem_of_check(const struct edge_backend *backend, const struct service_part *part,
                              struct json_object *problems)
 {
-    bool is_checked = slots_count(backend->slots) > 0 && slots_view(backend->slots, 0).observed->checked;
-    if (is_checked || (!part->check.path && !part->check.host && !part->check.port)) {
+    if (slots_are_checked(backend->slots) || (!part->check.path && !part->check.host && !part->check.port)) {
         return;
     }
     cleanup_free char *text =
