@@ -276,6 +276,15 @@ void text_append_safe(struct buf *buf, const char *text, size_t len, size_t max)
     }
 }
 
+size_t text_control_length(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) {
+        return 2;
+    }
+    return (at[0] > 0 && at[0] < 0x20) || at[0] == 0x7f;
+}
+
 bool text_is_plain(const char *text)
 {
     size_t left = strlen(text);

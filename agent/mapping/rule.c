@@ -4,18 +4,14 @@
 
 #include "mapping_private.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 #define RULE_MAX_DOMAIN 253 /* bytes of a host name */
-
-static bool is_control_byte(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
 
 static bool is_usable(const char *text, size_t max)
 {
     size_t len = 0;
-    while (len <= max && text[len] && !is_control_byte(text[len])) {
+    while (len <= max && text[len] && text_control_length(text + len) == 0) {
         len++;
     }
     return len <= max && text[len] == '\0';
@@ -55,10 +51,11 @@ static const char *find_domain(const struct segment_view *view)
     const char *domain = labels_get(view, "domain");
     if (domain && !is_usable(domain, RULE_MAX_DOMAIN)) {
         cleanup_free char *shown = label_to_shown(domain);
-        view_add_problem(view, NULL, "domain-invalid",
-                         "%s.domain is `%s`, which has control bytes in it or is longer than %d bytes; the configured "
-                         "domain is taken",
-                         view->mapper->config->label_prefix, shown, RULE_MAX_DOMAIN);
+        view_add_problem(
+            view, NULL, "domain-invalid",
+            "%s.domain is `%s`, which has control characters in it or is longer than %d bytes; the configured "
+            "domain is taken",
+            view->mapper->config->label_prefix, shown, RULE_MAX_DOMAIN);
         domain = NULL;
     }
     return domain ? domain : view->mapper->config->domain;
@@ -81,7 +78,7 @@ static char *rule_default(const struct segment_view *view)
         buf_puts(&rule, domain);
     }
     for (size_t i = 0; i < rule.len; i++) {
-        rule.data[i] = is_control_byte(rule.data[i]) ? '-' : rule.data[i];
+        memset(rule.data + i, '-', text_control_length(rule.data + i));
     }
     return buf_steal(&rule);
 }
@@ -93,7 +90,7 @@ static bool rule_check(const struct segment_view *view, const char *name, const 
         return true;
     }
     view_add_problem(view, NULL, "rule-invalid",
-                     "%s has control bytes in it or is longer than %u bytes; the default rule is taken", name,
+                     "%s has control characters in it or is longer than %u bytes; the default rule is taken", name,
                      MAPPING_MAX_RULE);
     return false;
 }

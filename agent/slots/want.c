@@ -141,7 +141,8 @@ static int compare_keys(const void *a, const void *b)
 static bool endpoint_is_gone(const struct slot_endpoint *endpoints, size_t count, const char *key)
 {
     const struct slot_endpoint wanted = {.key = key};
-    const struct slot_endpoint *found = bsearch(&wanted, endpoints, count, sizeof(*endpoints), compare_keys);
+    const struct slot_endpoint *found =
+        count > 0 ? bsearch(&wanted, endpoints, count, sizeof(*endpoints), compare_keys) : NULL;
     return found && found->gone;
 }
 

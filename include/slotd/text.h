@@ -23,6 +23,8 @@ void text_format_time(int64_t ms, char ret_text[32]);
 /* Appends text, at most max bytes of it (then "..."), with everything but printable ASCII and valid UTF-8 letters
  * escaped as \xNN. */
 void text_append_safe(struct buf *buf, const char *text, size_t len, size_t max);
+/* The bytes of the control character that text begins with (C0, DEL, or C1 in UTF-8), or 0. */
+size_t text_control_length(const char *text);
 /* Whether text is valid UTF-8 without controls and without what a reader cannot see (marks of direction, joiners). */
 bool text_is_plain(const char *text);
 /* Whether two texts are the same; NULL is the same as NULL alone. */

@@ -3,7 +3,7 @@
 #include "mapping_fixture.h"
 
 #define RULE_FALLBACK "Host:web.marathon.localhost"
-#define TOO_WILD " has control bytes in it or is longer than 65536 bytes; the default rule is taken"
+#define TOO_WILD " has control characters in it or is longer than 65536 bytes; the default rule is taken"
 
 /* Compares the rule of the app's one part, and what its first problem says. */
 static void check_rule(const char *app, const char *expected, const char *expected_problem)
@@ -24,8 +24,8 @@ static void check_label(const char *label, const char *expected, const char *exp
 
 START_TEST(rules_with_control_bytes_are_not_taken)
 {
-    static const char *const bad[] = {"Host:a\\nb",    "\\u0001",          "Host:a\\tb",
-                                      "Host:a\\u007f", "Host:a\\u001b[2J", "\\r"};
+    static const char *const bad[] = {"Host:a\\nb",       "\\u0001", "Host:a\\tb", "Host:a\\u007f",
+                                      "Host:a\\u001b[2J", "\\r",     "\\u0098",    "Path:/a\\u0085"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         check_label(bad[i], RULE_FALLBACK, "traefik.frontend.rule" TOO_WILD);
     }
@@ -48,6 +48,7 @@ START_TEST(a_rule_is_taken_as_it_is)
     check_label("nonsense {[(", "nonsense {[(", "");
     check_label(" ", " ", "");
     check_label("Host:\xc3\xa9;\\\"#", "Host:\xc3\xa9;\"#", "");
+    check_label("Path:/\xc2\xa0,/a\\u200d,/b", "Path:/\xc2\xa0,/a\xe2\x80\x8d,/b", "");
     check_label("", RULE_FALLBACK, "");
 }
 END_TEST
@@ -81,9 +82,10 @@ END_TEST
 
 START_TEST(a_domain_with_control_bytes_is_not_taken)
 {
-    check_rule("{'id':'/a','labels':{'traefik.domain':'x\\ny'}}", "Host:a.marathon.localhost",
-               "traefik.domain is `x\\x0ay`, which has control bytes in it or is longer than 253 bytes; the configured "
-               "domain is taken");
+    check_rule(
+        "{'id':'/a','labels':{'traefik.domain':'x\\ny'}}", "Host:a.marathon.localhost",
+        "traefik.domain is `x\\x0ay`, which has control characters in it or is longer than 253 bytes; the configured "
+        "domain is taken");
     check_rule("{'id':'/a\\nb\\u007f'}", "Host:a-b-.marathon.localhost", "");
 }
 END_TEST

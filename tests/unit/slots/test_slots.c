@@ -55,6 +55,17 @@ START_TEST(a_task_that_is_over_leaves_at_once)
 }
 END_TEST
 
+START_TEST(what_leaves_goes_on_when_nothing_is_wanted)
+{
+    want("a 80");
+    run();
+    want("");
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_LEAVING);
+    want("");
+    RUNS("s1 maint;");
+}
+END_TEST
+
 START_TEST(freed_slots_are_reused_oldest_first)
 {
     want("a 80,b 81,c 82,d 83");
@@ -510,6 +521,7 @@ static Suite *make_suite(void)
         a_checked_slot_has_its_check_port_reset,
         a_weight_that_differs_is_set,
         a_task_that_is_over_leaves_at_once,
+        what_leaves_goes_on_when_nothing_is_wanted,
         freed_slots_are_reused_oldest_first,
         a_task_that_returns_gets_the_slot_that_has_its_address,
         what_vanishes_leaves_after_what_arrives,
