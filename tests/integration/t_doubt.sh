@@ -69,6 +69,22 @@ for backend in backend-web backend-api backendshared; do
     stop_load "$backend"
     equal "$backend: failed requests of $(load_value requests "$backend") while all of it was replaced" 0 "$(load_value failed "$backend")"
 done
+# slotd is dead while everything is redeployed once more, and HAProxy serves what nobody claims when it is back.
+for backend in backend-web backend-api backendshared; do start_load_as "$backend" "$backend" -r 100 -k 50; done
+kill -KILL "$slotd_pid"
+wait "$slotd_pid" 2>/dev/null
+put_app /web 3 '{"round":"3"}'
+put_app /api 10 '{"round":"3"}'
+put_app /blue 8 '{"traefik.backend":"shared"}'
+curl -sf -X DELETE "$marathon/v2/apps/green" >/dev/null
+await "the cluster settles" 20 sim_settled
+start_slotd
+await "in step by itself, after its own death" 30 status_is_good
+await "just what runs serves, after its own death" 15 serves_what_runs
+for backend in backend-web backend-api backendshared; do
+    stop_load "$backend"
+    equal "$backend: failed requests of $(load_value requests "$backend") while slotd was dead" 0 "$(load_value failed "$backend")"
+done
 check "the guard had nothing to say" sh -c "! grep -q 'is held' $work/slotd.log"
 
 # A half answer is not believed: most of what serves is missing in it, and nothing comes in its place.
@@ -77,7 +93,7 @@ import json, sys
 json.dump({"apps": [app for app in json.load(sys.stdin)["apps"] if app["id"] == "/web"]}, sys.stdout)' >"$work/half.json"
 curl -sf -X POST --data-binary @"$work/half.json" "$marathon/sim/apps" >/dev/null
 await "the guard holds it" 15 status_says "the guard holds the removal of 18 endpoints"
-check "the log says what is held, and how to let it through" grep -Eq "the removal of 18 endpoints is held.*: tasks of (/api, /green|/green, /api)\..*slotctl confirm" "$work/slotd.log"
+check "the log says what is held, and how to let it through" grep -Eq "the removal of 18 endpoints is held.*: tasks of (/api, /blue|/blue, /api)\..*slotctl confirm" "$work/slotd.log"
 check "status is degraded, and its numbers say why" sh -c "! $BUILD/slotctl -s $work/slotd.sock -o json status >$work/held.json"
 equal "what it holds" "True 18 50 True" "$(python3 -c "import json; s = json.load(open('$work/held.json')); print(s['guard']['holding'], s['guard']['held'], s['guard']['max_removal_percent'], s['degraded'])")"
 check "a sync does not believe it either" ctl sync
