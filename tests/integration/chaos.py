@@ -165,7 +165,7 @@ for load in loads:
     requests += load.stop()["requests"]
     for begun, ended, line in load.failures():
         # It was under way when that began, or was begun before it was over.
-        if any(begun <= until and since <= ended + 0.1 for since, until in excused):
+        if any(begun <= until and since <= ended for since, until in excused):
             n_excused += 1
         else:
             unexcused.append(f"{begun - began:.2f}: {line}")

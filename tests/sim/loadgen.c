@@ -76,6 +76,13 @@ static void user_close(struct user *user)
     }
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static void load_stop_if_done(struct load *load)
 {
     if (load->stopping && load->done == load->sent) {
@@ -92,9 +99,8 @@ static void user_finish(struct user *user, enum outcome outcome, const char *det
     if (outcome == OUTCOME_GOOD && load->n_latencies < LOAD_MAX_SAMPLES) {
         load->latencies[load->n_latencies++] = (double)(uv_hrtime() - user->sent_ns) / 1e6;
     } else if (outcome != OUTCOME_GOOD && load->verbose) {
-        fprintf(stderr, "%llu ms: %s on a %s connection, begun at %llu: %.200s\n",
-                (unsigned long long)(uv_now(load->loop) - load->began_ms), outcome_names[outcome],
-                user->keep ? "kept" : "new", (unsigned long long)user->begun_us, detail);
+        fprintf(stderr, "%llu: %s on a %s connection, begun at %llu: %.200s\n", (unsigned long long)now_us(),
+                outcome_names[outcome], user->keep ? "kept" : "new", (unsigned long long)user->begun_us, detail);
     }
     if (outcome == OUTCOME_GOOD && user->keep) {
         buf_clear(&user->answer);
@@ -209,13 +215,6 @@ static struct user *user_new(struct load *load)
     user->connect.data = user;
     load->open++;
     return user;
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void load_request(struct load *load)
