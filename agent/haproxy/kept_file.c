@@ -10,8 +10,11 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 
+/* The next write waits a multiple of the last one's duration, and ten times that where it failed, within limits: on a
+ * slow disk too, a HAProxy that restarts finds nothing older than some seconds. */
+#define KEPT_FILE_PAUSE_FACTOR 20
 #define KEPT_FILE_MIN_PAUSE_MS 100
-#define KEPT_FILE_PAUSE_FACTOR 20 /* the next write waits this many times the last one's duration */
+#define KEPT_FILE_MAX_PAUSE_MS 5000
 
 /* What the loop has handed over and the document does not have yet. */
 struct kept_change {
@@ -180,6 +183,14 @@ static void kept_file_pause_over(uv_timer_t *timer)
     }
 }
 
+static uint64_t kept_file_find_pause(const struct kept_file *file)
+{
+    uint64_t pause = (uv_hrtime() - file->began_ns) / 1000000 * KEPT_FILE_PAUSE_FACTOR;
+    pause = pause > KEPT_FILE_MIN_PAUSE_MS ? pause : KEPT_FILE_MIN_PAUSE_MS;
+    pause = file->result ? pause * 10 : pause;
+    return pause < KEPT_FILE_MAX_PAUSE_MS ? pause : KEPT_FILE_MAX_PAUSE_MS;
+}
+
 static void kept_file_written(uv_work_t *work, int status)
 {
     struct kept_file *file = work->data;
@@ -195,9 +206,7 @@ static void kept_file_written(uv_work_t *work, int status)
     if (file->result) {
         file->touched = true;
     }
-    uint64_t pause = (uv_hrtime() - file->began_ns) / 1000000 * KEPT_FILE_PAUSE_FACTOR;
-    pause = pause > KEPT_FILE_MIN_PAUSE_MS ? pause : KEPT_FILE_MIN_PAUSE_MS;
-    uv_timer_start(&file->timer, kept_file_pause_over, file->result ? pause * 10 : pause, 0);
+    uv_timer_start(&file->timer, kept_file_pause_over, kept_file_find_pause(file), 0);
 }
 
 static void kept_file_begin(uv_timer_t *timer)

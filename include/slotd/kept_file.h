@@ -14,8 +14,8 @@ struct kept_file;
 /* Called before a write: hand over, with the two functions below, what has changed since the last call. */
 typedef void kept_file_collect(void *arg, struct kept_file *file);
 /* Writes path atomically (temporary file beside it, fsync, rename, fsync of the folder) in a worker thread, one write
- * in flight, the next not before 20 times the last one's duration and at least 100 ms (design.md). loss, static: what a
- * restart of HAProxy would lose without the file, for the log. */
+ * in flight, the next not before 20 times the last one's duration and at least 100 ms (design.md), but after 5 s
+ * however slow the disk is. loss, static: what a restart of HAProxy would lose without the file, for the log. */
 struct kept_file *kept_file_new(uv_loop_t *loop, const char *path, const char *loss, kept_file_collect *collect,
                                 void *arg);
 /* Starts a new file with that header; every section is empty. Takes the header's memory over. */

@@ -15,6 +15,7 @@ struct owner {
     const char *header;  /* given at the next call, then NULL */
     const char *rows[2]; /* by section; NULL: not changed */
     size_t many;         /* that many sections of one line each */
+    useconds_t delay_us; /* how long a write takes longer */
     unsigned collected;
 };
 
@@ -29,6 +30,7 @@ static void collect(void *arg, struct kept_file *file)
 {
     struct owner *owner = arg;
     owner->collected++;
+    (void)usleep(owner->delay_us);
     if (owner->header) {
         struct buf header = BUF_INIT;
         buf_puts(&header, owner->header);
@@ -136,6 +138,22 @@ START_TEST(test_many_sections)
 END_TEST
 
 /* What could not be written is kept, and written when the folder takes it again. */
+START_TEST(test_slow_writes)
+{
+    struct owner owner;
+    owner_start(&owner);
+    owner.delay_us = 300000;
+    owner.header = "header\n";
+    kept_file_touch(owner.file);
+    while (access(owner.path, F_OK) != 0 || uv_backend_timeout(&owner.loop) <= 0) {
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+    /* 20 times as long would be 6 s. */
+    ck_assert_int_le(uv_backend_timeout(&owner.loop), 5000);
+    owner_stop(&owner);
+}
+END_TEST
+
 START_TEST(test_failure)
 {
     struct owner owner;
@@ -186,6 +204,7 @@ static Suite *kept_file_suite(void)
     TCase *tests = tcase_create("kept_file");
     tcase_add_test(tests, test_sections);
     tcase_add_test(tests, test_many_sections);
+    tcase_add_test(tests, test_slow_writes);
     tcase_add_test(tests, test_failure);
     tcase_add_test(tests, test_flush);
     suite_add_tcase(suite, tests);
