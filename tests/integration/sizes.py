@@ -72,7 +72,8 @@ def tasks(slotd):
 
 def a_burst():
     """Ten thousand status updates at once, and changes in the midst of them."""
-    sim = Sim(world, "--starting-ms", "1", "--running-ms", "1", "--killing-ms", "0", "--killed-ms", "300", "--backoff-ms", "0", name="burst-sim")
+    # A task that is told to go lives on for longer than a slow build on a busy machine takes to read all of it.
+    sim = Sim(world, "--starting-ms", "1", "--running-ms", "1", "--killing-ms", "0", "--killed-ms", "5000", "--backoff-ms", "0", name="burst-sim")
     haproxy = Haproxy(world, [("backend-web", 300, "")], "burst-haproxy")
     sim.put("/web", 20)
     slotd = Slotd(world, sim.url, haproxy.socket, haproxy.state_file, "burst")
