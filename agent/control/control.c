@@ -66,7 +66,8 @@ static int socket_set_owner(struct control *control, const struct config_control
     control->group = entry->gr_gid;
     if (chown(path, (uid_t)-1, entry->gr_gid) < 0) {
         int err = -errno;
-        buf_printf(why, "%s: group %s cannot be set: %s", path, config->group, strerror(-err));
+        buf_printf(why, "%s: group %s cannot be set: %s%s", path, config->group, strerror(-err),
+                   err == -EPERM ? "; slotd's user must be a member of it (SupplementaryGroups= of its unit)" : "");
         return err;
     }
     return 0;

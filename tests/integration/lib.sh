@@ -8,6 +8,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/slotd-test.XXXXXX")
 pids=
 passed=0
 failed=0
+skipped=0
 
 cleanup() {
     code=$?
@@ -21,13 +22,15 @@ cleanup() {
     fi
     [ -n "${KEEP:-}" ] || rm -rf "$work"
     [ "$code" -eq 0 ] || failed=$((failed + 1))
-    echo "$passed passed, $failed failed"
+    [ "$skipped" -eq 0 ] || skips=", $skipped skipped"
+    echo "$passed passed, $failed failed${skips:-}"
     [ "$failed" -eq 0 ] || exit 1
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
 
 pass() { passed=$((passed + 1)); }
+skip() { skipped=$((skipped + 1)); echo "skipped: $*"; }
 fail() { failed=$((failed + 1)); echo "FAILED: $*"; }
 check() { # TEXT COMMAND...: the command succeeds
     check_text=$1
@@ -97,6 +100,9 @@ import json, sys
 for task in json.load(sys.stdin)["app"]["tasks"]:
     if task["state"] == "TASK_RUNNING": print(task["id"])'
 }
+
+# Whether a program was built with ASan, which has ways of its own with memory, signals and cores.
+is_asan() { grep -q __asan_init "$1"; }
 
 # backends: lines "NAME SLOTS [OPTIONS]" in $backends; each is routed by its name as the host.
 write_haproxy_cfg() {
