@@ -24,6 +24,12 @@ void config_free(struct config *config)
     }
 }
 
+bool config_names_secret(const struct config *config)
+{
+    const struct config_marathon *marathon = &config->marathon;
+    return marathon->password_file[0] || marathon->dcos_token_file[0] || marathon->key_file[0];
+}
+
 /* libconfig's texts in our words. */
 static const char *config_load_syntax_text(const char *text)
 {

@@ -78,6 +78,13 @@ static bool read_source(const char *source, struct buf *content)
         return read_stream(stdin, "standard input", content);
     }
     bool is_url = strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
+    const char *rest = is_url ? strstr(source, "//") + 2 : "";
+    if (memchr(rest, '@', strcspn(rest, "/?#"))) {
+        fputs("slotctl: credentials in a URL are in the list of processes; `curl --netrc-file FILE URL | slotctl map "
+              "-` keeps them out\n",
+              stderr);
+        return false;
+    }
     return is_url ? read_url(source, content) : read_file(source, content);
 }
 

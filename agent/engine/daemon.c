@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "notify.h"
+#include "privacy.h"
 #include "slotd/config.h"
 #include "slotd/control.h"
 #include "slotd/engine.h"
@@ -202,6 +203,27 @@ static void daemon_warn_of_later(const struct config *config)
     }
 }
 
+/* What is as it was asked for, and should not stay so. */
+static void daemon_warn_of_risks(const struct config *config)
+{
+    if (config->marathon.insecure_skip_verify) {
+        log_warning(
+            "config",
+            "marathon.insecure_skip_verify: whoever answers is taken for Marathon, and is sent the password or token");
+    }
+}
+
+/* Before a secret is read. */
+static int daemon_keep_secrets(const struct config *config, struct buf *why)
+{
+    int err = config_names_secret(config) ? privacy_forbid_dumps() : 0;
+    if (err) {
+        buf_printf(why, "core dumps, which would have Marathon's secrets in them, cannot be switched off: %s",
+                   error_text(err));
+    }
+    return err;
+}
+
 /* Each finding is a line of its own, as `slotd -t` has it. */
 static void daemon_refuse(const char *why)
 {
@@ -225,6 +247,7 @@ static int daemon_reload(struct daemon *daemon, struct buf *why)
     if (!err && strcmp(fresh->control.state_dir, daemon->config->control.state_dir) != 0) {
         log_warning("config", "control.state_dir changes at a restart, not at a reload");
     }
+    err = err ? err : daemon_keep_secrets(fresh, why);
     err = err ? err : engine_reload(daemon->engine, fresh, why);
     if (err) {
         config_free(fresh);
@@ -233,6 +256,7 @@ static int daemon_reload(struct daemon *daemon, struct buf *why)
     config_free(daemon->config);
     daemon->config = fresh;
     daemon_warn_of_later(fresh);
+    daemon_warn_of_risks(fresh);
     return 0;
 }
 
@@ -269,7 +293,8 @@ static int daemon_start(struct daemon *daemon)
     if (getrandom(&options.seed, sizeof(options.seed), 0) != (ssize_t)sizeof(options.seed)) {
         options.seed = uv_hrtime();
     }
-    int err = engine_new(&daemon->loop, daemon->config, &options, &daemon->engine, &why);
+    int err = daemon_keep_secrets(daemon->config, &why);
+    err = err ? err : engine_new(&daemon->loop, daemon->config, &options, &daemon->engine, &why);
     if (err) {
         log_error("config", "%s", why.len ? buf_text(&why) : error_text(err));
         return err;
@@ -292,7 +317,12 @@ static int daemon_run(struct daemon *daemon)
     uv_loop_init(&daemon->loop);
     uv_timer_init(&daemon->loop, &daemon->grace);
     log_notice("slotd", "version " PACKAGE_VERSION " starts");
+    if (geteuid() == 0) {
+        log_warning("slotd",
+                    "runs as root, and needs no right of root's; the unit slotd.service runs it as a user of its own");
+    }
     daemon_warn_of_later(daemon->config);
+    daemon_warn_of_risks(daemon->config);
     int err = daemon_start(daemon);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     if (uv_loop_alive(&daemon->loop)) {
@@ -332,6 +362,7 @@ int daemon_main(int argc, char **argv)
     }
     if (daemon.options.test) {
         daemon_warn_of_later(daemon.config);
+        daemon_warn_of_risks(daemon.config);
         printf("%s: good\n", daemon.options.file);
         config_free(daemon.config);
         return DAEMON_EXIT_GOOD;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What stream and fetches share: endpoints, credentials, TLS, redirects. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client_private.h"
 #include "slotd/error.h"
@@ -12,86 +10,17 @@
 
 /* ---- credentials ---- */
 
-/* The file's first line, without blanks around it; a secret with a control byte would break the header that carries it.
- */
-static char *read_secret(const char *path, struct buf *why)
-{
-    char text[CLIENT_MAX_SECRET + 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (len < 0) {
-        buf_printf(why, "%s: cannot be read: %s", path, strerror(errno));
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (len < 0) {
-        return NULL;
-    }
-    text[len] = '\0';
-    text[strcspn(text, "\r\n")] = '\0';
-    char *start = text + strspn(text, " \t");
-    for (size_t end = strlen(start); end > 0 && (start[end - 1] == ' ' || start[end - 1] == '\t'); end--) {
-        start[end - 1] = '\0';
-    }
-    for (const char *c = start; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            buf_printf(why, "%s: holds a control byte; one line of text is expected", path);
-            return NULL;
-        }
-    }
-    char *secret = mem_strdup(start);
-    explicit_bzero(text, sizeof(text));
-    return secret;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static void secret_free(char *secret)
-{
-    if (secret) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-    }
-}
-
-void credentials_free(struct credentials *credentials)
-{
-    secret_free(credentials->user_password);
-    secret_free(credentials->token_header);
-    *credentials = (struct credentials){0};
-}
-
-bool credentials_read(struct credentials *credentials, const struct config_marathon *config, struct buf *why)
-{
-    struct credentials fresh = {0};
-    if (config->user[0]) {
-        char *password = read_secret(config->password_file, why);
-        fresh.user_password = password ? mem_printf("%s:%s", config->user, password) : NULL;
-        secret_free(password);
-    }
-    if (config->dcos_token_file[0]) {
-        char *token = read_secret(config->dcos_token_file, why);
-        fresh.token_header = token ? mem_printf("Authorization: token=%s", token) : NULL;
-        secret_free(token);
-    }
-    bool changed = !same_text(fresh.user_password, credentials->user_password) ||
-                   !same_text(fresh.token_header, credentials->token_header);
-    credentials_free(credentials);
-    *credentials = fresh;
-    return changed;
-}
-
+/* Reads them again. What is wrong with their files is said when it is not what was said last. */
 bool client_renew_secrets(struct client *client)
 {
     cleanup_buf struct buf why = BUF_INIT;
     bool changed = credentials_read(&client->credentials, client->config, &why);
-    if (why.len) {
-        log_warning("marathon", "%s", buf_text(&why));
+    if (why.len && (!client->told_secrets || strcmp(client->told_secrets, buf_text(&why)) != 0)) {
+        bool lacks = credentials_lack(&client->credentials, client->config);
+        log_write(lacks ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "marathon", "%s", buf_text(&why));
     }
+    free(client->told_secrets);
+    client->told_secrets = why.len ? buf_steal(&why) : NULL;
     return changed;
 }
 
@@ -163,6 +92,14 @@ bool client_is_redirect(long status)
     return status == 301 || status == 302 || status == 307 || status == 308;
 }
 
+static bool url_has_user(CURLU *url)
+{
+    char *user = NULL;
+    bool has = curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    curl_free(user);
+    return has;
+}
+
 static bool url_part_equal(CURLU *a, CURLU *b, CURLUPart part)
 {
     char *left = NULL;
@@ -192,6 +129,9 @@ char *client_check_redirect(struct client *client, CURL *easy, struct buf *why)
                  "redirect to another scheme is not followed, credentials would leave the scheme that is configured");
     } else if (!url_part_equal(from, to, CURLUPART_PATH)) {
         buf_puts(why, "redirect to another path is not followed; is this Marathon?");
+    } else if (url_has_user(to)) {
+        buf_puts(why, "redirect with a user in its Location is not followed, it would take the place of the one that "
+                      "is configured");
     } else {
         result = mem_strdup(target);
     }
@@ -265,7 +205,6 @@ uint64_t client_random(struct client *client, uint64_t below)
 int client_new(uv_loop_t *loop, const struct config_marathon *config, const struct client_events *events, void *arg,
                struct client **ret_client)
 {
-    cleanup_buf struct buf why = BUF_INIT;
     if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
         return -EIO;
     }
@@ -282,10 +221,7 @@ int client_new(uv_loop_t *loop, const struct config_marathon *config, const stru
     uv_timer_init(loop, client->timer);
     uv_timer_init(loop, client->watch);
     client->timer->data = client->watch->data = client;
-    (void)credentials_read(&client->credentials, config, &why);
-    if (why.len) {
-        log_error("marathon", "%s", buf_text(&why));
-    }
+    (void)client_renew_secrets(client);
     *ret_client = client;
     return 0;
 }
@@ -329,6 +265,7 @@ void client_close(struct client *client)
     uv_close((uv_handle_t *)client->timer, client_handle_closed);
     uv_close((uv_handle_t *)client->watch, client_handle_closed);
     credentials_free(&client->credentials);
+    free(client->told_secrets);
     free(client->error);
     client_forget_told(client);
     free(client->told);

@@ -47,6 +47,7 @@ struct client {
     void *arg;
     struct http *http;
     struct credentials credentials;
+    char *told_secrets; /* what the log has of their files, or NULL */
     bool closing;
 
     enum stream_phase phase;
@@ -72,11 +73,14 @@ struct client {
     uint64_t reconnects, n_fetches, fetch_failures;
 };
 
-/* Reads the secrets of the configuration again. Returns whether they differ from before; a file that cannot be read is
- * why. */
+/* Reads the secrets of the configuration again, and looks at who may read their files. Returns whether they differ from
+ * before; why gets what is wrong, "" when nothing is. */
 bool credentials_read(struct credentials *credentials, const struct config_marathon *config, struct buf *why);
+/* Whether one that the configuration asks for could not be read. */
+bool credentials_lack(const struct credentials *credentials, const struct config_marathon *config);
+/* Wipes them. */
 void credentials_free(struct credentials *credentials);
-/* The same after a 401: whether another try with them is worth it. */
+/* Reads them again, as after a 401: whether another try with them is worth it. */
 bool client_renew_secrets(struct client *client);
 
 /* A transfer of method GET for path at the endpoint, or at redirect when it is not NULL. Headers are taken over. */

@@ -98,6 +98,15 @@ static void transfer_drop_easy(struct http_transfer *transfer)
     }
 }
 
+/* One of them may carry a token. */
+static void headers_free(struct curl_slist *headers)
+{
+    for (struct curl_slist *header = headers; header; header = header->next) {
+        explicit_bzero(header->data, strlen(header->data));
+    }
+    curl_slist_free_all(headers);
+}
+
 static void transfer_free(struct http_transfer *transfer)
 {
     if (transfer->ready) {
@@ -108,7 +117,7 @@ static void transfer_free(struct http_transfer *transfer)
     if (transfer->next) {
         transfer->next->link = transfer->link;
     }
-    curl_slist_free_all(transfer->headers);
+    headers_free(transfer->headers);
     buf_free(&transfer->received);
     free(transfer);
 }

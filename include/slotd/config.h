@@ -121,5 +121,7 @@ int config_load_offline(const char *path, struct config **ret_config, struct buf
 /* The configuration of an empty file: all defaults, no haproxy entry. */
 struct config *config_new_default(void);
 void config_free(struct config *config);
+/* Whether a file with a secret is named: a password, a token, a private key. None of them is in the struct itself. */
+bool config_names_secret(const struct config *config);
 
 #endif

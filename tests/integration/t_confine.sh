@@ -161,7 +161,7 @@ put_app /web 6
 await "it grows" 10 slots_are backend-web ready 6
 put_app /web 4
 await "it shrinks" 15 slots_are backend-web ready 4
-task=$(tasks_of /web | head -n 1)
+task=$(tasks_of /web | sed -n 1p)
 check "a drain, to its end" timeout 20 "$BUILD/slotctl" -s "$work/slotd.sock" drain task "$task" --wait >"$work/drain"
 check "a weight" ctl weight app /web 50 >"$work/weight"
 curl -sf "$marathon/v2/apps?embed=apps.tasks" | python3 -c '

@@ -362,6 +362,28 @@ START_TEST(good_endpoints)
 }
 END_TEST
 
+START_TEST(names_of_secrets)
+{
+    static const struct {
+        const char *text;
+        bool names;
+    } texts[] = {
+        {"", false},
+        {"marathon = { ca_file = \"/ca\"; insecure_skip_verify = true; };", false},
+        {"marathon = { user = \"ops\"; password_file = \"/password\"; };", true},
+        {"marathon = { dcos_token_file = \"/token\"; };", true},
+        {"marathon = { cert_file = \"/cert\"; key_file = \"/key\"; };", true},
+    };
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        cleanup_free char *text = mem_printf(HAPROXY "%s", texts[i].text);
+        write_text("F", text);
+        struct config *config = load_good("F", false);
+        ck_assert_msg(config_names_secret(config) == texts[i].names, "%s", texts[i].text);
+        config_free(config);
+    }
+}
+END_TEST
+
 START_TEST(forms_of_a_duration)
 {
     static const struct {
@@ -400,6 +422,7 @@ static Suite *config_suite(void)
     tcase_add_test(tests, offline_needs_no_haproxy);
     tcase_add_test(tests, example_is_good);
     tcase_add_test(tests, good_endpoints);
+    tcase_add_test(tests, names_of_secrets);
     tcase_add_test(tests, forms_of_a_duration);
     suite_add_tcase(suite, tests);
     return suite;
