@@ -69,6 +69,7 @@ void backend_close_change(struct edge_backend *backend, size_t slot, bool ok)
     }
     backend->open[slot] = NULL;
     change->acknowledged_ns = uv_hrtime();
+    histogram_add(&backend->edge->latency, change->acknowledged_ns - change->received_ns);
     change->action = ok ? change->action : "failed";
     snprintf(change->address, sizeof(change->address), "%s", view.observed->address);
     change->port = view.observed->port;

@@ -8,6 +8,7 @@
 #include "slotd/client.h"
 #include "slotd/cluster.h"
 #include "slotd/engine.h"
+#include "slotd/engine_metrics.h"
 #include "slotd/haproxy.h"
 #include "slotd/kept_file.h"
 #include "slotd/map.h"
@@ -175,6 +176,7 @@ struct edge {
     unsigned orphan_confirmations; /* complete answers since adoption */
     size_t orphans_held;           /* orphans that the guard holds */
     uint64_t commands, refusals, adoptions, drifts;
+    struct histogram latency; /* from a cause to the acknowledgement of the last command for it */
     struct verification *verification;
 };
 struct edge *edge_new(struct engine *engine, const struct config_haproxy *config);
@@ -316,6 +318,7 @@ struct feed {
     struct client_fetch *fetch; /* the complete one in flight, or NULL */
     struct apps_reader *reader;
     uint64_t stamp;      /* of that fetch */
+    uint64_t started_ns; /* when it was */
     bool again;          /* another complete fetch was asked for meanwhile */
     bool wanted_soon;    /* or shall follow it soon */
     uv_timer_t *timer;   /* the next complete fetch */
@@ -333,6 +336,9 @@ struct feed {
     unsigned held_answers;               /* complete answers in a row that the guard holds */
     unsigned good_answers;               /* complete answers since start that the guard did not hold */
     uint64_t events, bad_events;
+    uint64_t events_by_type[MARATHON_EVENT_TYPES];
+    uint64_t answers[ENGINE_ANSWERS]; /* complete ones */
+    struct histogram all_fetches, app_fetches;
     bool confirm_next; /* the next complete answer is believed whatever it lacks */
 };
 
@@ -364,6 +370,7 @@ struct engine {
     uint64_t seed;
     char shown_address[SLOTS_MAX_ADDRESS]; /* the literal that a view shows last */
     size_t held_told;                      /* what the log has of the guard */
+    uint64_t times_held;                   /* how often it began to hold */
     bool confirm;                          /* `--confirm` */
     bool changed;                          /* the journal grew during this turn */
     bool closing;

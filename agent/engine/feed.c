@@ -106,6 +106,7 @@ static void feed_answer_failed(struct engine *engine, const char *why)
     struct feed *feed = &engine->feed;
     cluster_abandon_fetch(feed->cluster, feed->stamp);
     feed->failures++;
+    feed->answers[ENGINE_ANSWER_BAD]++;
     if (!feed->error || strcmp(feed->error, why) != 0) {
         log_warning("marathon", "the answer of /v2/apps is not usable, what runs stays as it is: %s", why);
     }
@@ -135,6 +136,7 @@ static void feed_answer_complete(struct engine *engine)
         feed->last.n_removed += cluster_confirm(feed->cluster);
         feed->last.verdict = CLUSTER_GOOD;
     }
+    feed->answers[feed->last.verdict]++;
     if (feed->last.verdict == CLUSTER_HELD) {
         feed->held_answers++;
     } else {
@@ -152,6 +154,7 @@ static void feed_answer_done(void *arg, int err, long status, const char *why)
     cleanup_buf struct buf reason = BUF_INIT;
     feed->fetch = NULL;
     if (!err) {
+        histogram_add(&feed->all_fetches, uv_hrtime() - feed->started_ns);
         err = apps_reader_finish(feed->reader, &reason);
     } else {
         buf_puts(&reason, why[0] ? why : error_text(err));
@@ -184,6 +187,7 @@ void feed_fetch_all(struct engine *engine)
     uv_timer_stop(feed->timer);
     feed->reader = apps_reader_new("apps", MARATHON_MAX_APP_BYTES, feed_listed_app, engine);
     feed->stamp = cluster_begin_fetch(feed->cluster);
+    feed->started_ns = uv_hrtime();
     feed->fetch = client_fetch_start(feed->client, CLIENT_FETCH_ALL, NULL, &events, engine);
 }
 
@@ -218,6 +222,7 @@ static void feed_event(void *arg, const char *name, const char *data, size_t len
         log_warning("marathon", "an event was left aside: %s: %s", name, why.len ? buf_text(&why) : error_text(err));
         return;
     }
+    feed->events_by_type[event->type]++;
     cleanup_free char *app_id = mem_strdup(event->app_id);
     enum cluster_effect effect = cluster_apply_event(feed->cluster, event);
     marathon_event_free(event);

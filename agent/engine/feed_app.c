@@ -14,6 +14,7 @@ struct feed_app {
     struct engine *engine;
     char *id;
     uint64_t stamp;
+    uint64_t started_ns;
     struct client_fetch *fetch;
     struct buf body;
     bool again; /* asked for while in flight: the answer may have told it all the same */
@@ -115,6 +116,7 @@ static void feed_app_done(void *arg, int err, long status, const char *why)
     engine_note_receipt(engine);
     table_remove(&engine->feed.single, single->id);
     if (!err) {
+        histogram_add(&engine->feed.app_fetches, uv_hrtime() - single->started_ns);
         feed_app_parsed(engine, single);
     } else if (status == 404) {
         cluster_put_single_missing(engine->feed.cluster, single->stamp, single->id);
@@ -152,6 +154,7 @@ void feed_fetch_app(struct engine *engine, const char *id)
     single->engine = engine;
     single->id = mem_strdup(id);
     single->stamp = cluster_begin_single(feed->cluster);
+    single->started_ns = uv_hrtime();
     table_put(&feed->single, single->id, single);
     single->fetch = client_fetch_start(feed->client, CLIENT_FETCH_APP, single->id, &events, single);
 }

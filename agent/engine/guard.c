@@ -42,6 +42,7 @@ void engine_note_guard(struct engine *engine)
         return;
     }
     cleanup_buf struct buf text = BUF_INIT;
+    engine->times_held += engine->held_told == 0;
     engine->held_told = held;
     if (held == 0) {
         log_notice("guard", "nothing is held any more");

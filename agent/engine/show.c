@@ -4,6 +4,9 @@
 
 #include "engine_private.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
+
+#define SHOW_MAX_REASON 400 /* bytes of one in plain text */
 
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
@@ -214,6 +217,20 @@ struct json_object *engine_show_status(const struct engine *engine)
     json_object_object_add(status, "counts", show_counts(engine));
     json_object_object_add(status, "guard", show_guard(engine));
     return status;
+}
+
+bool engine_list_reasons(const struct engine *engine, struct buf *lines)
+{
+    struct json_object *reasons = engine_reasons(engine);
+    size_t count = json_object_array_length(reasons);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *reason = json_object_array_get_idx(reasons, i);
+        text_append_safe(lines, json_object_get_string(reason), (size_t)json_object_get_string_len(reason),
+                         SHOW_MAX_REASON);
+        buf_putc(lines, '\n');
+    }
+    json_object_put(reasons);
+    return count == 0;
 }
 
 void engine_describe(const struct engine *engine, struct buf *text)

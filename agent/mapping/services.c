@@ -325,6 +325,19 @@ const struct app_mapping *services_get_app(const struct services *services, cons
     return table_get(&services->apps, app);
 }
 
+const struct service *services_next(const struct services *services, size_t *position)
+{
+    struct table_entry *slot;
+    services_name_backends(services);
+    while ((slot = table_next(&services->by_name, position))) {
+        struct entry *entry = slot->value;
+        if (entry->n_parts > 0) {
+            return entry_show(entry);
+        }
+    }
+    return NULL;
+}
+
 static int compare_services(const void *a, const void *b)
 {
     return strcmp((*(const struct service *const *)a)->name, (*(const struct service *const *)b)->name);
@@ -332,16 +345,12 @@ static int compare_services(const void *a, const void *b)
 
 const struct service **services_list(const struct services *services, size_t *ret_count)
 {
-    services_name_backends(services);
     const struct service **list = mem_alloc_array(services->by_name.count, sizeof(struct service *));
     size_t count = 0;
     size_t position = 0;
-    struct table_entry *slot;
-    while ((slot = table_next(&services->by_name, &position))) {
-        struct entry *entry = slot->value;
-        if (entry->n_parts > 0) {
-            list[count++] = entry_show(entry);
-        }
+    const struct service *service;
+    while ((service = services_next(services, &position))) {
+        list[count++] = service;
     }
     qsort(list, count, sizeof(*list), compare_services);
     *ret_count = count;
@@ -371,25 +380,36 @@ struct problem_pointers {
     size_t count, capacity;
 };
 
-static void collect_problems(struct problem_pointers *all, const struct problem_list *list)
+static void visit_list(const struct problem_list *list, services_problem *visit, void *arg)
 {
-    MEM_GROW(all->items, all->capacity, all->count + list->count);
     for (size_t i = 0; i < list->count; i++) {
-        all->items[all->count++] = &list->items[i];
+        visit(arg, &list->items[i]);
     }
+}
+
+void services_visit_problems(const struct services *services, services_problem *visit, void *arg)
+{
+    struct table_entry *slot;
+    for (size_t position = 0; (slot = table_next(&services->apps, &position));) {
+        visit_list(&((const struct app_mapping *)slot->value)->problems, visit, arg);
+    }
+    for (size_t position = 0; (slot = table_next(&services->by_name, &position));) {
+        visit_list(&((const struct entry *)slot->value)->conflicts, visit, arg);
+    }
+}
+
+static void collect_problem(void *arg, const struct problem *problem)
+{
+    struct problem_pointers *all = arg;
+    MEM_GROW(all->items, all->capacity, all->count + 1);
+    all->items[all->count++] = problem;
 }
 
 const struct problem **services_list_problems(const struct services *services, size_t *ret_count)
 {
     struct problem_pointers all = {0};
-    struct table_entry *slot;
     MEM_GROW(all.items, all.capacity, 1);
-    for (size_t position = 0; (slot = table_next(&services->apps, &position));) {
-        collect_problems(&all, &((const struct app_mapping *)slot->value)->problems);
-    }
-    for (size_t position = 0; (slot = table_next(&services->by_name, &position));) {
-        collect_problems(&all, &((const struct entry *)slot->value)->conflicts);
-    }
+    services_visit_problems(services, collect_problem, &all);
     qsort(all.items, all.count, sizeof(*all.items), compare_problems);
     *ret_count = all.count;
     return all.items;

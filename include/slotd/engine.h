@@ -41,6 +41,9 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
 struct json_object *engine_show_plan(const struct engine *engine);
 /* The recorded changes, oldest first, from sequence number `from` on; *ret_next is the number after the last. */
 struct json_object *engine_show_events(const struct engine *engine, uint64_t from, uint64_t *ret_next);
+/* Why it is not in sync with both sides, as `slotctl status` lists it: one line of plain text for each reason. Returns
+ * whether there is none. lines may be NULL. */
+bool engine_list_reasons(const struct engine *engine, struct buf *lines);
 /* One line of plain text for sd_notify's STATUS and the log. */
 void engine_describe(const struct engine *engine, struct buf *text);
 

@@ -136,10 +136,15 @@ const struct service *services_get(const struct services *services, const char *
 const struct service *services_get_backend(const struct services *services, const char *backend);
 /* What the app makes now, or NULL. */
 const struct app_mapping *services_get_app(const struct services *services, const char *app);
+/* Iterates over the services in no order: *position starts at 0. NULL at the end; no change meanwhile. */
+const struct service *services_next(const struct services *services, size_t *position);
 /* Every service sorted by name; the caller frees the array, not the services. */
 const struct service **services_list(const struct services *services, size_t *ret_count);
 /* Every problem of every app, sorted by app id; the caller frees the array. */
 const struct problem **services_list_problems(const struct services *services, size_t *ret_count);
+/* Visits the same, in no order. */
+typedef void services_problem(void *arg, const struct problem *problem);
+void services_visit_problems(const struct services *services, services_problem *visit, void *arg);
 size_t services_count(const struct services *services);
 
 /* ---- weights and limits of a service ---- */

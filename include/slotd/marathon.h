@@ -152,6 +152,7 @@ enum marathon_event_type {
     MARATHON_EVENT_APP_TERMINATED,      /* app_id */
     MARATHON_EVENT_DEPLOYMENT,          /* deployment_*: app ids that its plan touches, for readiness later */
 };
+#define MARATHON_EVENT_TYPES (MARATHON_EVENT_DEPLOYMENT + 1)
 
 struct marathon_event {
     enum marathon_event_type type;
