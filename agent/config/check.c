@@ -119,10 +119,26 @@ bool config_check_socket(const char *value, struct buf *why)
                why);
 }
 
+/* An address, not a name: who asks for a name waits. Port 0 is the kernel's choice. */
+static bool config_check_is_literal(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || !(strcmp(colon, ":0") == 0 || config_check_is_port(colon + 1))) {
+        return false;
+    }
+    cleanup_free char *host = mem_strndup(text, (size_t)(colon - text));
+    size_t len = strlen(host);
+    if (len > 2 && *host == '[' && host[len - 1] == ']') {
+        host[len - 1] = '\0';
+        return strchr(host, ':') && text_is_ip(host + 1);
+    }
+    return len == 0 || strcmp(host, "*") == 0 || (!strchr(host, ':') && text_is_ip(host));
+}
+
 bool config_check_listen(const char *value, struct buf *why)
 {
-    return config_check_is_address(value, true) ||
-           config_check_refuse(value, "ADDRESS:PORT such as \"127.0.0.1:9100\" or \"*:9100\"", why);
+    return config_check_is_literal(value) ||
+           config_check_refuse(value, "ADDRESS:PORT such as \"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\"", why);
 }
 
 bool config_check_spoe_listen(const char *value, struct buf *why)

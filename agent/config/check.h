@@ -11,7 +11,7 @@ config_check config_check_path;           /* absolute */
 config_check config_check_maps_dir;       /* absolute, and a word in a Runtime API line */
 config_check config_check_socket_path;    /* absolute and short enough for a unix socket */
 config_check config_check_socket;         /* a socket path, or host:port */
-config_check config_check_listen;         /* an address and port to listen on */
+config_check config_check_listen;         /* a literal address, or *, and a port to listen on */
 config_check config_check_spoe_listen;    /* that, a socket path, or abns@NAME */
 config_check config_check_name;           /* letters, digits, '_', '-' */
 config_check config_check_haproxy_name;   /* as HAProxy allows in names */

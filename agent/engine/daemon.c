@@ -19,6 +19,7 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 #include "slotd/text.h"
+#include "slotd/web.h"
 
 #define DAEMON_STATUS_MS 5000 /* how often the service manager's status line is looked after */
 #define DAEMON_MAX_STATUS 400
@@ -48,6 +49,7 @@ struct daemon {
     struct config *config;
     struct engine *engine;
     struct control *control;
+    struct web *web; /* NULL without control.http */
     uv_signal_t terminate, interrupt, hangup;
     uv_timer_t watchdog, status, grace;
     char *shown_status; /* what the service manager was told last */
@@ -167,6 +169,7 @@ static void daemon_stop(struct daemon *daemon)
     if (daemon->control) {
         control_close(daemon->control);
     }
+    web_close(daemon->web);
     engine_close(daemon->engine);
     uv_close((uv_handle_t *)&daemon->terminate, NULL);
     uv_close((uv_handle_t *)&daemon->interrupt, NULL);
@@ -194,7 +197,6 @@ static void daemon_warn_of_later(const struct config *config)
         {"mapping.strict", config->mapping.strict},
         {"mapping.script", config->mapping.script[0] != '\0'},
         {"spoe.listen", config->spoe.listen[0] != '\0'},
-        {"control.http", config->control.http[0] != '\0'},
     };
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
         if (later[i].is_set) {
@@ -235,6 +237,20 @@ static void daemon_refuse(const char *why)
     }
 }
 
+/* An address that is not to be had is no reason to refuse the rest; the next reload tries it again. */
+static void daemon_move_web(struct daemon *daemon, const struct config *fresh)
+{
+    cleanup_buf struct buf why = BUF_INIT;
+    const char *address = fresh->control.http;
+    bool was_on = daemon->web != NULL;
+    if (web_listen(&daemon->web, &daemon->loop, daemon->engine, address, &why)) {
+        const char *stays = web_address(daemon->web);
+        log_error("http", "%s; %s%s", buf_text(&why), stays[0] ? "it stays at " : "there is no HTTP", stays);
+    } else if (was_on && !daemon->web) {
+        log_notice("http", "control.http is empty: nothing is listened for any more");
+    }
+}
+
 /* A bad configuration is refused, the old one stays. */
 static int daemon_reload(struct daemon *daemon, struct buf *why)
 {
@@ -253,6 +269,7 @@ static int daemon_reload(struct daemon *daemon, struct buf *why)
         config_free(fresh);
         return err;
     }
+    daemon_move_web(daemon, fresh);
     config_free(daemon->config);
     daemon->config = fresh;
     daemon_warn_of_later(fresh);
@@ -304,6 +321,12 @@ static int daemon_start(struct daemon *daemon)
     err = control_new(&daemon->loop, &daemon->config->control, daemon->engine, &daemon->control, &why);
     if (err) {
         log_error("control", "%s", why.len ? buf_text(&why) : error_text(err));
+        daemon_stop(daemon);
+        return err;
+    }
+    err = web_listen(&daemon->web, &daemon->loop, daemon->engine, daemon->config->control.http, &why);
+    if (err) {
+        log_error("http", "%s", buf_text(&why));
         daemon_stop(daemon);
         return err;
     }

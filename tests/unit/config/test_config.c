@@ -384,6 +384,19 @@ START_TEST(names_of_secrets)
 }
 END_TEST
 
+START_TEST(addresses_to_listen_on)
+{
+    static const char *const good[] = {"127.0.0.1:9100", "[::1]:9100", "[::]:65535", "*:1", ":9100", "127.0.0.1:0", ""};
+    for (size_t i = 0; i < COUNT(good); i++) {
+        cleanup_free char *text = mem_printf(HAPROXY "control = { http = \"%s\"; };", good[i]);
+        write_text("F", text);
+        struct config *config = load_good("F", false);
+        ck_assert_str_eq(config->control.http, good[i]);
+        config_free(config);
+    }
+}
+END_TEST
+
 START_TEST(forms_of_a_duration)
 {
     static const struct {
@@ -423,6 +436,7 @@ static Suite *config_suite(void)
     tcase_add_test(tests, example_is_good);
     tcase_add_test(tests, good_endpoints);
     tcase_add_test(tests, names_of_secrets);
+    tcase_add_test(tests, addresses_to_listen_on);
     tcase_add_test(tests, forms_of_a_duration);
     suite_add_tcase(suite, tests);
     return suite;

@@ -161,8 +161,18 @@ START_TEST(values_that_do_not_fit)
          "without ';', '<' and '#'"},
         {"spoe = { listen = \"9876\"; };", "spoe.listen is \"9876\"; it must be ADDRESS:PORT such as "
                                            "\"127.0.0.1:9876\", \"abns@slotd\", or an absolute path"},
-        {"control = { http = \"localhost\"; };",
-         "control.http is \"localhost\"; it must be ADDRESS:PORT such as \"127.0.0.1:9100\" or \"*:9100\""},
+        {"control = { http = \"localhost\"; };", "control.http is \"localhost\"; it must be ADDRESS:PORT such as "
+                                                 "\"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\""},
+        {"control = { http = \"localhost:9100\"; };", "control.http is \"localhost:9100\"; it must be ADDRESS:PORT "
+                                                      "such as \"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\""},
+        {"control = { http = \"::1:9100\"; };", "control.http is \"::1:9100\"; it must be ADDRESS:PORT such as "
+                                                "\"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\""},
+        {"control = { http = \"[127.0.0.1]:9100\"; };", "control.http is \"[127.0.0.1]:9100\"; it must be ADDRESS:PORT "
+                                                        "such as \"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\""},
+        {"control = { http = \"127.0.0.1:65536\"; };", "control.http is \"127.0.0.1:65536\"; it must be ADDRESS:PORT "
+                                                       "such as \"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\""},
+        {"control = { http = \"127.0.0.1:00\"; };", "control.http is \"127.0.0.1:00\"; it must be ADDRESS:PORT such as "
+                                                    "\"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\""},
         {"control = { socket = \"\"; };", "control.socket is \"\"; it must be an absolute path, which begins with /"},
         {"control = { socket = \"/" HUNDRED_BYTES "12345678\"; };",
          "control.socket has 109 bytes; the path of a unix socket may have at most 107"},
