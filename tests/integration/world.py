@@ -237,19 +237,36 @@ frontend edge
 
 class Slotd:
     def __init__(self, world, marathon, socket_path, state_file="", name="slotd", resync="60s", marathon_extra="", slots_extra="",
-                 mapping_extra="", state_dir=None, control=None):
+                 mapping_extra="", state_dir=None, control=None, http=""):
         self.world, self.name = world, name
         self.control = control or world.path(name + ".sock")
         self.state_dir = state_dir or world.path(name + ".d")
         os.makedirs(self.state_dir, exist_ok=True)
-        with open(world.path(name + ".conf"), "w") as conf:
-            conf.write(f"""marathon = {{ endpoints = [ "{marathon}" ]; resync_interval = "{resync}"; {marathon_extra} }};
+        self.sections = f"""marathon = {{ endpoints = [ "{marathon}" ]; resync_interval = "{resync}"; {marathon_extra} }};
 haproxy = ( {{ name = "edge"; socket = "{socket_path}"; state_file = "{state_file}"; }} );
 mapping = {{ domain = "test"; {mapping_extra} }};
 slots = {{ {slots_extra} }};
-control = {{ socket = "{self.control}"; state_dir = "{self.state_dir}"; }};
-""")
+"""
+        self.write_conf(http)
         self.start()
+
+    def write_conf(self, http):
+        with open(self.world.path(self.name + ".conf"), "w") as conf:
+            conf.write(self.sections)
+            conf.write(f'control = {{ socket = "{self.control}"; state_dir = "{self.state_dir}"; http = "{http}"; }};\n')
+
+    def reload(self, http):
+        """With another control.http."""
+        self.write_conf(http)
+        self.process.send_signal(signal.SIGHUP)
+
+    def logged(self, text):
+        return text in self.world.read(self.name + ".log")
+
+    def http_port(self):
+        """Where it listens since its last word about that."""
+        told = [line for line in self.world.read(self.name + ".log").splitlines() if "http: listens at" in line]
+        return int(told[-1].rsplit(":", 1)[1].strip("/")) if told else None
 
     def start(self, *options, env=None):
         self.process = self.world.spawn(self.name, f"{self.world.build}/slotd", "-c", self.world.path(self.name + ".conf"), *options, env=env)
