@@ -55,7 +55,7 @@ await() { # TEXT SECONDS COMMAND...: the command succeeds in time
     pass
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+free_port() { python3 "$(dirname "$0")/free_port.py"; }
 
 start_sim() { # OPTION...
     "$BUILD/tests/sim/marathon-sim" --listen "127.0.0.1:${sim_port:-0}" --backends "$@" >"$work/sim.out" 2>"$work/sim.log" &

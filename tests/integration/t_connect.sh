@@ -14,6 +14,7 @@ port=$(free_port)
 python3 - "$port" "$work/full" "$work/drain" "$work/haproxy.sock" <<'PY' &
 import os, select, socket, sys, threading, time
 server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(("127.0.0.1", int(sys.argv[1])))
 server.listen(0)
 fillers = []

@@ -3,6 +3,8 @@
 live in one scratch folder and end with the test. Use: from world import *; world = World(BUILD); ...; world.end()"""
 import atexit, http.client, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
+from free_port import free_port
+
 SLOT_MAINT, SLOT_DRAIN = 0x23, 0x18
 
 
@@ -18,12 +20,6 @@ def within(seconds, condition, pause=0.02):
         if time.monotonic() > end:
             return False
         time.sleep(pause)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class World:
