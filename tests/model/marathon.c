@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model.h"
-#include "slotd/mem.h"
+#include "marathon_parts.h"
 
 struct marathon marathon;
-static struct chance luck;
+struct chance marathon_luck;
 
 void host_address(size_t host, char *text, size_t size)
 {
@@ -58,127 +57,20 @@ size_t app_backend(const struct app *app, const struct definition *definition, c
     return (size_t)snprintf(name, size, "backend-a%zu", app_number(app));
 }
 
-/* ---- what is told of it ---- */
-
-static const char *const state_names[] = {
-    [LIFE_STAGING] = "TASK_STAGING", [LIFE_STARTING] = "TASK_STARTING",       [LIFE_RUNNING] = "TASK_RUNNING",
-    [LIFE_KILLING] = "TASK_KILLING", [LIFE_UNREACHABLE] = "TASK_UNREACHABLE", [LIFE_OVER] = "TASK_FAILED",
-};
-
-static size_t task_number(const struct task *task)
-{
-    return (size_t)(task - marathon.tasks);
-}
-
-static void publish_status(const struct task *task, const char *state)
-{
-    char host[64];
-    host_name(task->host, host, sizeof(host));
-    client_publish(MAX_APPS + task_number(task), "status_update_event",
-                   mem_printf("{\"appId\":\"/a%zu\",\"taskId\":\"%s\",\"version\":\"%u\",\"taskStatus\":\"%s\","
-                              "\"host\":\"%s\",\"ports\":[%u,%u],\"eventType\":\"status_update_event\"}",
-                              task->app, task->id, task->version, state, host, (unsigned)task->ports[0],
-                              (unsigned)task->ports[1]),
-                   task_number(task), task->state, task->app, NULL);
-}
-
-static void publish_instance(const struct task *task, const char *name, const char *condition)
-{
-    client_publish(MAX_APPS + task_number(task), name,
-                   mem_printf("{\"runSpecId\":\"/a%zu\",\"instanceId\":\"%.*s\",\"condition\":\"%s\","
-                              "\"eventType\":\"%s\"}",
-                              task->app, (int)(strlen(task->id) - strlen("._app.1")), task->id, condition, name),
-                   task_number(task), task->state, task->app, NULL);
-}
-
-static void write_definition(size_t app, const struct definition *definition, struct buf *json)
-{
-    buf_printf(json, "\"id\":\"/a%zu\",\"version\":\"%u\",\"instances\":%u,\"networks\":[{\"mode\":\"host\"}],", app,
-               definition->version, definition->instances);
-    if (definition->health_checks) {
-        buf_puts(json, "\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\"}],");
-    }
-    buf_printf(json, "\"labels\":{\"traefik.enable\":\"%s\",\"traefik.portIndex\":\"%u\"",
-               definition->enabled ? "true" : "false", definition->port_index);
-    if (definition->shares) {
-        buf_puts(json, ",\"traefik.backend\":\"blue\"");
-    }
-    if (definition->weight) {
-        buf_printf(json, ",\"traefik.weight\":\"%u\"", definition->weight);
-    }
-    if (definition->check_port) {
-        buf_printf(json, ",\"traefik.backend.healthcheck.port\":\"%u\"", definition->check_port);
-    }
-    buf_puts(json, "}");
-}
-
-static void write_task(const struct task *task, enum life state, bool is_unhealthy, struct buf *json)
-{
-    char host[64];
-    if (state == LIFE_OVER) {
-        buf_printf(json, "{\"id\":\"%s\",\"state\":\"TASK_FAILED\",\"ports\":[]}", task->id);
-        return;
-    }
-    host_name(task->host, host, sizeof(host));
-    buf_printf(json, "{\"id\":\"%s\",\"state\":\"%s\",\"version\":\"%u\",\"host\":\"%s\",\"ports\":[%u,%u]", task->id,
-               state_names[state], task->version, host, (unsigned)task->ports[0], (unsigned)task->ports[1]);
-    if (marathon.apps[task->app].definition.health_checks && (is_unhealthy || state == LIFE_RUNNING)) {
-        buf_printf(json, ",\"healthCheckResults\":[{\"alive\":%s}]", is_unhealthy ? "false" : "true");
-    }
-    buf_putc(json, '}');
-}
-
-/* ---- snapshots ---- */
-
-void snapshot_take(struct snapshot *snapshot)
-{
-    snapshot->at_us = now_us();
-    snapshot->n_tasks = 0;
-    for (size_t i = 0; i < MAX_APPS; i++) {
-        snapshot->exists[i] = marathon.apps[i].exists;
-        snapshot->definitions[i] = marathon.apps[i].definition;
-    }
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        const struct task *task = &marathon.tasks[i];
-        if (task->is_listed && marathon.apps[task->app].exists) {
-            MEM_GROW(snapshot->tasks, snapshot->capacity, snapshot->n_tasks + 1);
-            snapshot->tasks[snapshot->n_tasks++] =
-                (struct listed){(uint16_t)i, (uint8_t)task->state, task->is_unhealthy};
-        }
-    }
-}
-
-void snapshot_write_app(const struct snapshot *snapshot, size_t app, struct buf *json)
-{
-    const char *comma = "";
-    buf_puts(json, "{");
-    write_definition(app, &snapshot->definitions[app], json);
-    buf_puts(json, ",\"deployments\":[],\"tasks\":[");
-    for (size_t i = 0; i < snapshot->n_tasks; i++) {
-        const struct listed *listed = &snapshot->tasks[i];
-        if (marathon.tasks[listed->task].app == app) {
-            buf_puts(json, comma);
-            write_task(&marathon.tasks[listed->task], (enum life)listed->state, listed->is_unhealthy, json);
-            comma = ",";
-        }
-    }
-    buf_puts(json, "]}");
-}
-
 /* ---- lives ---- */
 
 static void task_advance(void *arg, uint64_t doings);
 
-static void task_later(struct task *task, int64_t least, int64_t most)
+void task_later(struct task *task, int64_t least, int64_t most)
 {
-    schedule(chance_delay(&luck, least, most), task_advance, task, task->doings);
+    schedule(chance_delay(&marathon_luck, least, most), task_advance, task, task->doings);
 }
 
-static void task_become(struct task *task, enum life state)
+void task_become(struct task *task, enum life state)
 {
     task->state = state;
     task->doings++;
-    tell("marathon", "%s is %s", task->id, state_names[state] + strlen("TASK_"));
+    tell("marathon", "%s is %s", task->id, life_name(state) + strlen("TASK_"));
 }
 
 static void task_run(struct task *task)
@@ -189,10 +81,10 @@ static void task_run(struct task *task)
     publish_instance(task, "instance_changed_event", "Running");
 }
 
-/* A wiped task has no terminal status; one that failed may stay listed for a while. */
-static void task_end(struct task *task, const char *state, bool wiped)
+/* One that failed may stay listed for a while. */
+void task_end(struct task *task, const char *state, bool wiped)
 {
-    bool listed_on = chance_percent(&luck, 50);
+    bool listed_on = chance_percent(&marathon_luck, 50);
     task_become(task, LIFE_OVER);
     if (wiped) {
         publish_instance(task, "unknown_instance_terminated_event", "Killed");
@@ -207,11 +99,11 @@ static void task_end(struct task *task, const char *state, bool wiped)
     }
 }
 
-static void task_kill(struct task *task)
+void task_kill(struct task *task)
 {
-    bool is_silent = chance_percent(&luck, 10);
+    bool is_silent = chance_percent(&marathon_luck, 10);
     if (task->state == LIFE_STAGING || task->state == LIFE_STARTING || is_silent) {
-        task_end(task, "TASK_KILLED", chance_percent(&luck, 20));
+        task_end(task, "TASK_KILLED", chance_percent(&marathon_luck, 20));
         return;
     }
     task_become(task, LIFE_KILLING);
@@ -235,10 +127,10 @@ static void task_advance(void *arg, uint64_t doings)
         task_run(task);
         break;
     case LIFE_KILLING:
-        task_end(task, "TASK_KILLED", chance_percent(&luck, 20));
+        task_end(task, "TASK_KILLED", chance_percent(&marathon_luck, 20));
         break;
     case LIFE_UNREACHABLE:
-        if (sim.is_calm || chance_percent(&luck, 60)) {
+        if (sim.is_calm || chance_percent(&marathon_luck, 60)) {
             task_run(task);
         } else {
             task_end(task, "TASK_GONE", false);
@@ -284,7 +176,7 @@ static void app_launch(size_t app)
     *task = (struct task){.app = app, .is_listed = true};
     task->version = marathon.apps[app].definition.version;
     task->config = marathon.apps[app].definition.config;
-    task->host = (size_t)chance_below(&luck, MAX_HOSTS);
+    task->host = (size_t)chance_below(&marathon_luck, MAX_HOSTS);
     task->ports[0] = port_take(task->host, 0);
     task->ports[1] = port_take(task->host, task->ports[0]);
     (void)snprintf(task->id, sizeof(task->id), "a%zu.instance-%zu._app.1", app, marathon.n_tasks);
@@ -292,7 +184,7 @@ static void app_launch(size_t app)
     task_later(task, 5 * MS, SECOND);
 }
 
-static bool task_lives(const struct task *task)
+bool task_lives(const struct task *task)
 {
     return task->state != LIFE_OVER && task->state != LIFE_KILLING;
 }
@@ -316,9 +208,9 @@ static struct census app_count(size_t app)
         census.old += !is_fresh;
         census.running += runs;
         census.fresh_running += is_fresh && runs;
-        if (is_fresh && (!census.a_fresh || chance_percent(&luck, 30))) {
+        if (is_fresh && (!census.a_fresh || chance_percent(&marathon_luck, 30))) {
             census.a_fresh = task;
-        } else if (!is_fresh && (!census.an_old || chance_percent(&luck, 30))) {
+        } else if (!is_fresh && (!census.an_old || chance_percent(&marathon_luck, 30))) {
             census.an_old = task;
         }
     }
@@ -341,7 +233,8 @@ static void app_tend(size_t number)
     } else if (census.fresh > app->definition.instances && census.a_fresh) {
         task_kill(census.a_fresh);
     }
-    if (census.old > 0 && (census.fresh_running > 0 || app->definition.instances == 0 || chance_percent(&luck, 10))) {
+    if (census.old > 0 &&
+        (census.fresh_running > 0 || app->definition.instances == 0 || chance_percent(&marathon_luck, 10))) {
         task_kill(census.an_old);
     }
 }
@@ -354,142 +247,6 @@ void marathon_tend(struct chance *chance)
         }
     }
     step();
-}
-
-/* ---- what people and faults do ---- */
-
-void marathon_post(struct chance *chance, size_t number)
-{
-    struct app *app = &marathon.apps[number];
-    struct definition next = app->definition;
-    struct buf json = BUF_INIT;
-    bool is_new = !app->exists;
-    unsigned what = (unsigned)chance_below(chance, 12);
-    if (is_new) {
-        next = (struct definition){.enabled = true, .instances = 1 + (unsigned)chance_below(chance, 4)};
-        next.health_checks = chance_percent(chance, 50);
-    }
-    if (what < 5) {
-        next.instances = (unsigned)chance_below(chance, chance_percent(chance, 20) ? 12 : 6);
-    } else if (what == 5) {
-        next.enabled = !next.enabled;
-    } else if (what == 6) {
-        next.port_index ^= 1;
-    } else if (what == 7 && number < 3) {
-        next.shares = !next.shares;
-    } else if (what == 8) {
-        next.weight = (uint8_t)chance_below(chance, 200);
-    } else if (what == 9) {
-        next.check_port = next.check_port ? 0 : (uint16_t)(9000 + chance_below(chance, 3));
-    }
-    /* A rollback has an older version. */
-    bool rolls_back = !is_new && chance_percent(chance, 10) && app->definition.version > 2;
-    next.version = rolls_back ? app->definition.version - 1 : ++marathon.versions;
-    next.config = is_new || what >= 5 ? next.version : next.config;
-    /* The event comes before the change. */
-    buf_puts(&json, "{\"eventType\":\"api_post_event\",\"appDefinition\":{");
-    write_definition(number, &next, &json);
-    buf_puts(&json, "}}");
-    client_publish(number, "api_post_event", buf_steal(&json), MAX_TASKS, LIFE_STAGING, number, &next);
-    if (!is_new && chance_percent(chance, 5)) {
-        return; /* refused: nothing changes */
-    }
-    app->definition = next;
-    app->exists = true;
-    tell("marathon", "/a%zu is posted: version %u, %u instances%s%s, port %u", number, next.version, next.instances,
-         next.enabled ? "" : ", not exposed", next.shares ? ", backend blue" : "", next.port_index);
-}
-
-void marathon_delete(struct chance *chance, size_t number)
-{
-    struct app *app = &marathon.apps[number];
-    (void)chance;
-    if (!app->exists) {
-        return;
-    }
-    app->exists = false;
-    app->was_deleted = true;
-    tell("marathon", "/a%zu is deleted", number);
-    client_publish(number, "app_terminated_event",
-                   mem_printf("{\"appId\":\"/a%zu\",\"eventType\":\"app_terminated_event\"}", number), MAX_TASKS,
-                   LIFE_OVER, number, NULL);
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        struct task *task = &marathon.tasks[i];
-        if (task->app == number) {
-            task->is_listed = false;
-            if (task_lives(task)) {
-                task_kill(task);
-            }
-        }
-    }
-}
-
-static struct task *pick_running(struct chance *chance)
-{
-    struct task *picked = NULL;
-    uint64_t count = 0;
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        if (marathon.tasks[i].state == LIFE_RUNNING && chance_below(chance, ++count) == 0) {
-            picked = &marathon.tasks[i];
-        }
-    }
-    return picked;
-}
-
-void marathon_fail_task(struct chance *chance)
-{
-    struct task *task = pick_running(chance);
-    if (task) {
-        task_end(task, "TASK_FAILED", chance_percent(chance, 10));
-    }
-}
-
-void marathon_lose_host(struct chance *chance)
-{
-    size_t host = (size_t)chance_below(chance, MAX_HOSTS);
-    bool all = chance_percent(chance, 20);
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        struct task *task = &marathon.tasks[i];
-        if ((all || task->host == host) && task->state == LIFE_RUNNING) {
-            task_become(task, LIFE_UNREACHABLE);
-            publish_status(task, "TASK_UNREACHABLE");
-            publish_instance(task, "instance_changed_event", "Unreachable");
-            task_later(task, 50 * MS, 20 * SECOND);
-        }
-    }
-}
-
-void marathon_flip_health(struct chance *chance)
-{
-    struct task *task = pick_running(chance);
-    if (task && marathon.apps[task->app].definition.health_checks) {
-        task->is_unhealthy = !task->is_unhealthy;
-        task->was_unhealthy = true;
-        client_publish(MAX_APPS + task_number(task), "health_status_changed_event",
-                       mem_printf("{\"appId\":\"/a%zu\",\"instanceId\":\"%.*s\",\"alive\":%s,"
-                                  "\"eventType\":\"health_status_changed_event\"}",
-                                  task->app, (int)(strlen(task->id) - strlen("._app.1")), task->id,
-                                  task->is_unhealthy ? "false" : "true"),
-                       MAX_TASKS, LIFE_RUNNING, task->app, NULL);
-    }
-}
-
-void marathon_change_leader(struct chance *chance)
-{
-    count_fault(FAULT_LEADER_CHANGED);
-    marathon.is_up = false;
-    client_lose("the leader has changed");
-    schedule(chance_delay(chance, 10 * MS, 15 * SECOND), marathon_come_up, NULL,
-             sim.profile.faults[FAULT_ANSWER_OLD] && chance_percent(chance, 40));
-}
-
-void marathon_come_up(void *arg, uint64_t answers_old)
-{
-    (void)arg;
-    marathon.is_up = true;
-    if (answers_old && !sim.is_calm) {
-        marathon.old_until_us = now_us() + chance_delay(&luck, 100 * MS, 6 * SECOND);
-    }
 }
 
 /* ---- the end ---- */
@@ -530,7 +287,7 @@ bool marathon_is_settled(void)
 void marathon_begin(void)
 {
     memset(&marathon, 0, sizeof(marathon));
-    chance_seed(&luck, sim.seed, 3);
+    chance_seed(&marathon_luck, sim.seed, 3);
     marathon.is_up = true;
     marathon.versions = 1;
 }

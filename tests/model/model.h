@@ -38,7 +38,6 @@ void schedule(int64_t after_us, happening *what, void *arg, uint64_t number);
 /* Takes the next one that is due until then; false when there is none, and it is that late. */
 bool schedule_step(int64_t until_us);
 void schedule_reset(void);
-size_t schedule_count(void);
 
 /* ---- what goes wrong ---- */
 
@@ -193,7 +192,6 @@ struct haproxy {
     struct backend backends[MAX_BACKENDS];
     size_t n_backends;
     bool is_up;
-    bool is_denied;
     unsigned process; /* its pid; wires of older processes are those of one that stops */
     int64_t frozen_until_us;
     int64_t started_us;
@@ -348,8 +346,6 @@ void marathon_come_up(void *arg, uint64_t answers_old);
 void client_publish(size_t key, const char *name, char *json, size_t task, enum life state, size_t app,
                     const struct definition *definition);
 void client_lose(const char *why);
-bool client_is_live(void);
-size_t client_pending(void);
 
 /* ---- slotd ---- */
 
@@ -398,7 +394,7 @@ void story_make(uint64_t seed, size_t count, struct story *story);
 /* Returns whether every rule held. */
 bool story_run(const struct story *story, bool trace);
 void story_shrink(struct story *story, unsigned runs, int64_t seconds);
-const char *deed_name(const struct deed *deed);
-extern const size_t n_deed_kinds;
+void deed_do(const struct deed *deed);
+void profile_make(uint64_t seed, struct profile *profile);
 
 #endif

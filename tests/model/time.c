@@ -21,11 +21,6 @@ int64_t now_us(void)
     return now;
 }
 
-size_t schedule_count(void)
-{
-    return count;
-}
-
 static bool is_before(const struct scheduled *a, const struct scheduled *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What the rules have in common. */
+#ifndef SLOTD_TESTS_MODEL_RULES_PARTS_H
+#define SLOTD_TESTS_MODEL_RULES_PARTS_H
+
+#include "../../agent/engine/engine_private.h"
+#include "../../agent/marathon/cluster_private.h"
+#include "model.h"
+
+#define GONE_GRACE (400 * MS) /* a slow turn of the loop, a batch under way, a read-back, and the command */
+
+bool server_is_tainted(const struct server *server);
+/* By that definition. */
+bool task_is_at(const struct task *task, const struct definition *definition, const struct backend *backend,
+                const char *address, uint16_t port);
+/* By what slotd was told. */
+bool task_is_told_at(const struct task *task, const struct backend *backend, const struct server *server);
+/* Another server takes requests at the same address. */
+bool serves_elsewhere(const struct backend *backend, const struct server *server);
+/* slotd's own view of the server; false: it has none. */
+bool view_of(const struct backend *backend, const struct server *server, struct slot_view *ret_view);
+void rules_reset_commands(void);
+
+#endif

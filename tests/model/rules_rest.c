@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* What must be when all is calm: HAProxy serves what Marathon runs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "rules_parts.h"
+#include "slotd/mem.h"
+
+struct duty {
+    char address[56];
+    bool is_met;
+};
+
+static char *find_backend_difference(const struct backend *backend)
+{
+    struct duty duties[MAX_TASKS];
+    size_t n_duties = 0;
+    size_t serving = 0;
+    size_t met = 0;
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        const struct app *app = &marathon.apps[task->app];
+        char text[48];
+        app_backend(app, &app->definition, text, sizeof(text));
+        if (task->state != LIFE_RUNNING || !app->exists || strcmp(text, backend->name) != 0 ||
+            slotd_drains(i, backend->name, NULL)) {
+            continue;
+        }
+        host_address(task->host, text, sizeof(text));
+        (void)snprintf(duties[n_duties].address, sizeof(duties[0].address), "%s:%u", text,
+                       (unsigned)task->ports[app->definition.port_index]);
+        duties[n_duties++].is_met = false;
+    }
+    size_t usable = 0;
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        const struct server *server = &backend->servers[i];
+        char name[64];
+        char address[56];
+        (void)snprintf(name, sizeof(name), "%s/%s", backend->name, server->name);
+        usable += !slotd_drains_slot(name);
+        if (!server_takes_new(server)) {
+            continue;
+        }
+        serving++;
+        (void)snprintf(address, sizeof(address), "%s:%u", server->address, (unsigned)server->port);
+        bool found = false;
+        for (size_t k = 0; k < n_duties && !found; k++) {
+            if (strcmp(duties[k].address, address) == 0 && !duties[k].is_met) {
+                duties[k].is_met = found = true;
+                met++;
+            }
+        }
+        if (!found) {
+            return mem_printf("%s serves %s, which should not be served", name, address);
+        }
+        if (server->weight == 0 || server->op_state == 0) {
+            return mem_printf("%s serves %s with weight %u, %s", name, address, (unsigned)server->weight,
+                              server->op_state ? "up" : "down");
+        }
+    }
+    size_t should = n_duties < backend->n_servers ? n_duties : backend->n_servers;
+    if (usable == backend->n_servers ? met != should : met + backend->n_servers - usable < should) {
+        return mem_printf("%s: %zu serve, %zu should, on %zu slots", backend->name, met, n_duties, backend->n_servers);
+    }
+    return NULL;
+}
+
+char *rules_find_difference(void)
+{
+    if (!slotd || !slotd->feed.answered || slotd->n_edges == 0 || !edge_is_settled(slotd->edges[0])) {
+        return mem_strdup("slotd is not settled");
+    }
+    if (cluster_held(slotd->feed.cluster) > 0 || slotd->edges[0]->orphans_held > 0) {
+        return mem_printf("the guard holds %zu tasks and %zu orphans", cluster_held(slotd->feed.cluster),
+                          slotd->edges[0]->orphans_held);
+    }
+    for (size_t b = 0; b < haproxy.n_backends; b++) {
+        char *difference = find_backend_difference(&haproxy.backends[b]);
+        if (difference) {
+            return difference;
+        }
+    }
+    return NULL;
+}

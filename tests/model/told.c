@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* What slotd has been told, written down by receipt for the rules. */
+#include <string.h>
+
+#include "slotd/mem.h"
+#include "traffic.h"
+
+static int64_t answered_us; /* when the last complete answer of this slotd was complete */
+
+static bool definitions_equal(const struct definition *a, const struct definition *b)
+{
+    return a->version == b->version && a->enabled == b->enabled && a->shares == b->shares && a->weight == b->weight &&
+           a->port_index == b->port_index && a->check_port == b->check_port && a->instances == b->instances &&
+           a->health_checks == b->health_checks && a->config == b->config;
+}
+
+static void app_told(struct app *app, const struct definition *definition)
+{
+    if (app->is_told && definitions_equal(&app->history[0], definition)) {
+        return;
+    }
+    app->history[1] = app->is_told ? app->history[0] : *definition;
+    app->history[0] = *definition;
+    app->is_told = true;
+    app->moved_us = now_us();
+}
+
+static void task_told(struct task *task, enum life state)
+{
+    struct told *told = &task->told;
+    told->since_us = told->is_told && told->state == state ? told->since_us : now_us();
+    told->is_told = true;
+    told->absent = 0;
+    if (state == LIFE_OVER && told->was_running && told->state != LIFE_OVER) {
+        told->over_us = now_us();
+        told->is_buried = false;
+    }
+    if (told->state != LIFE_OVER || told->over_us == 0) {
+        told->state = state;
+    }
+    told->was_running = told->was_running || state == LIFE_RUNNING;
+}
+
+void told_event(const struct pending *event)
+{
+    struct app *app = &marathon.apps[event->app];
+    if (event->has_definition) {
+        app->posted = event->definition;
+        app->is_posted = true;
+        app->posted_us = now_us();
+        return;
+    }
+    bool is_status = strcmp(event->name, "status_update_event") == 0;
+    bool counts = is_status || event->state == LIFE_OVER || event->state == LIFE_UNREACHABLE;
+    if (event->task >= MAX_TASKS || !counts) {
+        return; /* of an instance only these words are believed */
+    }
+    struct task *task = &marathon.tasks[event->task];
+    task->told.event_us = now_us();
+    task_told(task, event->state);
+    if (event->state == LIFE_OVER) {
+        bool was_so = task->told.by_instance || task->told.over_us == now_us();
+        task->told.by_instance = !is_status && was_so;
+    }
+    if (event->state == LIFE_RUNNING && app->is_posted && app->posted.version == task->version) {
+        app_told(app, &app->posted);
+        app->defined_us = now_us();
+        app->is_posted = false;
+    }
+}
+
+/* The app's tasks that the answer lacks, though it was asked for after their end. */
+static void note_buried(const struct client_fetch *fetch, size_t number)
+{
+    bool *lists = mem_alloc_array(MAX_TASKS, sizeof(*lists));
+    for (size_t i = 0; i < fetch->snapshot.n_tasks; i++) {
+        lists[fetch->snapshot.tasks[i].task] = true;
+    }
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        struct told *told = &marathon.tasks[i].told;
+        bool is_its = number == MAX_APPS || marathon.tasks[i].app == number;
+        told->is_buried = told->is_buried || (is_its && !lists[i] && told->over_us && told->over_us < fetch->sent_us);
+    }
+    free(lists);
+}
+
+void told_listed(const struct client_fetch *fetch, size_t number)
+{
+    const struct snapshot *snapshot = &fetch->snapshot;
+    struct app *app = &marathon.apps[number];
+    if (fetch->sent_us < app->listed_us) {
+        return; /* a newer one has told of it */
+    }
+    app->listed_us = fetch->sent_us;
+    note_buried(fetch, number);
+    if (app->posted_us < fetch->sent_us || app->posted.version == snapshot->definitions[number].version) {
+        app->is_posted = false;
+    }
+    if (app->defined_us <= fetch->sent_us) {
+        app_told(app, &snapshot->definitions[number]);
+        app->defined_us = fetch->sent_us;
+    }
+    for (size_t i = 0; i < snapshot->n_tasks; i++) {
+        const struct listed *listed = &snapshot->tasks[i];
+        struct task *task = &marathon.tasks[listed->task];
+        if (task->app != number) {
+            continue;
+        }
+        task->told.absent = 0;
+        if (task->told.event_us > fetch->sent_us || task->told.sent_us > fetch->sent_us) {
+            continue;
+        }
+        task->told.sent_us = fetch->sent_us;
+        if (snapshot->at_us < fetch->sent_us && listed->state != LIFE_OVER &&
+            (task->told.is_buried || task->told.by_instance)) {
+            task->told.over_us = 0; /* an old leader says that it lives: a word against a word */
+        }
+        task_told(task, (enum life)listed->state);
+    }
+}
+
+void told_complete(const struct client_fetch *fetch)
+{
+    bool *lists = mem_alloc_array(MAX_TASKS, sizeof(*lists));
+    for (size_t i = 0; i < fetch->snapshot.n_tasks; i++) {
+        lists[fetch->snapshot.tasks[i].task] = true;
+    }
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        struct told *told = &marathon.tasks[i].told;
+        if (!lists[i] && told->event_us < fetch->sent_us && (told->absent == 0 || fetch->sent_us >= answered_us)) {
+            told->absent++;
+            told->absent_us = now_us();
+        }
+    }
+    free(lists);
+    note_buried(fetch, MAX_APPS);
+    answered_us = now_us();
+}
+
+void told_malformed(size_t number)
+{
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        struct task *task = &marathon.tasks[i];
+        task->told.absent = task->app == number ? 0 : task->told.absent;
+    }
+    marathon.apps[number].moved_us = now_us();
+}
+
+void told_reset(void)
+{
+    answered_us = 0;
+}
