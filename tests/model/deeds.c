@@ -84,57 +84,57 @@ static void deed_slow_answers(struct chance *chance)
 static void deed_cut_connection(struct chance *chance)
 {
     count_fault(FAULT_CONNECTION_CUT);
-    haproxy_cut((unsigned)chance_below(chance, 4) * 33);
+    haproxy_cut(haproxy_pick(chance), (unsigned)chance_below(chance, 4) * 33);
 }
 
 static void deed_cut_batch(struct chance *chance)
 {
-    haproxy.cut_after = 1 + (unsigned)chance_below(chance, 6);
+    haproxy_pick(chance)->cut_after = 1 + (unsigned)chance_below(chance, 6);
 }
 
 static void deed_refuse(struct chance *chance)
 {
-    haproxy.refuse_after = 1 + (unsigned)chance_below(chance, 6);
+    haproxy_pick(chance)->refuse_after = 1 + (unsigned)chance_below(chance, 6);
 }
 
 static void deed_crash(struct chance *chance)
 {
     count_fault(FAULT_HAPROXY_CRASHED);
-    haproxy_crash(false, chance_delay(chance, 10 * MS, 5 * SECOND));
+    haproxy_crash(haproxy_pick(chance), false, chance_delay(chance, 10 * MS, 5 * SECOND));
 }
 
 static void deed_crash_old(struct chance *chance)
 {
     count_fault(FAULT_HAPROXY_OLD_STATE);
-    haproxy_crash(true, chance_delay(chance, 10 * MS, 5 * SECOND));
+    haproxy_crash(haproxy_pick(chance), true, chance_delay(chance, 10 * MS, 5 * SECOND));
 }
 
 static void deed_keep_old(struct chance *chance)
 {
-    const struct buf *file = files_get(HAPROXY_STATE_FILE);
-    (void)chance;
+    struct haproxy *haproxy = haproxy_pick(chance);
+    const struct buf *file = files_get(haproxy->state_file);
     if (file) {
-        buf_clear(&haproxy.old_state);
-        buf_append(&haproxy.old_state, file->data, file->len);
+        buf_clear(&haproxy->old_state);
+        buf_append(&haproxy->old_state, file->data, file->len);
     }
 }
 
 static void deed_reload(struct chance *chance)
 {
-    (void)chance;
     count_fault(FAULT_HAPROXY_RELOADED);
-    haproxy_reload();
+    haproxy_reload(haproxy_pick(chance));
 }
 
 static void deed_freeze_haproxy(struct chance *chance)
 {
     count_fault(FAULT_HAPROXY_FROZEN);
-    haproxy_freeze(chance_delay(chance, 10 * MS, 12 * SECOND));
+    haproxy_freeze(haproxy_pick(chance), chance_delay(chance, 10 * MS, 12 * SECOND));
 }
 
 static void deed_fail_checks(struct chance *chance)
 {
-    struct backend *backend = &haproxy.backends[chance_below(chance, haproxy.n_backends)];
+    struct haproxy *haproxy = haproxy_pick(chance);
+    struct backend *backend = &haproxy->backends[chance_below(chance, haproxy->n_backends)];
     bool all = chance_percent(chance, 25);
     bool sick = chance_percent(chance, 60);
     size_t one = (size_t)chance_below(chance, backend->n_servers);
@@ -268,8 +268,6 @@ void profile_make(uint64_t seed, struct profile *profile)
     for (size_t i = 0; i < N_FAULTS; i++) {
         profile->faults[i] = chance_percent(&chance, percent);
     }
-    profile->is_late = chance_percent(&chance, 50);
-    profile->init_down = profile->is_late && chance_percent(&chance, 50);
     profile->checked = chance_percent(&chance, 60);
     profile->drain_unhealthy = chance_percent(&chance, 25);
     profile->names = chance_percent(&chance, 30);
@@ -277,6 +275,8 @@ void profile_make(uint64_t seed, struct profile *profile)
     profile->slots = 3 + (size_t)chance_below(&chance, MAX_SLOTS - 2);
     profile->apps = 2 + (size_t)chance_below(&chance, MAX_APPS - 1);
     profile->max_removal_percent = chance_percent(&chance, 70) ? 50 : 100;
+    profile->haproxies = chance_percent(&chance, 25) ? 2 : 1;
+    profile->segments = chance_percent(&chance, 35);
     profile->drain_timeout_ms = chance_percent(&chance, 50) ? 60000 : 3000;
 }
 

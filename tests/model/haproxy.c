@@ -8,7 +8,8 @@
 #include "slotd/haproxy.h"
 #include "slotd/mem.h"
 
-struct haproxy haproxy;
+struct haproxy haproxies[MAX_HAPROXIES];
+size_t n_haproxies;
 struct chance haproxy_luck;
 
 bool server_in_maint(const struct server *server)
@@ -40,13 +41,15 @@ size_t count_carrying(const struct backend *backend)
 
 static void server_set_default(struct server *server)
 {
+    struct backend *backend = server->backend;
     int64_t foreign_us = server->foreign_us;
     bool is_sick = server->is_sick;
     char name[sizeof(server->name)];
     char endpoint[sizeof(server->endpoint)];
     memcpy(name, server->name, sizeof(name));
     memcpy(endpoint, server->endpoint, sizeof(endpoint));
-    *server = (struct server){.port = 1,
+    *server = (struct server){.backend = backend,
+                              .port = 1,
                               .weight = 1,
                               .admin = SLOT_ADMIN_CMAINT | SLOT_ADMIN_FMAINT,
                               .foreign_us = foreign_us,
@@ -56,10 +59,11 @@ static void server_set_default(struct server *server)
     memcpy(server->address, "0.0.0.0", sizeof("0.0.0.0"));
 }
 
-struct server *haproxy_find_server(const char *backend_name, const char *name, struct backend **ret_backend)
+struct server *haproxy_find_server(struct haproxy *haproxy, const char *backend_name, const char *name,
+                                   struct backend **ret_backend)
 {
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        struct backend *backend = &haproxy.backends[b];
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        struct backend *backend = &haproxy->backends[b];
         for (size_t i = 0; strcmp(backend->name, backend_name) == 0 && i < backend->n_servers; i++) {
             if (strcmp(backend->servers[i].name, name) == 0) {
                 *ret_backend = backend;
@@ -70,12 +74,12 @@ struct server *haproxy_find_server(const char *backend_name, const char *name, s
     return NULL;
 }
 
-static void load_state(const struct buf *file)
+static void load_state(struct haproxy *haproxy, const struct buf *file)
 {
     struct haproxy_state *state = NULL;
     cleanup_buf struct buf why = BUF_INIT;
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        struct backend *backend = &haproxy.backends[b];
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        struct backend *backend = &haproxy->backends[b];
         backend->upset_us = now_us();
         for (size_t i = 0; i < backend->n_servers; i++) {
             server_set_default(&backend->servers[i]);
@@ -91,7 +95,8 @@ static void load_state(const struct buf *file)
     for (size_t i = 0; i < state->count; i++) {
         const struct slot_observed *row = &state->servers[i].observed;
         struct backend *backend = NULL;
-        struct server *server = haproxy_find_server(state->servers[i].backend, state->servers[i].name, &backend);
+        struct server *server =
+            haproxy_find_server(haproxy, state->servers[i].backend, state->servers[i].name, &backend);
         if (server) {
             (void)snprintf(server->address, sizeof(server->address), "%s", row->address);
             server->port = row->port;
@@ -104,66 +109,110 @@ static void load_state(const struct buf *file)
     haproxy_state_free(state);
 }
 
-static const char *const backend_names[MAX_BACKENDS] = {"backend-a0", "backend-a1", "backend-a2",
-                                                        "backend-a3", "backend-a4", "backendblue"};
+static const size_t backend_numbers[MAX_BACKENDS] = {
+    0, 1, 2, 3, 4, BACKEND_SHARED, BACKEND_SEGMENT, BACKEND_SEGMENT + 1};
 
-void haproxy_begin(void)
+static void backend_begin(struct haproxy *haproxy, size_t place)
 {
-    memset(&haproxy, 0, sizeof(haproxy));
-    chance_seed(&haproxy_luck, sim.seed, 2);
-    haproxy.is_up = true;
-    haproxy.process = 1000;
-    haproxy.n_backends = MAX_BACKENDS;
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        struct backend *backend = &haproxy.backends[b];
-        (void)snprintf(backend->name, sizeof(backend->name), "%s", backend_names[b]);
-        backend->checked = sim.profile.checked && b % 3 != 2;
-        backend->n_servers = sim.profile.slots > b % 3 + 1 ? sim.profile.slots - b % 3 : 2;
-        for (size_t i = 0; i < backend->n_servers; i++) {
-            (void)snprintf(backend->servers[i].name, sizeof(backend->servers[i].name), "s%u", (unsigned)(i + 1) % 100);
-        }
+    struct backend *backend = &haproxy->backends[place];
+    backend->haproxy = haproxy;
+    backend->number = backend_numbers[place];
+    (void)snprintf(backend->name, sizeof(backend->name), "%s", backend_names[backend->number]);
+    backend->checked = sim.profile.checked && place % 3 != 2;
+    backend->n_servers = sim.profile.slots > place % 3 + 1 ? sim.profile.slots - place % 3 : 2;
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        struct server *server = &backend->servers[i];
+        server->backend = backend;
+        (void)snprintf(server->name, sizeof(server->name), "s%u", (unsigned)(i + 1) % 100);
     }
-    load_state(NULL);
 }
 
-void haproxy_reset(void)
+static void haproxy_begin(struct haproxy *haproxy, size_t number)
 {
-    buf_free(&haproxy.old_state);
-    memset(&haproxy, 0, sizeof(haproxy));
+    haproxy->socket = number ? "/sim/haproxy-1.sock" : "/sim/haproxy-0.sock";
+    haproxy->state_file = number ? "/sim/haproxy-1.state" : "/sim/haproxy-0.state";
+    haproxy->is_up = true;
+    haproxy->process = 1000 + 1000000 * (unsigned)number;
+    haproxy->is_late = chance_percent(&haproxy_luck, 50);
+    haproxy->init_down = haproxy->is_late && chance_percent(&haproxy_luck, 50);
+    haproxy->n_backends = sim.profile.segments ? MAX_BACKENDS : MAX_BACKENDS - 2;
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        backend_begin(haproxy, b);
+    }
+    load_state(haproxy, NULL);
+}
+
+void haproxies_begin(void)
+{
+    memset(haproxies, 0, sizeof(haproxies));
+    chance_seed(&haproxy_luck, sim.seed, 2);
+    n_haproxies = sim.profile.haproxies;
+    for (size_t i = 0; i < n_haproxies; i++) {
+        haproxy_begin(&haproxies[i], i);
+    }
+}
+
+void haproxies_reset(void)
+{
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        buf_free(&haproxy->old_state);
+    }
+    memset(haproxies, 0, sizeof(haproxies));
+    n_haproxies = 0;
+}
+
+struct haproxy *haproxy_next(struct haproxy *haproxy)
+{
+    struct haproxy *next = haproxy ? haproxy + 1 : haproxies;
+    return next < haproxies + n_haproxies ? next : NULL;
+}
+
+struct haproxy *haproxy_pick(struct chance *chance)
+{
+    return &haproxies[chance_below(chance, n_haproxies)];
+}
+
+uint64_t haproxies_count_commands(void)
+{
+    uint64_t commands = 0;
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        commands += haproxy->commands;
+    }
+    return commands;
 }
 
 /* ---- what happens to it ---- */
 
 static void haproxy_come_up(void *arg, uint64_t with_old_state)
 {
-    (void)arg;
-    if (haproxy.is_up) {
+    struct haproxy *haproxy = arg;
+    if (haproxy->is_up) {
         return;
     }
-    haproxy.is_up = true;
-    haproxy.process++;
-    haproxy.started_us = now_us();
-    load_state(with_old_state ? &haproxy.old_state : files_get(HAPROXY_STATE_FILE));
-    tell("haproxy", "is up again, pid %u", haproxy.process);
-    sim.quiet_us = now_us();
+    haproxy->is_up = true;
+    haproxy->process++;
+    haproxy->started_us = now_us();
+    load_state(haproxy, with_old_state ? &haproxy->old_state : files_get(haproxy->state_file));
+    tell("haproxy", "is up again, pid %u", haproxy->process);
+    haproxy->quiet_us = now_us();
     step();
 }
 
-void haproxy_crash(bool with_old_state, int64_t down_us)
+void haproxy_crash(struct haproxy *haproxy, bool with_old_state, int64_t down_us)
 {
-    if (!haproxy.is_up) {
+    if (!haproxy->is_up) {
         return;
     }
-    haproxy_cut(0);
-    haproxy.is_up = false;
-    haproxy.frozen_until_us = 0;
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        for (size_t i = 0; i < haproxy.backends[b].n_servers; i++) {
-            haproxy.backends[b].servers[i].sessions = 0;
-            haproxy.backends[b].servers[i].is_pending = false;
+    haproxy_cut(haproxy, 0);
+    haproxy->is_up = false;
+    haproxy->frozen_until_us = 0;
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        for (size_t i = 0; i < haproxy->backends[b].n_servers; i++) {
+            haproxy->backends[b].servers[i].sessions = 0;
+            haproxy->backends[b].servers[i].is_pending = false;
         }
     }
-    schedule(down_us, haproxy_come_up, NULL, with_old_state);
+    schedule(down_us, haproxy_come_up, haproxy, with_old_state);
 }
 
 static void old_process_ends(void *arg, uint64_t process)
@@ -176,28 +225,28 @@ static void old_process_ends(void *arg, uint64_t process)
     }
 }
 
-void haproxy_reload(void)
+void haproxy_reload(struct haproxy *haproxy)
 {
-    if (!haproxy.is_up) {
+    if (!haproxy->is_up) {
         return;
     }
-    schedule(chance_delay(&haproxy_luck, 100 * MS, 5 * SECOND), old_process_ends, NULL, haproxy.process);
-    haproxy.process++;
-    haproxy.started_us = now_us();
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        for (size_t i = 0; i < haproxy.backends[b].n_servers; i++) {
-            haproxy.backends[b].servers[i].sessions = 0;
+    schedule(chance_delay(&haproxy_luck, 100 * MS, 5 * SECOND), old_process_ends, NULL, haproxy->process);
+    haproxy->process++;
+    haproxy->started_us = now_us();
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        for (size_t i = 0; i < haproxy->backends[b].n_servers; i++) {
+            haproxy->backends[b].servers[i].sessions = 0;
         }
     }
-    load_state(files_get(HAPROXY_STATE_FILE));
-    sim.quiet_us = now_us() + SECOND;
+    load_state(haproxy, files_get(haproxy->state_file));
+    haproxy->quiet_us = now_us() + SECOND;
 }
 
-void haproxy_freeze(int64_t for_us)
+void haproxy_freeze(struct haproxy *haproxy, int64_t for_us)
 {
     int64_t until = now_us() + for_us;
-    haproxy.frozen_until_us = until > haproxy.frozen_until_us ? until : haproxy.frozen_until_us;
-    sim.quiet_us = haproxy.frozen_until_us;
+    haproxy->frozen_until_us = until > haproxy->frozen_until_us ? until : haproxy->frozen_until_us;
+    haproxy->quiet_us = haproxy->frozen_until_us;
 }
 
 /* Something answers there. */
@@ -220,38 +269,52 @@ static bool target_lives(const struct server *server)
     return false;
 }
 
-void haproxy_run_checks(struct chance *chance, bool all)
+static void backend_run_checks(struct backend *backend, struct chance *chance, bool all)
 {
-    for (size_t b = 0; haproxy.is_up && now_us() >= haproxy.frozen_until_us && b < haproxy.n_backends; b++) {
-        struct backend *backend = &haproxy.backends[b];
-        for (size_t i = 0; backend->checked && i < backend->n_servers; i++) {
-            struct server *server = &backend->servers[i];
-            if (server_in_maint(server) || (!all && !chance_percent(chance, 40))) {
-                continue;
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        struct server *server = &backend->servers[i];
+        if (server_in_maint(server) || (!all && !chance_percent(chance, 40))) {
+            continue;
+        }
+        bool passes = !server->is_sick && target_lives(server);
+        if (passes != (server->op_state != 0)) {
+            tell("haproxy", "%s/%s is %s by its checks", backend->name, server->name, passes ? "up" : "down");
+            backend->upset_us = now_us();
+        }
+        server->op_state = passes ? 2 : 0;
+        server->has_passed = server->has_passed || passes;
+    }
+}
+
+void haproxies_run_checks(struct chance *chance, bool all)
+{
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        for (size_t b = 0; haproxy->is_up && now_us() >= haproxy->frozen_until_us && b < haproxy->n_backends; b++) {
+            if (haproxy->backends[b].checked) {
+                backend_run_checks(&haproxy->backends[b], chance, all);
             }
-            bool passes = !server->is_sick && target_lives(server);
-            if (passes != (server->op_state != 0)) {
-                tell("haproxy", "%s/%s is %s by its checks", backend->name, server->name, passes ? "up" : "down");
-                backend->upset_us = now_us();
-            }
-            server->op_state = passes ? 2 : 0;
-            server->has_passed = server->has_passed || passes;
         }
     }
     step();
 }
 
-void haproxy_run_sessions(struct chance *chance)
+static void backend_run_sessions(struct backend *backend, struct chance *chance)
 {
-    for (size_t b = 0; haproxy.is_up && b < haproxy.n_backends; b++) {
-        struct backend *backend = &haproxy.backends[b];
-        for (size_t i = 0; i < backend->n_servers; i++) {
-            struct server *server = &backend->servers[i];
-            if (server_carries(backend, server)) {
-                server->sessions = (int64_t)chance_below(chance, 4);
-            } else if (server->sessions > 0 && (sim.is_calm || chance_percent(chance, 30))) {
-                server->sessions--;
-            }
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        struct server *server = &backend->servers[i];
+        if (server_carries(backend, server)) {
+            server->sessions = (int64_t)chance_below(chance, 4);
+        } else if (server->sessions > 0 && (sim.is_calm || chance_percent(chance, 30))) {
+            server->sessions--;
+        }
+    }
+}
+
+void haproxies_run_sessions(struct chance *chance)
+{
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        for (size_t b = 0; haproxy->is_up && b < haproxy->n_backends; b++) {
+            backend_run_sessions(&haproxy->backends[b], chance);
         }
     }
 }
@@ -261,11 +324,12 @@ void haproxy_meddle(struct chance *chance)
 {
     static const char *const words[] = {"state maint", "state ready", "state drain",
                                         "weight 7",    "weight 0",    "addr 10.9.9.9 port 999"};
-    struct backend *backend = &haproxy.backends[chance_below(chance, haproxy.n_backends)];
+    struct haproxy *haproxy = haproxy_pick(chance);
+    struct backend *backend = &haproxy->backends[chance_below(chance, haproxy->n_backends)];
     struct server *server = &backend->servers[chance_below(chance, backend->n_servers)];
     const char *what = words[chance_below(chance, sizeof(words) / sizeof(words[0]))];
     cleanup_buf struct buf reply = BUF_INIT;
-    if (!haproxy.is_up) {
+    if (!haproxy->is_up) {
         return;
     }
     count_fault(FAULT_FOREIGN_HAND);

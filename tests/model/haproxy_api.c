@@ -10,7 +10,7 @@
 
 /* ---- what it shows ---- */
 
-static void show_servers(const char *only, struct buf *reply)
+static void show_servers(const struct haproxy *haproxy, const char *only, struct buf *reply)
 {
     buf_puts(reply, "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "
                     "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state "
@@ -18,8 +18,8 @@ static void show_servers(const char *only, struct buf *reply)
                     "srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n");
     bool found = only[0] == '\0';
     size_t mark = reply->len;
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        const struct backend *backend = &haproxy.backends[b];
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        const struct backend *backend = &haproxy->backends[b];
         if (only[0] && strcmp(only, backend->name) != 0) {
             continue;
         }
@@ -40,12 +40,12 @@ static void show_servers(const char *only, struct buf *reply)
     (void)mark;
 }
 
-static void show_sessions(const char *only, struct buf *reply)
+static void show_sessions(const struct haproxy *haproxy, const char *only, struct buf *reply)
 {
     buf_puts(reply, "# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb "
                     "idle_lim idle_cur idle_per_thr[1]\n");
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        const struct backend *backend = &haproxy.backends[b];
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        const struct backend *backend = &haproxy->backends[b];
         for (size_t i = 0; strcmp(only, backend->name) == 0 && i < backend->n_servers; i++) {
             const struct server *server = &backend->servers[i];
             buf_printf(reply, "%s/%s %zu/%zu %s %u - 5000 %lld 1 1 0 0 -1 0 0\n", backend->name, server->name, b + 3,
@@ -56,10 +56,11 @@ static void show_sessions(const char *only, struct buf *reply)
 
 static void show_info(const struct wire *wire, struct buf *reply)
 {
-    bool stops = wire->process != haproxy.process;
+    const struct haproxy *haproxy = wire->haproxy;
+    bool stops = wire->process != haproxy->process;
     buf_printf(reply, "Name: HAProxy\nVersion: %s\nPid: %u\nUptime_sec: %lld\nStopping: %d\n",
-               sim.profile.is_late ? "3.2.0" : "2.6.12", wire->process,
-               (long long)((now_us() - haproxy.started_us) / SECOND), stops ? 1 : 0);
+               haproxy->is_late ? "3.2.0" : "2.6.12", wire->process,
+               (long long)((now_us() - haproxy->started_us) / SECOND), stops ? 1 : 0);
 }
 
 /* ---- what it is told ---- */
@@ -74,7 +75,7 @@ static void server_move(struct server *server)
 static void apply_late(void *arg, uint64_t number)
 {
     struct server *server = arg;
-    if (haproxy.process == number && server->is_pending) {
+    if (server->backend->haproxy->process == number && server->is_pending) {
         if (!server_in_maint(server) && server->foreign_us <= now_us()) {
             broken("maint-before-move", "%s gets the address %s:%u while it is not in maint", server->name,
                    server->late_address, (unsigned)server->late_port);
@@ -86,8 +87,9 @@ static void apply_late(void *arg, uint64_t number)
 
 static void set_address(struct server *server, const char *address, unsigned port, struct buf *reply)
 {
+    const struct haproxy *haproxy = server->backend->haproxy;
     if (strcmp(server->address, address) == 0 && server->port == port) {
-        buf_puts(reply, sim.profile.is_late
+        buf_puts(reply, haproxy->is_late
                             ? "nothing changed\n"
                             : "no need to change the addr, no need to change the port by 'stats socket command'\n");
         return;
@@ -97,10 +99,10 @@ static void set_address(struct server *server, const char *address, unsigned por
     (void)snprintf(server->late_address, sizeof(server->late_address), "%s", address);
     server->late_port = (uint16_t)port;
     server->is_pending = true;
-    if (sim.profile.is_late) {
+    if (haproxy->is_late) {
         bool is_slow = !sim.is_calm && chance_percent(&haproxy_luck, 5);
         schedule(is_slow ? chance_delay(&haproxy_luck, MS, 60 * MS) : chance_delay(&haproxy_luck, 20, 800), apply_late,
-                 server, haproxy.process);
+                 server, haproxy->process);
     } else {
         server_move(server);
     }
@@ -109,7 +111,7 @@ static void set_address(struct server *server, const char *address, unsigned por
 static void set_ready(const struct backend *backend, struct server *server)
 {
     if (server_in_maint(server)) {
-        server->op_state = backend->checked && sim.profile.init_down ? 0 : 2;
+        server->op_state = backend->checked && backend->haproxy->init_down ? 0 : 2;
         server->has_passed = false;
     }
     server->admin &= ~(unsigned)(SLOT_ADMIN_FMAINT | SLOT_ADMIN_FDRAIN);
@@ -149,13 +151,14 @@ void server_execute(struct backend *backend, struct server *server, const char *
 
 static bool is_refused(struct server *server, struct buf *reply)
 {
-    if (haproxy.refuse_after == 0 || --haproxy.refuse_after > 0) {
+    struct haproxy *haproxy = server->backend->haproxy;
+    if (haproxy->refuse_after == 0 || --haproxy->refuse_after > 0) {
         return false;
     }
     count_fault(FAULT_COMMAND_REFUSED);
     server->foreign_us = now_us() + TAINT_US;
     if (chance_percent(&haproxy_luck, 50)) {
-        haproxy.refuse_after = 1 + (unsigned)chance_below(&haproxy_luck, 3); /* and again */
+        haproxy->refuse_after = 1 + (unsigned)chance_below(&haproxy_luck, 3); /* and again */
     }
     buf_puts(reply, chance_percent(&haproxy_luck, 50) ? "No such server.\n" : "Something that nobody has heard of.\n");
     return true;
@@ -163,6 +166,7 @@ static bool is_refused(struct server *server, struct buf *reply)
 
 static void execute_set(const struct wire *wire, const char *line, struct buf *reply)
 {
+    struct haproxy *haproxy = wire->haproxy;
     char backend_name[64];
     char name[16];
     int taken = 0;
@@ -171,20 +175,20 @@ static void execute_set(const struct wire *wire, const char *line, struct buf *r
         broken("command", "slotd sends what is no command: %s", line);
         return;
     }
-    struct server *server = haproxy_find_server(backend_name, name, &backend);
+    struct server *server = haproxy_find_server(haproxy, backend_name, name, &backend);
     if (!server) {
         buf_puts(reply, "No such server.\n");
         broken("name", "slotd names the server %s/%s, which HAProxy does not have", backend_name, name);
         return;
     }
-    if (wire->process != haproxy.process) {
+    if (wire->process != haproxy->process) {
         /* The old process: what it still acknowledges is lost. */
-        if (now_us() - haproxy.started_us > 150 * MS) {
+        if (now_us() - haproxy->started_us > 150 * MS) {
             buf_puts(reply, "Proxy is disabled.\n");
         }
         return;
     }
-    haproxy.commands++;
+    haproxy->commands++;
     if (is_refused(server, reply)) {
         tell("haproxy", "%s/%s %s: refused", backend_name, name, line + taken);
         return;
@@ -200,22 +204,23 @@ static void execute_set(const struct wire *wire, const char *line, struct buf *r
 
 void haproxy_execute(struct wire *wire, const char *line, struct buf *reply)
 {
+    struct haproxy *haproxy = wire->haproxy;
     if (strcmp(line, "prompt") == 0) {
         wire->is_prompting = true;
     } else if (strcmp(line, "show info") == 0) {
         show_info(wire, reply);
     } else if (strncmp(line, "show servers state", 18) == 0) {
         if (line[18] == '\0') {
-            for (size_t b = 0; b < haproxy.n_backends; b++) {
-                for (size_t i = 0; i < haproxy.backends[b].n_servers; i++) {
-                    struct server *server = &haproxy.backends[b].servers[i];
+            for (size_t b = 0; b < haproxy->n_backends; b++) {
+                for (size_t i = 0; i < haproxy->backends[b].n_servers; i++) {
+                    struct server *server = &haproxy->backends[b].servers[i];
                     server->foreign_us = server->foreign_us == NEVER ? now_us() + 5 * SECOND : server->foreign_us;
                 }
             }
         }
-        show_servers(line[18] ? line + 19 : "", reply);
+        show_servers(haproxy, line[18] ? line + 19 : "", reply);
     } else if (strncmp(line, "show servers conn ", 18) == 0) {
-        show_sessions(line + 18, reply);
+        show_sessions(haproxy, line + 18, reply);
     } else {
         execute_set(wire, line, reply);
     }

@@ -7,7 +7,8 @@
 
 extern struct chance haproxy_luck;
 
-struct server *haproxy_find_server(const char *backend_name, const char *name, struct backend **ret_backend);
+struct server *haproxy_find_server(struct haproxy *haproxy, const char *backend_name, const char *name,
+                                   struct backend **ret_backend);
 /* What `set server` does, whoever says it. */
 void server_execute(struct backend *backend, struct server *server, const char *words, struct buf *reply);
 /* A line of the Runtime API; appends the reply. */

@@ -53,14 +53,15 @@ static void wire_work(void *arg, uint64_t number)
     if (!wire) {
         return;
     }
+    struct haproxy *haproxy = wire->haproxy;
     wire->is_busy = false;
     if (wire->is_eof || !wire->is_open) {
         return;
     }
-    if (now_us() < haproxy.frozen_until_us) {
+    if (now_us() < haproxy->frozen_until_us) {
         /* What slotd has left there comes first: a new connection has several replies to wait for before it adopts. */
         wire->is_busy = true;
-        schedule(haproxy.frozen_until_us - now_us(), wire_work, NULL, number);
+        schedule(haproxy->frozen_until_us - now_us(), wire_work, NULL, number);
         return;
     }
     if (!wire->stream) {
@@ -77,9 +78,9 @@ static void wire_work(void *arg, uint64_t number)
     }
     wire_deliver(wire, reply.data, reply.len);
     step();
-    if (changes && haproxy.cut_after > 0 && --haproxy.cut_after == 0) {
+    if (changes && haproxy->cut_after > 0 && --haproxy->cut_after == 0) {
         count_fault(FAULT_BATCH_CUT);
-        haproxy_cut((unsigned)chance_below(&haproxy_luck, 4) * 33);
+        haproxy_cut(haproxy, (unsigned)chance_below(&haproxy_luck, 4) * 33);
         return;
     }
     if (wire->input.len > 0) {
@@ -98,19 +99,19 @@ void haproxy_input(struct wire *wire)
 
 void haproxy_note_closed(struct wire *wire)
 {
-    if (wire->is_open && !wire->is_eof && now_us() >= haproxy.frozen_until_us) {
+    if (wire->is_open && !wire->is_eof && now_us() >= wire->haproxy->frozen_until_us) {
         wire_spend(wire, (unsigned)chance_below(&haproxy_luck, 4) * 33);
     }
 }
 
-void haproxy_cut(unsigned percent_done)
+void haproxy_cut(struct haproxy *haproxy, unsigned percent_done)
 {
     for (struct wire *wire = wire_next(NULL); wire; wire = wire_next(wire)) {
-        if (wire->is_open && !wire->is_eof) {
+        if (wire->haproxy == haproxy && wire->is_open && !wire->is_eof) {
             wire_spend(wire, percent_done);
             buf_clear(&wire->output);
             wire_end(wire);
         }
     }
-    sim.quiet_us = now_us();
+    haproxy->quiet_us = now_us();
 }

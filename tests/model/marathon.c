@@ -44,17 +44,26 @@ size_t app_number(const struct app *app)
     return (size_t)(app - marathon.apps);
 }
 
-/* The backend that the definition asks for, with an empty name when it wants none. */
-size_t app_backend(const struct app *app, const struct definition *definition, char *name, size_t size)
+const char *const backend_names[N_BACKEND_NAMES] = {
+    "backend-a0",
+    "backend-a1",
+    "backend-a2",
+    "backend-a3",
+    "backend-a4",
+    "backend-a5",
+    "backendblue",
+    "backend-a0-service-adm",
+    "backend-a1-service-adm",
+};
+
+size_t definition_parts(size_t app, const struct definition *definition, struct part parts[MAX_PARTS])
 {
     if (!definition->enabled) {
-        name[0] = '\0';
         return 0;
     }
-    if (definition->shares) {
-        return (size_t)snprintf(name, size, "backendblue");
-    }
-    return (size_t)snprintf(name, size, "backend-a%zu", app_number(app));
+    parts[0] = (struct part){definition->shares ? BACKEND_SHARED : app, definition->port_index};
+    parts[1] = (struct part){definition->shares ? BACKEND_SHARED : BACKEND_SEGMENT + app, definition->port_index ^ 1};
+    return definition->segments ? 2 : 1;
 }
 
 /* ---- lives ---- */

@@ -11,13 +11,16 @@ void marathon_post(struct chance *chance, size_t number)
     if (is_new) {
         next = (struct definition){.enabled = true, .instances = 1 + (unsigned)chance_below(chance, 4)};
         next.health_checks = chance_percent(chance, 50);
+        next.segments = sim.profile.segments && number < 2 && chance_percent(chance, 60);
     }
     if (what < 5) {
         next.instances = (unsigned)chance_below(chance, chance_percent(chance, 20) ? 12 : 6);
     } else if (what == 5) {
         next.enabled = !next.enabled;
     } else if (what == 6) {
-        next.port_index ^= 1;
+        bool changes_segments = sim.profile.segments && number < 2 && chance_percent(chance, 50);
+        next.segments = next.segments != changes_segments;
+        next.port_index ^= !changes_segments;
     } else if (what == 7 && number < 3) {
         next.shares = !next.shares;
     } else if (what == 8) {

@@ -49,8 +49,16 @@ static void write_definition(size_t app, const struct definition *definition, st
     if (definition->health_checks) {
         buf_puts(json, "\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\"}],");
     }
-    buf_printf(json, "\"labels\":{\"traefik.enable\":\"%s\",\"traefik.portIndex\":\"%u\"",
-               definition->enabled ? "true" : "false", definition->port_index);
+    buf_printf(json, "\"labels\":{\"traefik.enable\":\"%s\"", definition->enabled ? "true" : "false");
+    if (definition->segments) {
+        buf_printf(json, ",\"traefik.web.portIndex\":\"%u\",\"traefik.adm.portIndex\":\"%u\"", definition->port_index,
+                   definition->port_index ^ 1u);
+    } else {
+        buf_printf(json, ",\"traefik.portIndex\":\"%u\"", definition->port_index);
+    }
+    if (definition->segments && !definition->shares) {
+        buf_printf(json, ",\"traefik.web.backend\":\"-a%zu\"", app);
+    }
     if (definition->shares) {
         buf_puts(json, ",\"traefik.backend\":\"blue\"");
     }

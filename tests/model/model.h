@@ -74,13 +74,13 @@ extern const char *const fault_names[N_FAULTS];
 
 struct profile {
     bool faults[N_FAULTS]; /* that may happen in this run */
-    bool is_late;          /* HAProxy 3.2: addresses are applied after the reply */
-    bool init_down;        /* and servers start down */
     bool checked;          /* some backends have health checks */
     bool drain_unhealthy;
     bool names;     /* some hosts have names that must be resolved */
     bool operators; /* drain and weigh */
     size_t slots;   /* of each backend */
+    size_t haproxies;
+    bool segments; /* some apps have several */
     size_t apps;
     int max_removal_percent;
     int64_t drain_timeout_ms;
@@ -138,6 +138,7 @@ struct wire {
     bool is_prompting, is_busy;
     unsigned process; /* of HAProxy that has accepted it */
     uint64_t number;
+    struct haproxy *haproxy; /* at its other end */
     struct wire *next;
 };
 /* Bytes, or the end, for slotd to read. */
@@ -158,12 +159,12 @@ extern int64_t wall_skew_ms;
 
 /* ---- HAProxy ---- */
 
-#define HAPROXY_SOCKET "/sim/haproxy.sock"
-#define HAPROXY_STATE_FILE "/sim/haproxy.state"
-#define MAX_BACKENDS 6
+#define MAX_HAPROXIES 2
+#define MAX_BACKENDS 8
 #define MAX_SLOTS 10
 
 struct server {
+    struct backend *backend;
     char name[8];
     char address[48];
     uint16_t port, weight, check_port;
@@ -181,6 +182,8 @@ struct server {
     int64_t idle_us;    /* since when it is in maint without sessions; 0: it is not */
 };
 struct backend {
+    struct haproxy *haproxy;
+    size_t number; /* as in struct part */
     char name[24];
     bool checked;
     size_t n_servers;
@@ -189,6 +192,9 @@ struct backend {
     int64_t command_us; /* the last one of slotd */
 };
 struct haproxy {
+    const char *socket, *state_file;
+    bool is_late;   /* HAProxy 3.2: addresses are applied after the reply */
+    bool init_down; /* and servers start down */
     struct backend backends[MAX_BACKENDS];
     size_t n_backends;
     bool is_up;
@@ -199,21 +205,29 @@ struct haproxy {
     unsigned refuse_after, cut_after; /* commands; 0: never */
     bool cut_does_rest;
     struct buf old_state; /* a copy of the state file from earlier */
+    int64_t quiet_us;     /* the last moment at which slotd could do nothing about it, by no fault of its own */
 };
-extern struct haproxy haproxy;
-void haproxy_begin(void);
-void haproxy_reset(void);
+/* Those that run, whether slotd is configured for them or not. They fail independently. */
+extern struct haproxy haproxies[MAX_HAPROXIES];
+extern size_t n_haproxies;
+/* The one after it; the first one after NULL. */
+struct haproxy *haproxy_next(struct haproxy *haproxy);
+struct haproxy *haproxy_pick(struct chance *chance);
+void haproxies_begin(void);
+void haproxies_reset(void);
 void haproxy_input(struct wire *wire);
-void haproxy_cut(unsigned percent_done);
-void haproxy_crash(bool with_old_state, int64_t down_us);
-void haproxy_reload(void);
-void haproxy_freeze(int64_t for_us);
+void haproxy_cut(struct haproxy *haproxy, unsigned percent_done);
+void haproxy_crash(struct haproxy *haproxy, bool with_old_state, int64_t down_us);
+void haproxy_reload(struct haproxy *haproxy);
+void haproxy_freeze(struct haproxy *haproxy, int64_t for_us);
+/* Commands of slotd that change something, to all of them. */
+uint64_t haproxies_count_commands(void);
 void haproxy_note_closed(struct wire *wire);
 bool server_in_maint(const struct server *server);
 bool server_takes_new(const struct server *server);
 bool server_carries(const struct backend *backend, const struct server *server);
-void haproxy_run_checks(struct chance *chance, bool all_pass);
-void haproxy_run_sessions(struct chance *chance);
+void haproxies_run_checks(struct chance *chance, bool all_pass);
+void haproxies_run_sessions(struct chance *chance);
 void haproxy_meddle(struct chance *chance);
 size_t count_carrying(const struct backend *backend);
 
@@ -233,7 +247,8 @@ struct definition {
     bool enabled;
     bool shares;         /* its backend is the one that two apps have in common */
     uint8_t weight;      /* label; 0: none */
-    uint8_t port_index;  /* 0 or 1 */
+    bool segments;       /* two, one for each port */
+    uint8_t port_index;  /* 0 or 1; with segments that of the first */
     uint16_t check_port; /* 0: no label */
     uint8_t health_checks;
     unsigned instances;
@@ -317,7 +332,18 @@ void host_name(size_t host, char *text, size_t size);
 void host_address(size_t host, char *text, size_t size);
 /* Its name leads there, or did so a while ago: a name is looked up again after 30 s. */
 bool host_is_at(size_t host, const char *address);
-size_t app_backend(const struct app *app, const struct definition *definition, char *name, size_t size);
+/* What an app makes of each of its tasks: a port of it in a backend, by the backend's number. */
+#define MAX_PARTS 2
+#define N_OWN_BACKENDS 6 /* one for each app, whether HAProxy has it or not */
+#define BACKEND_SHARED 6
+#define BACKEND_SEGMENT 7 /* and that of the next app */
+#define N_BACKEND_NAMES 9
+extern const char *const backend_names[N_BACKEND_NAMES];
+struct part {
+    size_t backend;
+    uint8_t port_index;
+};
+size_t definition_parts(size_t app, const struct definition *definition, struct part parts[MAX_PARTS]);
 size_t app_number(const struct app *app);
 /* slotd has died, or begins: it has been told of nothing. */
 void marathon_forget_told(void);

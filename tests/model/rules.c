@@ -21,16 +21,24 @@ bool server_is_tainted(const struct server *server)
     return server->foreign_us > now_us();
 }
 
-/* By the definition that slotd was told of last. */
+/* The backend's part of that definition has this port of the task. */
+static bool part_is_at(const struct task *task, const struct definition *definition, size_t backend, uint16_t port)
+{
+    struct part parts[MAX_PARTS];
+    size_t count = definition_parts(task->app, definition, parts);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].backend == backend && task->ports[parts[i].port_index] == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool task_is_at(const struct task *task, const struct definition *definition, const struct backend *backend,
                 const char *address, uint16_t port)
 {
-    char text[48];
-    app_backend(&marathon.apps[task->app], definition, text, sizeof(text));
-    if (strcmp(text, backend->name) != 0 || task->ports[definition->port_index] != port) {
-        return false;
-    }
-    return host_is_at(task->host, address);
+    bool has_port = task->ports[0] == port || task->ports[1] == port;
+    return has_port && part_is_at(task, definition, backend->number, port) && host_is_at(task->host, address);
 }
 
 bool task_is_told_at(const struct task *task, const struct backend *backend, const struct server *server)
@@ -43,14 +51,25 @@ bool task_is_told_at(const struct task *task, const struct backend *backend, con
            (app->is_posted && task_is_at(task, &app->posted, backend, server->address, server->port));
 }
 
-static struct edge_backend *slotd_backend(const char *name)
+const struct edge *slotd_edge(const struct haproxy *haproxy)
 {
-    return slotd && slotd->n_edges > 0 ? edge_find_backend(slotd->edges[0], name) : NULL;
+    for (size_t i = 0; slotd && i < slotd->n_edges; i++) {
+        if (strcmp(slotd->edges[i]->config->socket, haproxy->socket) == 0) {
+            return slotd->edges[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct edge_backend *slotd_backend(const struct backend *backend)
+{
+    const struct edge *edge = slotd_edge(backend->haproxy);
+    return edge ? edge_find_backend(edge, backend->name) : NULL;
 }
 
 bool view_of(const struct backend *backend, const struct server *server, struct slot_view *ret_view)
 {
-    const struct edge_backend *known = slotd_backend(backend->name);
+    const struct edge_backend *known = slotd_backend(backend);
     for (size_t i = 0; known && i < slots_count(known->slots); i++) {
         struct slot_view view = slots_view(known->slots, i);
         if (strcmp(view.observed->server, server->name) == 0) {
@@ -80,14 +99,15 @@ static void note_unknown_hosts(void)
 }
 
 /* slotd can know of what happened, and can do something: it is connected, and both sides run. */
-static int64_t able_since(void)
+int64_t able_since(struct haproxy *haproxy)
 {
-    bool able = slotd && slotd->n_edges > 0 && slotd->edges[0]->adopted && slotd->feed.answered && haproxy.is_up &&
-                now_us() >= haproxy.frozen_until_us && !loop_is_frozen();
+    const struct edge *edge = slotd_edge(haproxy);
+    bool able = edge && edge->adopted && slotd->feed.answered && haproxy->is_up &&
+                now_us() >= haproxy->frozen_until_us && !loop_is_frozen();
     if (!able) {
-        sim.quiet_us = now_us();
+        haproxy->quiet_us = now_us();
     }
-    return sim.quiet_us;
+    return haproxy->quiet_us > sim.quiet_us ? haproxy->quiet_us : sim.quiet_us;
 }
 
 /* ---- nothing points at a task that is gone ---- */
@@ -165,22 +185,28 @@ static void check_gone(const struct backend *backend, struct server *server, int
     }
 }
 
+static void check_backend(struct backend *backend, int64_t since)
+{
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        struct server *server = &backend->servers[i];
+        if (!server_takes_new(server)) {
+            server->ready_us = 0;
+            continue;
+        }
+        server->ready_us = server->ready_us ? server->ready_us : now_us();
+        if (!server_is_tainted(server) && now_us() - since > GONE_GRACE) {
+            check_gone(backend, server, since);
+        }
+    }
+}
+
 static void check_servers(void)
 {
-    int64_t since = able_since();
     note_unknown_hosts();
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        struct backend *backend = &haproxy.backends[b];
-        for (size_t i = 0; i < backend->n_servers; i++) {
-            struct server *server = &backend->servers[i];
-            if (!server_takes_new(server)) {
-                server->ready_us = 0;
-                continue;
-            }
-            server->ready_us = server->ready_us ? server->ready_us : now_us();
-            if (!server_is_tainted(server) && now_us() - since > GONE_GRACE) {
-                check_gone(backend, server, since);
-            }
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        int64_t since = able_since(haproxy);
+        for (size_t b = 0; b < haproxy->n_backends; b++) {
+            check_backend(&haproxy->backends[b], since);
         }
     }
 }
@@ -220,8 +246,10 @@ static void check_bounds(void)
     if (counts.apps > MAX_APPS || counts.tasks > marathon.n_tasks || cluster->instances.count > marathon.n_tasks) {
         broken("bounded", "the cluster has %zu apps and %zu tasks", counts.apps, counts.tasks);
     }
-    if (slotd->n_edges > 0 && slotd->edges[0]->in_flight > 8 * MAX_BACKENDS * MAX_SLOTS) {
-        broken("bounded", "%zu commands are on their way", slotd->edges[0]->in_flight);
+    for (size_t i = 0; i < slotd->n_edges; i++) {
+        if (slotd->edges[i]->in_flight > 8 * MAX_BACKENDS * MAX_SLOTS) {
+            broken("bounded", "%zu commands are on their way", slotd->edges[i]->in_flight);
+        }
     }
 }
 
@@ -231,10 +259,12 @@ void rules_check(void)
     if (!slotd || checks++ % 4 != 0) {
         return;
     }
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        const struct edge_backend *backend = slotd_backend(haproxy.backends[b].name);
-        if (backend) {
-            check_pairs(backend);
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        for (size_t b = 0; b < haproxy->n_backends; b++) {
+            const struct edge_backend *backend = slotd_backend(&haproxy->backends[b]);
+            if (backend) {
+                check_pairs(backend);
+            }
         }
     }
     check_bounds();

@@ -19,6 +19,7 @@ static struct {
 
 /* One removal that absence alone explains. */
 static struct {
+    const struct haproxy *haproxy;
     int64_t answer_us;
     size_t count, had;
 } absences;
@@ -49,7 +50,7 @@ static bool server_stays(const struct backend *backend, const struct server *ser
 
 static bool backend_is_calm(const struct backend *backend)
 {
-    bool calm = now_us() - backend->upset_us > CALM_BEFORE && now_us() - sim.quiet_us > CALM_BEFORE;
+    bool calm = now_us() - backend->upset_us > CALM_BEFORE && now_us() - able_since(backend->haproxy) > CALM_BEFORE;
     for (size_t i = 0; i < backend->n_servers; i++) {
         calm = calm && !server_is_tainted(&backend->servers[i]);
     }
@@ -58,6 +59,10 @@ static bool backend_is_calm(const struct backend *backend)
 
 void rules_sent(const char *words, const struct backend *backend, const struct server *server)
 {
+    if (slotd && !slotd_edge(backend->haproxy)) {
+        broken("configured", "%s/%s %s: slotd is not configured for %s", backend->name, server->name, words,
+               backend->haproxy->socket);
+    }
     if (slotd && !slotd->feed.answered) {
         broken("guess", "%s/%s %s: Marathon has not said everything once yet", backend->name, server->name, words);
     }
@@ -131,7 +136,7 @@ static void check_ready(const char *words, const struct backend *backend, const 
     for (size_t i = 0; i < marathon.n_tasks && !known; i++) {
         known = task_is_told_at(&marathon.tasks[i], backend, server);
     }
-    if (!known && now_us() - sim.quiet_us > GONE_GRACE && now_us() - backend->upset_us > GONE_GRACE &&
+    if (!known && now_us() - able_since(backend->haproxy) > GONE_GRACE && now_us() - backend->upset_us > GONE_GRACE &&
         !apps_moved_lately()) {
         broken("address", "%s/%s is made ready at %s:%u, where slotd was told of nobody", backend->name, server->name,
                server->address, (unsigned)server->port);
@@ -206,23 +211,24 @@ static bool another_leaves(const struct server *server, const struct task *task)
 }
 
 /* The command may be older than what was told. */
-static bool was_told_just_now(const struct task *task)
+static bool was_told_just_now(const struct task *task, const struct backend *backend)
 {
-    int64_t late = now_us() - sim.quiet_us < GONE_GRACE ? 15 * SECOND : GONE_GRACE;
+    int64_t late = now_us() - able_since(backend->haproxy) < GONE_GRACE ? 15 * SECOND : GONE_GRACE;
     return task->told.is_told && now_us() - task->told.since_us < late;
 }
 
 /* Contract: what only answers lack goes when it is not too much at once. A margin is left for what comes and goes at
  * the same time. */
-static void check_guard(const struct task *task)
+static void check_guard(const struct task *task, const struct backend *backend)
 {
     int64_t answer_us = task->told.absent_us;
-    if (absences.answer_us != answer_us) {
+    if (absences.answer_us != answer_us || absences.haproxy != backend->haproxy) {
+        absences.haproxy = backend->haproxy;
         absences.answer_us = answer_us;
         absences.count = 0;
         absences.had = 1;
-        for (size_t b = 0; b < haproxy.n_backends; b++) {
-            absences.had += count_carrying(&haproxy.backends[b]);
+        for (size_t b = 0; b < backend->haproxy->n_backends; b++) {
+            absences.had += count_carrying(&backend->haproxy->backends[b]);
         }
     }
     absences.count++;
@@ -247,7 +253,7 @@ static void check_doubt(const char *words, const struct backend *backend, const 
             continue;
         }
         const char *reason = reason_to_remove(i, backend, server);
-        if (!reason && (another_leaves(&before.server, task) || was_told_just_now(task))) {
+        if (!reason && (another_leaves(&before.server, task) || was_told_just_now(task, backend))) {
             continue;
         }
         if (!reason && !task->told.is_told && now_us() - backend->upset_us < CALM_BEFORE) {
@@ -260,7 +266,7 @@ static void check_doubt(const char *words, const struct backend *backend, const 
         }
         tell("rules", "%s leaves: %s", task->id, reason);
         if (strcmp(reason, "absent") == 0) {
-            check_guard(task);
+            check_guard(task, backend);
         }
     }
 }

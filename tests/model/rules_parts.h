@@ -19,6 +19,10 @@ bool task_is_told_at(const struct task *task, const struct backend *backend, con
 bool serves_elsewhere(const struct backend *backend, const struct server *server);
 /* slotd's own view of the server; false: it has none. */
 bool view_of(const struct backend *backend, const struct server *server, struct slot_view *ret_view);
+/* Of that HAProxy; NULL: slotd does not run, or is not configured for it. */
+const struct edge *slotd_edge(const struct haproxy *haproxy);
+/* Since when slotd knows what is and can do something about it, there. */
+int64_t able_since(struct haproxy *haproxy);
 void rules_reset_commands(void);
 
 #endif

@@ -13,23 +13,28 @@ struct duty {
 
 static char *find_backend_difference(const struct backend *backend)
 {
-    struct duty duties[MAX_TASKS];
+    struct duty duties[MAX_TASKS * MAX_PARTS];
     size_t n_duties = 0;
     size_t serving = 0;
     size_t met = 0;
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         const struct task *task = &marathon.tasks[i];
         const struct app *app = &marathon.apps[task->app];
-        char text[48];
-        app_backend(app, &app->definition, text, sizeof(text));
-        if (task->state != LIFE_RUNNING || !app->exists || strcmp(text, backend->name) != 0 ||
-            slotd_drains(i, backend->name, NULL)) {
+        struct part parts[MAX_PARTS];
+        size_t n_parts = definition_parts(task->app, &app->definition, parts);
+        if (task->state != LIFE_RUNNING || !app->exists || slotd_drains(i, backend->name, NULL)) {
             continue;
         }
-        host_address(task->host, text, sizeof(text));
-        (void)snprintf(duties[n_duties].address, sizeof(duties[0].address), "%s:%u", text,
-                       (unsigned)task->ports[app->definition.port_index]);
-        duties[n_duties++].is_met = false;
+        for (size_t p = 0; p < n_parts; p++) {
+            char text[48];
+            if (parts[p].backend != backend->number) {
+                continue;
+            }
+            host_address(task->host, text, sizeof(text));
+            (void)snprintf(duties[n_duties].address, sizeof(duties[0].address), "%s:%u", text,
+                           (unsigned)task->ports[parts[p].port_index]);
+            duties[n_duties++].is_met = false;
+        }
     }
     size_t usable = 0;
     for (size_t i = 0; i < backend->n_servers; i++) {
@@ -65,20 +70,36 @@ static char *find_backend_difference(const struct backend *backend)
     return NULL;
 }
 
+static char *find_haproxy_difference(const struct haproxy *haproxy)
+{
+    const struct edge *edge = slotd_edge(haproxy);
+    char *difference = NULL;
+    if (!edge) {
+        return NULL;
+    }
+    if (!edge_is_settled(edge)) {
+        return mem_printf("slotd is not settled with %s", haproxy->socket);
+    }
+    if (edge->orphans_held > 0) {
+        return mem_printf("the guard holds %zu orphans", edge->orphans_held);
+    }
+    for (size_t b = 0; b < haproxy->n_backends && !difference; b++) {
+        difference = find_backend_difference(&haproxy->backends[b]);
+    }
+    return difference;
+}
+
 char *rules_find_difference(void)
 {
-    if (!slotd || !slotd->feed.answered || slotd->n_edges == 0 || !edge_is_settled(slotd->edges[0])) {
-        return mem_strdup("slotd is not settled");
+    char *difference = NULL;
+    if (!slotd || !slotd->feed.answered) {
+        return mem_strdup("slotd has no answer yet");
     }
-    if (cluster_held(slotd->feed.cluster) > 0 || slotd->edges[0]->orphans_held > 0) {
-        return mem_printf("the guard holds %zu tasks and %zu orphans", cluster_held(slotd->feed.cluster),
-                          slotd->edges[0]->orphans_held);
+    if (cluster_held(slotd->feed.cluster) > 0) {
+        return mem_printf("the guard holds %zu tasks", cluster_held(slotd->feed.cluster));
     }
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        char *difference = find_backend_difference(&haproxy.backends[b]);
-        if (difference) {
-            return difference;
-        }
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        difference = difference ? difference : find_haproxy_difference(haproxy);
     }
-    return NULL;
+    return difference;
 }

@@ -53,10 +53,11 @@ static void make_config(void)
 {
     config_free(config);
     config = config_new_default();
-    config->haproxy = mem_alloc(sizeof(*config->haproxy));
-    config->n_haproxy = 1;
-    config->haproxy[0] = (struct config_haproxy){mem_strdup("edge"), mem_strdup(HAPROXY_SOCKET),
-                                                 mem_strdup(HAPROXY_STATE_FILE), mem_strdup("")};
+    config->haproxy = mem_alloc_array(n_haproxies, sizeof(*config->haproxy));
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        config->haproxy[config->n_haproxy++] = (struct config_haproxy){
+            mem_strdup(haproxy->socket), mem_strdup(haproxy->socket), mem_strdup(haproxy->state_file), mem_strdup("")};
+    }
     set_text(&config->control.state_dir, "/sim");
     config->marathon.resync_interval = 20000;
     config->slots.drain_timeout = sim.profile.drain_timeout_ms;
@@ -168,7 +169,8 @@ static void note_order(enum order_target target, const char *name, bool is_weigh
 static enum order_target pick_target(struct chance *chance, bool is_weight, char *name, size_t size)
 {
     enum order_target target = (enum order_target)chance_below(chance, is_weight ? 2 : ORDER_TARGETS);
-    const struct backend *backend = &haproxy.backends[chance_below(chance, haproxy.n_backends)];
+    const struct haproxy *haproxy = haproxy_pick(chance);
+    const struct backend *backend = &haproxy->backends[chance_below(chance, haproxy->n_backends)];
     switch (target) {
     case ORDER_TASK:
         if (marathon.n_tasks > 0) {

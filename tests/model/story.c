@@ -66,13 +66,13 @@ static void tick_tend(void *arg, uint64_t number)
 
 static void tick_checks(void *arg, uint64_t number)
 {
-    haproxy_run_checks(&checks, sim.is_calm);
+    haproxies_run_checks(&checks, sim.is_calm);
     schedule(chance_delay(&checks, 100 * MS, 900 * MS), tick_checks, arg, number);
 }
 
 static void tick_sessions(void *arg, uint64_t number)
 {
-    haproxy_run_sessions(&sessions);
+    haproxies_run_sessions(&sessions);
     if (sim.profile.faults[FAULT_ANSWER_OLD] && !sim.is_calm) {
         client_remember_old();
     }
@@ -93,7 +93,7 @@ static void world_end(void)
     loop_reset();
     schedule_reset();
     files_reset();
-    haproxy_reset();
+    haproxies_reset();
     marathon_reset();
 }
 
@@ -113,7 +113,7 @@ static void world_begin(uint64_t seed, bool trace)
     chance_seed(&checks, seed, 6);
     chance_seed(&sessions, seed, 7);
     client_begin();
-    haproxy_begin();
+    haproxies_begin();
     marathon_begin();
     for (size_t i = 0; i < sim.profile.apps; i++) {
         marathon_post(&tends, i);
@@ -130,10 +130,12 @@ static void calm_down(void)
     sim.is_calm = true;
     tell("story", "all is calm from now on");
     files_fail = false;
-    haproxy.refuse_after = haproxy.cut_after = 0;
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        for (size_t i = 0; i < haproxy.backends[b].n_servers; i++) {
-            haproxy.backends[b].servers[i].is_sick = false;
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        haproxy->refuse_after = haproxy->cut_after = 0;
+        for (size_t b = 0; b < haproxy->n_backends; b++) {
+            for (size_t i = 0; i < haproxy->backends[b].n_servers; i++) {
+                haproxy->backends[b].servers[i].is_sick = false;
+            }
         }
     }
     marathon_settle();
@@ -142,14 +144,16 @@ static void calm_down(void)
 /* What only a new look tells slotd: somebody else has changed a server. */
 static void look_again(void)
 {
-    bool changed = false;
-    for (size_t b = 0; b < haproxy.n_backends; b++) {
-        for (size_t i = 0; i < haproxy.backends[b].n_servers; i++) {
-            changed = changed || haproxy.backends[b].servers[i].foreign_us == NEVER;
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        bool changed = false;
+        for (size_t b = 0; b < haproxy->n_backends; b++) {
+            for (size_t i = 0; i < haproxy->backends[b].n_servers; i++) {
+                changed = changed || haproxy->backends[b].servers[i].foreign_us == NEVER;
+            }
         }
-    }
-    if (changed) {
-        haproxy_cut(100);
+        if (changed) {
+            haproxy_cut(haproxy, 100);
+        }
     }
 }
 
@@ -159,7 +163,7 @@ static bool come_to_rest(void)
     int64_t until = now_us() + REST_US;
     bool confirmed = false;
     unsigned right = 0;
-    uint64_t began = haproxy.commands;
+    uint64_t began = haproxies_count_commands();
     while (right < 3 && now_us() < until && run_until(now_us() + SECOND)) {
         free(difference);
         difference = marathon_is_settled() ? rules_find_difference() : mem_strdup("Marathon is not settled");
@@ -172,18 +176,19 @@ static bool come_to_rest(void)
     if (!sim.broken && difference) {
         broken("convergence", "%lld s after the last fault: %s", (long long)(REST_US / SECOND), difference);
     }
-    if (!sim.broken && haproxy.commands - began > 3000) {
-        broken("convergence", "%llu commands to come to rest", (unsigned long long)(haproxy.commands - began));
+    if (!sim.broken && haproxies_count_commands() - began > 3000) {
+        broken("convergence", "%llu commands to come to rest",
+               (unsigned long long)(haproxies_count_commands() - began));
     }
     return !sim.broken;
 }
 
 static bool stay_silent(const char *after, int64_t for_us)
 {
-    uint64_t commands = haproxy.commands;
-    if (run_until(now_us() + for_us) && haproxy.commands != commands) {
+    uint64_t commands = haproxies_count_commands();
+    if (run_until(now_us() + for_us) && haproxies_count_commands() != commands) {
         broken("silence", "%llu commands %s, though nothing has changed",
-               (unsigned long long)(haproxy.commands - commands), after);
+               (unsigned long long)(haproxies_count_commands() - commands), after);
     }
     if (!sim.broken) {
         cleanup_free char *difference = rules_find_difference();
@@ -219,7 +224,9 @@ static void world_rest(void)
     if (!stay_silent("after a start of slotd", SILENCE_US)) {
         return;
     }
-    haproxy_crash(false, 100 * MS);
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        haproxy_crash(haproxy, false, 100 * MS);
+    }
     (void)stay_silent("after a start of HAProxy", SILENCE_US);
 }
 

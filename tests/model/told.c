@@ -11,7 +11,7 @@ static bool definitions_equal(const struct definition *a, const struct definitio
 {
     return a->version == b->version && a->enabled == b->enabled && a->shares == b->shares && a->weight == b->weight &&
            a->port_index == b->port_index && a->check_port == b->check_port && a->instances == b->instances &&
-           a->health_checks == b->health_checks && a->config == b->config;
+           a->health_checks == b->health_checks && a->segments == b->segments && a->config == b->config;
 }
 
 static void app_told(struct app *app, const struct definition *definition)

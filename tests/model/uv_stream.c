@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams of the simulated libuv: a wire to HAProxy each. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "slotd/mem.h"
@@ -45,9 +46,9 @@ static void wire_connected(void *arg, uint64_t number)
     }
     uv_connect_t *request = wire->connecting;
     wire->connecting = NULL;
-    int status = haproxy.is_up ? 0 : UV_ECONNREFUSED;
+    int status = wire->haproxy->is_up ? 0 : UV_ECONNREFUSED;
     wire->is_open = status == 0;
-    wire->process = haproxy.process;
+    wire->process = wire->haproxy->process;
     wire->connected(request, status);
 }
 
@@ -58,8 +59,13 @@ static void wire_arrives(void *arg, uint64_t number)
 
 void uv_pipe_connect(uv_connect_t *request, uv_pipe_t *pipe, const char *name, uv_connect_cb connected)
 {
-    (void)name;
     struct wire *wire = MEM_NEW(struct wire);
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        wire->haproxy = strcmp(haproxy->socket, name) == 0 ? haproxy : wire->haproxy;
+    }
+    if (!wire->haproxy) {
+        abort();
+    }
     wire->stream = (uv_stream_t *)pipe;
     wire->connecting = request;
     wire->connected = connected;
