@@ -106,6 +106,54 @@ START_TEST(test_a_start_without_a_deployment)
 }
 END_TEST
 
+static void post_checked(const char *version)
+{
+    cleanup_free char *json =
+        mem_printf("{\"eventType\":\"api_post_event\",\"appDefinition\":{\"id\":\"/a\",\"version\":\"%s\","
+                   "\"readinessChecks\":[{}]}}",
+                   version);
+    apply("api_post_event", json);
+}
+
+/* What is posted is a deployment, though no event tells of one: nobody gets ready by it. */
+START_TEST(test_a_posted_definition_is_a_deployment)
+{
+    struct cluster_view view;
+    answer_checked("old", "");
+    post_checked("2");
+    status("/a", "new", "2", "RUNNING");
+    ck_assert(cluster_get_app(cluster, "/a", &view));
+    ck_assert_str_eq(view.app->version, "2");
+    ck_assert_uint_eq(view.app->n_deployments, 1);
+    ck_assert_uint_eq(view.app->deployments_mark, 0);
+}
+END_TEST
+
+START_TEST(test_a_posted_definition_keeps_what_is_known_of_readiness)
+{
+    struct cluster_view view;
+    answer_checked("old", FIRST);
+    status("/a", "first", "1", "RUNNING");
+    struct marathon_app *app = checked_app("1", "old first", FIRST);
+    app->readiness = mem_alloc_array(1, sizeof(*app->readiness));
+    app->readiness[app->n_readiness++] = (struct marathon_readiness){.task_id = mem_strdup("first"), .ready = false};
+    cluster_put_single_app(cluster, cluster_begin_single(cluster), app);
+    post_checked("2");
+    status("/a", "new", "2", "RUNNING");
+    ck_assert(cluster_get_app(cluster, "/a", &view));
+    ck_assert_str_eq(view.app->version, "2");
+    ck_assert_uint_eq(view.app->n_deployments, 1);
+    ck_assert_uint_eq(view.app->n_readiness, 1);
+    ck_assert_int_eq(cluster_task_standing(cluster, "first"), CLUSTER_TASK_FRESH);
+    ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_UNLISTED);
+    /* An answer tells better. */
+    cluster_put_single_app(cluster, cluster_begin_single(cluster), checked_app("2", "old first new", ""));
+    ck_assert(cluster_get_app(cluster, "/a", &view));
+    ck_assert_uint_eq(view.app->n_deployments, 0);
+    ck_assert_uint_eq(view.app->n_readiness, 0);
+}
+END_TEST
+
 START_TEST(test_apps_without_checks_are_not_asked_about)
 {
     answer("/a", "1", "old");
@@ -131,6 +179,8 @@ static Suite *cluster_readiness_suite(void)
     tcase_add_test(tests, test_a_start_after_staging);
     tcase_add_test(tests, test_a_deployment_ends);
     tcase_add_test(tests, test_a_start_without_a_deployment);
+    tcase_add_test(tests, test_a_posted_definition_is_a_deployment);
+    tcase_add_test(tests, test_a_posted_definition_keeps_what_is_known_of_readiness);
     tcase_add_test(tests, test_apps_without_checks_are_not_asked_about);
     tcase_add_test(tests, test_results_that_nobody_wants_are_not_asked_for);
     suite_add_tcase(suite, tests);
