@@ -176,6 +176,7 @@ static void deed_fill_disk(struct chance *chance)
 static void deed_jump_clock(struct chance *chance)
 {
     count_fault(FAULT_CLOCK);
+    sim.clock_us = now_us();
     wall_skew_ms += (int64_t)chance_below(chance, 7200000) - 3600000;
 }
 
@@ -186,6 +187,12 @@ static void deed_move_host(struct chance *chance)
         marathon.moved_names ^= 1u << host;
         marathon.names_us = now_us();
     }
+}
+
+static void deed_configure(struct chance *chance)
+{
+    count_fault(FAULT_CONFIGURED);
+    slotd_configure(chance);
 }
 
 static void deed_nothing(struct chance *chance)
@@ -252,6 +259,7 @@ static const struct {
     {"slotd freezes", deed_freeze_slotd, 1, FAULT_SLOTD_FROZEN},
     {"the disk is full", deed_fill_disk, 1, FAULT_DISK},
     {"the clock jumps", deed_jump_clock, 1, FAULT_CLOCK},
+    {"another configuration", deed_configure, 3, FAULT_CONFIGURED},
     {"a host gets another address", deed_move_host, 1, FAULT_NAME},
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -276,6 +284,7 @@ void profile_make(uint64_t seed, struct profile *profile)
     profile->apps = 2 + (size_t)chance_below(&chance, MAX_APPS - 1);
     profile->max_removal_percent = chance_percent(&chance, 70) ? 50 : 100;
     profile->haproxies = chance_percent(&chance, 25) ? 2 : 1;
+    profile->readiness = chance_percent(&chance, 35);
     profile->segments = chance_percent(&chance, 35);
     profile->drain_timeout_ms = chance_percent(&chance, 50) ? 60000 : 3000;
 }

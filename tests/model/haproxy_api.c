@@ -122,7 +122,7 @@ void server_execute(struct backend *backend, struct server *server, const char *
     char address[48];
     unsigned number = 0;
     if (strcmp(words, "state maint") == 0) {
-        server->admin |= SLOT_ADMIN_FMAINT;
+        server->admin = (server->admin & ~(unsigned)SLOT_ADMIN_FDRAIN) | SLOT_ADMIN_FMAINT;
         server->op_state = 0;
     } else if (strcmp(words, "state ready") == 0) {
         set_ready(backend, server);

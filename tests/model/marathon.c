@@ -58,7 +58,7 @@ const char *const backend_names[N_BACKEND_NAMES] = {
 
 size_t definition_parts(size_t app, const struct definition *definition, struct part parts[MAX_PARTS])
 {
-    if (!definition->enabled) {
+    if (!definition->enabled || (sim.settings.constrained && !definition->tagged)) {
         return 0;
     }
     parts[0] = (struct part){definition->shares ? BACKEND_SHARED : app, definition->port_index};
@@ -82,10 +82,30 @@ void task_become(struct task *task, enum life state)
     tell("marathon", "%s is %s", task->id, life_name(state) + strlen("TASK_"));
 }
 
+/* Marathon asks the task whether it is ready, until it says so. */
+static void task_check_readiness(void *arg, uint64_t deployment)
+{
+    struct task *task = arg;
+    if (task->state == LIFE_OVER || task->deployment != deployment || task->result == RESULT_GOOD) {
+        return;
+    }
+    schedule(chance_delay(&marathon_luck, 100 * MS, 6 * SECOND), task_check_readiness, task, deployment);
+    if (task->state != LIFE_RUNNING) {
+        return;
+    }
+    bool is_ready = sim.is_calm || chance_percent(&marathon_luck, 60);
+    task->result = is_ready ? RESULT_GOOD : RESULT_BAD;
+    tell("marathon", "%s %s ready", task->id, is_ready ? "is" : "is not");
+}
+
 static void task_run(struct task *task)
 {
+    if (task->state == LIFE_STARTING && task->readiness_s > 0 && task->deployment > 0) {
+        schedule(chance_delay(&marathon_luck, 50 * MS, 25 * SECOND), task_check_readiness, task, task->deployment);
+    }
+
+    task->started_us = task->state == LIFE_STARTING ? now_us() : task->started_us;
     task_become(task, LIFE_RUNNING);
-    task->started_us = now_us();
     publish_status(task, "TASK_RUNNING");
     publish_instance(task, "instance_changed_event", "Running");
 }
@@ -185,6 +205,8 @@ static void app_launch(size_t app)
     *task = (struct task){.app = app, .is_listed = true};
     task->version = marathon.apps[app].definition.version;
     task->config = marathon.apps[app].definition.config;
+    task->readiness_s = marathon.apps[app].definition.readiness_s;
+    task->deployment = marathon.apps[app].deployment;
     task->host = (size_t)chance_below(&marathon_luck, MAX_HOSTS);
     task->ports[0] = port_take(task->host, 0);
     task->ports[1] = port_take(task->host, task->ports[0]);
@@ -200,6 +222,7 @@ bool task_lives(const struct task *task)
 
 struct census {
     size_t fresh, old, fresh_running, running;
+    size_t unready; /* of the fresh ones: the deployment waits for them */
     struct task *a_fresh, *an_old;
 };
 
@@ -216,7 +239,10 @@ static struct census app_count(size_t app)
         census.fresh += is_fresh;
         census.old += !is_fresh;
         census.running += runs;
-        census.fresh_running += is_fresh && runs;
+        bool is_unready = task->readiness_s > 0 && task->deployment > 0 &&
+                          task->deployment == marathon.apps[app].deployment && task->result != RESULT_GOOD;
+        census.fresh_running += is_fresh && runs && !is_unready;
+        census.unready += is_fresh && is_unready;
         if (is_fresh && (!census.a_fresh || chance_percent(&marathon_luck, 30))) {
             census.a_fresh = task;
         } else if (!is_fresh && (!census.an_old || chance_percent(&marathon_luck, 30))) {
@@ -228,7 +254,7 @@ static struct census app_count(size_t app)
 
 static void app_tend(size_t number)
 {
-    const struct app *app = &marathon.apps[number];
+    struct app *app = &marathon.apps[number];
     struct census census = app_count(number);
     if (!app->exists) {
         struct task *task = census.a_fresh ? census.a_fresh : census.an_old;
@@ -236,6 +262,10 @@ static void app_tend(size_t number)
             task_kill(task);
         }
         return;
+    }
+    if (app->deployment && census.old + census.unready == 0 && census.fresh_running == app->definition.instances) {
+        tell("marathon", "the deployment of /a%zu is done", number);
+        app->deployment = 0;
     }
     if (census.fresh < app->definition.instances) {
         app_launch(number);
@@ -286,7 +316,7 @@ bool marathon_is_settled(void)
     for (size_t i = 0; i < sim.profile.apps && !marathon.is_stuck; i++) {
         struct census census = app_count(i);
         const struct app *app = &marathon.apps[i];
-        if (app->exists && (census.old > 0 || census.fresh != app->definition.instances)) {
+        if (app->exists && (app->deployment > 0 || census.old > 0 || census.fresh != app->definition.instances)) {
             return false;
         }
     }
@@ -314,6 +344,7 @@ void marathon_forget_told(void)
     for (size_t i = 0; i < MAX_APPS; i++) {
         struct app *app = &marathon.apps[i];
         app->is_told = app->is_told_twice = app->is_posted = app->has_ended = false;
-        app->defined_us = app->moved_us = app->listed_us = 0;
+        app->defined_us = app->moved_us = app->listed_us = app->told_us = 0;
+        app->told_deployment = 0;
     }
 }

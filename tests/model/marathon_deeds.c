@@ -7,11 +7,14 @@ void marathon_post(struct chance *chance, size_t number)
     struct app *app = &marathon.apps[number];
     struct definition next = app->definition;
     bool is_new = !app->exists;
-    unsigned what = (unsigned)chance_below(chance, 12);
+    unsigned what = (unsigned)chance_below(chance, 14);
     if (is_new) {
         next = (struct definition){.enabled = true, .instances = 1 + (unsigned)chance_below(chance, 4)};
         next.health_checks = chance_percent(chance, 50);
         next.segments = sim.profile.segments && number < 2 && chance_percent(chance, 60);
+        next.readiness_s =
+            sim.profile.readiness && chance_percent(chance, 70) ? (uint8_t)(1 + chance_below(chance, 14)) : 0;
+        next.tagged = chance_percent(chance, 70);
     }
     if (what < 5) {
         next.instances = (unsigned)chance_below(chance, chance_percent(chance, 20) ? 12 : 6);
@@ -25,6 +28,10 @@ void marathon_post(struct chance *chance, size_t number)
         next.shares = !next.shares;
     } else if (what == 8) {
         next.weight = (uint8_t)chance_below(chance, 200);
+    } else if (what == 10) {
+        next.tagged = !next.tagged;
+    } else if (what == 11 && sim.profile.readiness) {
+        next.readiness_s = next.readiness_s ? 0 : (uint8_t)(1 + chance_below(chance, 14));
     } else if (what == 9) {
         next.check_port = next.check_port ? 0 : (uint16_t)(9000 + chance_below(chance, 3));
     }
@@ -38,6 +45,7 @@ void marathon_post(struct chance *chance, size_t number)
         return; /* refused: nothing changes */
     }
     app->definition = next;
+    app->deployment = ++marathon.deployments;
     app->exists = true;
     tell("marathon", "/a%zu is posted: version %u, %u instances%s%s, port %u", number, next.version, next.instances,
          next.enabled ? "" : ", not exposed", next.shares ? ", backend blue" : "", next.port_index);
@@ -52,6 +60,7 @@ void marathon_delete(struct chance *chance, size_t number)
     }
     app->exists = false;
     app->was_deleted = true;
+    app->deployment = 0;
     tell("marathon", "/a%zu is deleted", number);
     publish_end(number);
     for (size_t i = 0; i < marathon.n_tasks; i++) {

@@ -5,6 +5,7 @@
 
 #include "marathon_parts.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 static const char *const state_names[] = {
     [LIFE_STAGING] = "TASK_STAGING", [LIFE_STARTING] = "TASK_STARTING",       [LIFE_RUNNING] = "TASK_RUNNING",
@@ -49,6 +50,9 @@ static void write_definition(size_t app, const struct definition *definition, st
     if (definition->health_checks) {
         buf_puts(json, "\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\"}],");
     }
+    if (definition->readiness_s) {
+        buf_printf(json, "\"readinessChecks\":[{\"timeoutSeconds\":%u}],", (unsigned)definition->readiness_s);
+    }
     buf_printf(json, "\"labels\":{\"traefik.enable\":\"%s\"", definition->enabled ? "true" : "false");
     if (definition->segments) {
         buf_printf(json, ",\"traefik.web.portIndex\":\"%u\",\"traefik.adm.portIndex\":\"%u\"", definition->port_index,
@@ -61,6 +65,9 @@ static void write_definition(size_t app, const struct definition *definition, st
     }
     if (definition->shares) {
         buf_puts(json, ",\"traefik.backend\":\"blue\"");
+    }
+    if (definition->tagged) {
+        buf_puts(json, ",\"traefik.tags\":\"other,live-1\"");
     }
     if (definition->weight) {
         buf_printf(json, ",\"traefik.weight\":\"%u\"", definition->weight);
@@ -110,10 +117,21 @@ static void write_task(const struct task *task, enum life state, bool is_unhealt
     if (marathon.apps[task->app].definition.health_checks && (is_unhealthy || state == LIFE_RUNNING)) {
         buf_printf(json, ",\"healthCheckResults\":[{\"alive\":%s}]", is_unhealthy ? "false" : "true");
     }
+    if (task->readiness_s > 0 && task->started_us > 0) {
+        char started[32];
+        text_format_time(WALL_START + task->started_us / MS, started);
+        buf_printf(json, ",\"startedAt\":\"%s\"", started);
+    }
     buf_putc(json, '}');
 }
 
 /* ---- snapshots ---- */
+
+/* Only while the deployment runs that started it. */
+static enum result task_result(const struct task *task)
+{
+    return task->deployment > 0 && task->deployment == marathon.apps[task->app].deployment ? task->result : RESULT_NONE;
+}
 
 void snapshot_take(struct snapshot *snapshot)
 {
@@ -122,15 +140,31 @@ void snapshot_take(struct snapshot *snapshot)
     for (size_t i = 0; i < MAX_APPS; i++) {
         snapshot->exists[i] = marathon.apps[i].exists;
         snapshot->definitions[i] = marathon.apps[i].definition;
+        snapshot->deployments[i] = marathon.apps[i].deployment;
     }
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         const struct task *task = &marathon.tasks[i];
         if (task->is_listed && marathon.apps[task->app].exists) {
             MEM_GROW(snapshot->tasks, snapshot->capacity, snapshot->n_tasks + 1);
             snapshot->tasks[snapshot->n_tasks++] =
-                (struct listed){(uint16_t)i, (uint8_t)task->state, task->is_unhealthy};
+                (struct listed){(uint16_t)i, (uint8_t)task->state, task->is_unhealthy, (uint8_t)task_result(task)};
         }
     }
+}
+
+static void write_results(const struct snapshot *snapshot, size_t app, struct buf *json)
+{
+    const char *comma = "";
+    buf_puts(json, "\"readinessCheckResults\":[");
+    for (size_t i = 0; i < snapshot->n_tasks; i++) {
+        const struct task *task = &marathon.tasks[snapshot->tasks[i].task];
+        if (task->app == app && snapshot->tasks[i].result != RESULT_NONE) {
+            buf_printf(json, "%s{\"taskId\":\"%s\",\"ready\":%s}", comma, task->id,
+                       snapshot->tasks[i].result == RESULT_GOOD ? "true" : "false");
+            comma = ",";
+        }
+    }
+    buf_puts(json, "],");
 }
 
 void snapshot_write_app(const struct snapshot *snapshot, size_t app, struct buf *json)
@@ -138,7 +172,13 @@ void snapshot_write_app(const struct snapshot *snapshot, size_t app, struct buf 
     const char *comma = "";
     buf_puts(json, "{");
     write_definition(app, &snapshot->definitions[app], json);
-    buf_puts(json, ",\"deployments\":[],\"tasks\":[");
+    buf_puts(json, ",\"deployments\":[");
+    if (snapshot->deployments[app]) {
+        buf_printf(json, "{\"id\":\"d%u\"}", snapshot->deployments[app]);
+    }
+    buf_puts(json, "],");
+    write_results(snapshot, app, json);
+    buf_puts(json, "\"tasks\":[");
     for (size_t i = 0; i < snapshot->n_tasks; i++) {
         const struct listed *listed = &snapshot->tasks[i];
         if (marathon.tasks[listed->task].app == app) {

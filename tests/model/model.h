@@ -68,6 +68,7 @@ enum fault {
     FAULT_DISK,
     FAULT_CLOCK,
     FAULT_NAME,
+    FAULT_CONFIGURED,
     N_FAULTS
 };
 extern const char *const fault_names[N_FAULTS];
@@ -80,7 +81,8 @@ struct profile {
     bool operators; /* drain and weigh */
     size_t slots;   /* of each backend */
     size_t haproxies;
-    bool segments; /* some apps have several */
+    bool segments;  /* some apps have several */
+    bool readiness; /* some apps have readiness checks, and slotd respects them */
     size_t apps;
     int max_removal_percent;
     int64_t drain_timeout_ms;
@@ -88,10 +90,25 @@ struct profile {
 
 /* ---- the run ---- */
 
+/* What slotd is configured with at the moment: it begins as the profile has it. */
+struct settings {
+    bool constrained; /* to apps with a tag */
+    bool readiness;
+    bool drain_unhealthy;
+    int max_removal_percent;
+    int64_t drain_timeout_ms;
+    unsigned haproxies; /* a bit for each */
+    unsigned names;     /* changes with the names that HAProxies have in it */
+    unsigned marathon;  /* changes with the endpoints */
+};
+
 struct sim {
     uint64_t seed;
     struct profile profile;
-    bool is_calm; /* the time of faults is over */
+    struct settings settings;
+    int64_t settings_us; /* when they changed last */
+    int64_t clock_us;    /* when the wall clock was set last */
+    bool is_calm;        /* the time of faults is over */
     uint64_t steps;
     uint64_t faults[N_FAULTS];
     bool trace;
@@ -251,8 +268,13 @@ struct definition {
     uint8_t port_index;  /* 0 or 1; with segments that of the first */
     uint16_t check_port; /* 0: no label */
     uint8_t health_checks;
+    uint8_t readiness_s; /* timeoutSeconds of its readiness check; 0: it has none */
+    bool tagged;         /* has the tag that a constraint may ask for */
     unsigned instances;
 };
+
+/* Of a readiness check, as answers have it while the deployment runs that started the task. */
+enum result { RESULT_NONE, RESULT_BAD, RESULT_GOOD };
 
 /* What this slotd has been told of a task, by receipt. */
 struct told {
@@ -267,12 +289,17 @@ struct told {
     unsigned absent;   /* complete answers in a row that lacked it */
     int64_t absent_us; /* when the last of them was complete */
     int64_t since_us;  /* when that state was told first */
+    int64_t ran_us;    /* when an event told that it has started; 0: none did */
+    bool ran_listed;   /* and an answer has told of it since */
+    unsigned fresh;    /* the deployment that was in progress by that answer; 0: none */
+    enum result result;
 };
 
 struct task {
     char id[48];
     size_t app;
     unsigned version, config;
+    uint8_t readiness_s; /* of the definition that it was started with */
     enum life state;
     bool is_listed; /* by answers; false: its app was deleted, or it was forgotten */
     bool is_unhealthy, was_unhealthy;
@@ -280,6 +307,9 @@ struct task {
     uint16_t ports[2];
     unsigned doings; /* counts changes of its life: a timer of an older one says nothing */
     int64_t started_us;
+    unsigned deployment; /* that started it; 0: it replaces one that failed */
+    enum result result;
+    bool has_served; /* it was ready when slotd let it serve */
     struct told told;
 };
 
@@ -288,6 +318,9 @@ struct app {
     struct definition definition;
     struct definition history[2]; /* as told to this slotd, the newest first */
     bool is_told, is_told_twice;
+    unsigned deployment;      /* in progress; 0: none */
+    unsigned told_deployment; /* by the newest answer */
+    int64_t told_us;          /* when that answer came */
     struct definition posted; /* by event, not in force yet */
     bool is_posted;
     int64_t posted_us;
@@ -302,7 +335,7 @@ struct marathon {
     struct app apps[MAX_APPS];
     struct task tasks[MAX_TASKS];
     size_t n_tasks;
-    unsigned versions;
+    unsigned versions, deployments;
     bool is_up;
     int64_t old_until_us; /* a new leader that answers what the former one knew at old_us */
     int64_t old_us;
@@ -355,11 +388,13 @@ struct listed {
     uint16_t task;
     uint8_t state;
     bool is_unhealthy;
+    uint8_t result;
 };
 struct snapshot {
     int64_t at_us;
     bool exists[MAX_APPS];
     struct definition definitions[MAX_APPS];
+    unsigned deployments[MAX_APPS];
     struct listed *tasks;
     size_t n_tasks, capacity;
     size_t n_given; /* apps that an answer has told so far */
@@ -378,6 +413,12 @@ void client_lose(const char *why);
 struct engine;
 extern struct engine *slotd;
 void slotd_start(bool confirm);
+/* SIGHUP: another configuration. */
+void slotd_configure(struct chance *chance);
+void settings_change(struct chance *chance, struct settings *settings);
+/* The one that settings ask for; the caller owns it. */
+struct config *slotd_make_config(void);
+#define WALL_START INT64_C(1700000000000) /* when a run begins, in milliseconds since 1970 */
 void slotd_stop(void);
 void slotd_kill(void);
 void slotd_order(struct chance *chance);

@@ -268,4 +268,7 @@ void rules_check(void)
         }
     }
     check_bounds();
+    if (checks % 64 == 1) {
+        check_on_time();
+    }
 }

@@ -41,6 +41,7 @@ static bool server_stays(const struct backend *backend, const struct server *ser
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         const struct task *task = &marathon.tasks[i];
         if (task_is_told_at(task, backend, server) && task->told.state == LIFE_RUNNING && !task->was_unhealthy &&
+            task->told.absent < CONFIRMATIONS && task->told.result != RESULT_BAD &&
             !slotd_order_covers(i, backend->name, server->name)) {
             return true;
         }
@@ -173,10 +174,13 @@ static const char *reason_to_remove(size_t number, const struct backend *backend
     if (told->is_told && told->state != LIFE_RUNNING) {
         return "told";
     }
+    if (told->result == RESULT_BAD && (sim.settings.readiness || now_us() - sim.settings_us < SECOND)) {
+        return "not ready";
+    }
     if (slotd_order_covers(number, backend->name, server->name)) {
         return "order";
     }
-    if (sim.profile.drain_unhealthy && task->was_unhealthy) {
+    if ((sim.settings.drain_unhealthy || now_us() - sim.settings_us < SECOND) && task->was_unhealthy) {
         return "unhealthy";
     }
     if (confirmed_us > 0 && now_us() - confirmed_us < 10 * SECOND) {
@@ -232,7 +236,7 @@ static void check_guard(const struct task *task, const struct backend *backend)
         }
     }
     absences.count++;
-    if (absences.had >= 12 && absences.count * 100 > absences.had * ((size_t)sim.profile.max_removal_percent + 25)) {
+    if (absences.had >= 12 && absences.count * 100 > absences.had * ((size_t)sim.settings.max_removal_percent + 25)) {
         broken("guard", "%zu of %zu tasks that run leave since answers lack them", absences.count, absences.had);
     }
 }
@@ -301,6 +305,9 @@ void rules_after(const char *words, struct backend *backend, struct server *serv
         (void)snprintf(server->endpoint, sizeof(server->endpoint), "%s", view.endpoint ? view.endpoint : "");
     }
     check_ready(words, backend, server);
+    if (strcmp(words, "state ready") == 0 && server_in_maint(&before.server) && !server_is_tainted(server)) {
+        check_unready(words, backend, server);
+    }
     check_checked(backend, server);
     check_hurry(words, backend, server);
     check_doubt(words, backend, server);

@@ -23,6 +23,9 @@ bool view_of(const struct backend *backend, const struct server *server, struct 
 const struct edge *slotd_edge(const struct haproxy *haproxy);
 /* Since when slotd knows what is and can do something about it, there. */
 int64_t able_since(struct haproxy *haproxy);
+/* Before slotd makes that server ready. */
+void check_unready(const char *words, const struct backend *backend, const struct server *server);
+void check_on_time(void);
 void rules_reset_commands(void);
 
 #endif

@@ -8,7 +8,6 @@
 #include "slotd/mem.h"
 
 #define MAX_ORDERS 64
-#define WALL_START INT64_C(1700000000000)
 #define ORDERS_LINGER (3 * SECOND) /* what an order has done is undone by then */
 
 struct engine *slotd;
@@ -43,28 +42,6 @@ int64_t engine_now_ms(void)
 
 /* ---- life ---- */
 
-static void set_text(char **text, const char *value)
-{
-    free(*text);
-    *text = mem_strdup(value);
-}
-
-static void make_config(void)
-{
-    config_free(config);
-    config = config_new_default();
-    config->haproxy = mem_alloc_array(n_haproxies, sizeof(*config->haproxy));
-    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
-        config->haproxy[config->n_haproxy++] = (struct config_haproxy){
-            mem_strdup(haproxy->socket), mem_strdup(haproxy->socket), mem_strdup(haproxy->state_file), mem_strdup("")};
-    }
-    set_text(&config->control.state_dir, "/sim");
-    config->marathon.resync_interval = 20000;
-    config->slots.drain_timeout = sim.profile.drain_timeout_ms;
-    config->slots.max_removal_percent = sim.profile.max_removal_percent;
-    config->mapping.drain_unhealthy = sim.profile.drain_unhealthy;
-}
-
 void slotd_start(bool confirm)
 {
     struct engine_options options = {.confirm = confirm, .seed = sim.seed + sim.generation};
@@ -73,7 +50,7 @@ void slotd_start(bool confirm)
         return;
     }
     if (!config) {
-        make_config();
+        config = slotd_make_config();
     }
     sim.generation++;
     marathon_forget_told();
@@ -85,6 +62,30 @@ void slotd_start(bool confirm)
     rules_check_orders();
     engine_start(slotd);
     sim.quiet_us = now_us();
+}
+
+/* One or two keys get another value; slotd reads the file again, or with its next start. */
+void slotd_configure(struct chance *chance)
+{
+    struct settings before = sim.settings;
+    settings_change(chance, &sim.settings);
+    struct config *next = slotd_make_config();
+    cleanup_buf struct buf why = BUF_INIT;
+    tell("operator", "SIGHUP: HAProxies %u%s%s%s, at most %d%%", sim.settings.haproxies,
+         sim.settings.constrained ? ", constrained" : "", sim.settings.readiness ? ", readiness" : "",
+         sim.settings.drain_unhealthy ? ", health" : "", sim.settings.max_removal_percent);
+    if (slotd && engine_reload(slotd, next, &why)) {
+        broken("configured", "a good configuration is refused: %s", buf_text(&why));
+        sim.settings = before;
+        config_free(next);
+        return;
+    }
+    config_free(config);
+    config = next;
+    sim.settings_us = now_us();
+    for (size_t i = 0; i < MAX_APPS; i++) {
+        marathon.apps[i].moved_us = now_us();
+    }
 }
 
 static void slotd_end(void)

@@ -39,6 +39,7 @@ const char *const fault_names[N_FAULTS] = {
     [FAULT_DISK] = "disks full",
     [FAULT_CLOCK] = "clocks jumped",
     [FAULT_NAME] = "names not resolved",
+    [FAULT_CONFIGURED] = "configurations changed",
 };
 
 void count_fault(enum fault fault)
@@ -106,6 +107,13 @@ static void world_begin(uint64_t seed, bool trace)
     sim = (struct sim){.seed = seed, .steps = steps, .trace = trace};
     memcpy(sim.faults, faults, sizeof(faults));
     profile_make(seed, &sim.profile);
+    sim.settings = (struct settings){
+        .readiness = sim.profile.readiness,
+        .drain_unhealthy = sim.profile.drain_unhealthy,
+        .max_removal_percent = sim.profile.max_removal_percent,
+        .drain_timeout_ms = sim.profile.drain_timeout_ms,
+        .haproxies = (1u << sim.profile.haproxies) - 1,
+    };
     schedule_reset();
     loop_reset();
     rules_reset();

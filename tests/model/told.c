@@ -11,7 +11,19 @@ static bool definitions_equal(const struct definition *a, const struct definitio
 {
     return a->version == b->version && a->enabled == b->enabled && a->shares == b->shares && a->weight == b->weight &&
            a->port_index == b->port_index && a->check_port == b->check_port && a->instances == b->instances &&
-           a->health_checks == b->health_checks && a->segments == b->segments && a->config == b->config;
+           a->health_checks == b->health_checks && a->segments == b->segments && a->readiness_s == b->readiness_s &&
+           a->tagged == b->tagged && a->config == b->config;
+}
+
+/* The first answer after its start tells which deployment started it. */
+static void note_readiness(const struct client_fetch *fetch, struct task *task, const struct listed *listed)
+{
+    struct told *told = &task->told;
+    told->result = (enum result)listed->result;
+    if (told->ran_us > 0 && !told->ran_listed && fetch->sent_us >= told->ran_us) {
+        told->ran_listed = true;
+        told->fresh = fetch->snapshot.deployments[task->app];
+    }
 }
 
 static void app_told(struct app *app, const struct definition *definition)
@@ -56,6 +68,10 @@ void told_event(const struct pending *event)
         return; /* of an instance only these words are believed */
     }
     struct task *task = &marathon.tasks[event->task];
+    bool may_start = !task->told.is_told || task->told.state == LIFE_STAGING || task->told.state == LIFE_STARTING;
+    if (event->state == LIFE_RUNNING && may_start) {
+        task->told.ran_us = now_us();
+    }
     task->told.event_us = now_us();
     task_told(task, event->state);
     if (event->state == LIFE_OVER) {
@@ -96,6 +112,8 @@ void told_listed(const struct client_fetch *fetch, size_t number)
     if (app->posted_us < fetch->sent_us || app->posted.version == snapshot->definitions[number].version) {
         app->is_posted = false;
     }
+    app->told_deployment = snapshot->deployments[number];
+    app->told_us = now_us();
     if (app->defined_us <= fetch->sent_us) {
         app_told(app, &snapshot->definitions[number]);
         app->defined_us = fetch->sent_us;
@@ -107,6 +125,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
             continue;
         }
         task->told.absent = 0;
+        note_readiness(fetch, task, listed);
         if (task->told.event_us > fetch->sent_us || task->told.sent_us > fetch->sent_us) {
             continue;
         }

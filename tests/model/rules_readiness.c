@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* mapping.respect_readiness_checks: nobody takes traffic before its check says so, and who is old enough does. Judged
+ * by what slotd was told. */
+#include <string.h>
+
+#include "rules_parts.h"
+
+#define MARGIN_S 5
+#define DEFAULT_S 10
+#define ON_TIME (2 * SECOND) /* a slow turn, a plan that waits for another one, and the commands */
+
+/* When the task is old enough to do without a result; NEVER: its age does not count. By slotd's clock. */
+static int64_t old_enough_ms(const struct task *task)
+{
+    const struct app *app = &marathon.apps[task->app];
+    const struct definition *definition = &app->history[0];
+    const struct told *told = &task->told;
+    bool is_listed = told->sent_us > 0 && (told->ran_us == 0 || told->ran_listed);
+    bool is_fresh = told->fresh > 0 && told->fresh == app->told_deployment;
+    if (!is_listed || is_fresh || told->result != RESULT_NONE) {
+        return NEVER;
+    }
+    int64_t timeout_s = definition->readiness_s > 0 ? definition->readiness_s + MARGIN_S : DEFAULT_S;
+    return WALL_START + task->started_us / MS + timeout_s * 1000;
+}
+
+static bool task_is_ready(const struct task *task)
+{
+    const struct app *app = &marathon.apps[task->app];
+    const struct told *told = &task->told;
+    if (!app->is_told || app->history[0].readiness_s == 0) {
+        return true;
+    }
+    if (told->ran_us > 0 && !told->ran_listed) {
+        return false;
+    }
+    return app->told_deployment == 0 || told->result == RESULT_GOOD || engine_now_ms() >= old_enough_ms(task);
+}
+
+void check_unready(const char *words, const struct backend *backend, const struct server *server)
+{
+    const struct task *unready = NULL;
+    if (!sim.settings.readiness || now_us() - sim.settings_us < GONE_GRACE || now_us() - sim.clock_us < GONE_GRACE) {
+        return;
+    }
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        struct task *task = &marathon.tasks[i];
+        if (!task_is_told_at(task, backend, server) || task->told.state != LIFE_RUNNING) {
+            continue;
+        }
+        /* One that serves keeps serving while nothing is known, also at another port; so does one that had a slot when
+         * nobody asked for readiness yet. */
+        task->has_served = task->has_served || task_is_ready(task) || task->told.since_us < sim.settings_us;
+        if (task_is_ready(task) || (task->has_served && task->told.result == RESULT_NONE) ||
+            marathon.apps[task->app].is_posted || slotd_order_covers(i, backend->name, server->name)) {
+            return;
+        }
+        unready = task;
+    }
+    if (unready) {
+        broken("unready", "%s/%s %s: %s is not ready as far as slotd was told (result %d, deployment %u, since %u)",
+               backend->name, server->name, words, unready->id, (int)unready->told.result,
+               marathon.apps[unready->app].told_deployment, unready->told.fresh);
+    }
+}
+
+/* ---- on time ---- */
+
+static bool task_is_served(const struct task *task, const struct part *part)
+{
+    char address[48];
+    host_address(task->host, address, sizeof(address));
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        for (size_t b = 0; b < haproxy->n_backends; b++) {
+            const struct backend *backend = &haproxy->backends[b];
+            bool counts = backend->number == part->backend && slotd_edge(haproxy);
+            size_t place = 0;
+            size_t free_slots = 0;
+            for (size_t i = 0; counts && i < backend->n_servers; i++) {
+                const struct server *server = &backend->servers[i];
+                counts = !server_is_tainted(server) &&
+                         !slotd_order_covers((size_t)(task - marathon.tasks), backend->name, server->name);
+                free_slots += server->idle_us > 0 && now_us() - server->idle_us > ON_TIME;
+                place += server_takes_new(server) && server->port == task->ports[part->port_index] &&
+                         strcmp(server->address, address) == 0;
+            }
+            if (counts && place == 0 && free_slots > 0 && now_us() - backend->upset_us > ON_TIME) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool world_was_calm(const struct task *task)
+{
+    const struct app *app = &marathon.apps[task->app];
+    int64_t since = now_us() - 2 * ON_TIME;
+    bool calm = task->told.since_us < since && app->moved_us < since && sim.settings_us < since &&
+                sim.clock_us < since && marathon.names_us + 60 * SECOND < now_us();
+    for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
+        calm = calm && (!slotd_edge(haproxy) || able_since(haproxy) < since);
+    }
+    return calm;
+}
+
+void check_on_time(void)
+{
+    int64_t now_ms = engine_now_ms();
+    for (size_t i = 0; sim.settings.readiness && i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        const struct app *app = &marathon.apps[task->app];
+        struct part parts[MAX_PARTS];
+        if (task->told.state != LIFE_RUNNING || task->state != LIFE_RUNNING || !app->is_told || app->is_posted ||
+            app->told_deployment == 0 || app->history[0].readiness_s == 0 || task->was_unhealthy ||
+            task->told.absent > 0) {
+            continue;
+        }
+        int64_t due_ms = old_enough_ms(task);
+        if (due_ms == NEVER || now_ms < due_ms + ON_TIME / MS || !world_was_calm(task)) {
+            continue;
+        }
+        size_t count = definition_parts(task->app, &app->history[0], parts);
+        for (size_t p = 0; p < count; p++) {
+            if (!task_is_served(task, &parts[p])) {
+                broken("on-time", "%s was old enough to serve without a result %lld ms ago, and does not", task->id,
+                       (long long)(now_ms - due_ms));
+            }
+        }
+    }
+}
