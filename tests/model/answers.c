@@ -174,6 +174,30 @@ static void snapshot_halve(struct snapshot *snapshot)
     }
 }
 
+bool part_lacks(size_t task)
+{
+    struct chance part;
+    chance_seed(&part, marathon.part + task, 15);
+    return chance_percent(&part, marathon.part_percent);
+}
+
+/* An app without tasks is not known either, or has none yet. */
+static void snapshot_take_part(struct snapshot *snapshot)
+{
+    bool has_tasks[MAX_APPS] = {false};
+    size_t left = 0;
+    for (size_t i = 0; i < snapshot->n_tasks; i++) {
+        if (!part_lacks(snapshot->tasks[i].task)) {
+            has_tasks[marathon.tasks[snapshot->tasks[i].task].app] = true;
+            snapshot->tasks[left++] = snapshot->tasks[i];
+        }
+    }
+    snapshot->n_tasks = left;
+    for (size_t i = 0; i < MAX_APPS; i++) {
+        snapshot->exists[i] = snapshot->exists[i] && (has_tasks[i] || marathon.part % 2);
+    }
+}
+
 static void fetch_compute(void *arg, uint64_t number)
 {
     struct client_fetch *fetch = fetch_find(number);
@@ -207,6 +231,10 @@ static void fetch_compute(void *arg, uint64_t number)
             marathon.malform--;
             fetch->malformed = (size_t)chance_below(&client_luck, MAX_APPS);
         }
+    }
+    if (is_all && !fetch->fails && marathon.part_answers > 0) {
+        marathon.part_answers--;
+        snapshot_take_part(&fetch->snapshot);
     }
     if (!sim.is_calm && marathon.slow > 0) {
         marathon.slow--;

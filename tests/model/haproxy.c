@@ -37,6 +37,25 @@ size_t count_carrying(const struct backend *backend)
     return count;
 }
 
+size_t count_serving(const struct backend *backend)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        count += server_takes_new(&backend->servers[i]) && backend->servers[i].weight > 0;
+    }
+    return count;
+}
+
+bool haproxy_has_backend(const struct haproxy *haproxy, size_t number)
+{
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        if (haproxy->backends[b].number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- its configuration, and the state file ---- */
 
 static void server_set_default(struct server *server)

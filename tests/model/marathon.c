@@ -288,6 +288,17 @@ void marathon_tend(struct chance *chance)
     step();
 }
 
+void marathon_redeploy(void)
+{
+    for (size_t i = 0; i < sim.profile.apps; i++) {
+        struct app *app = &marathon.apps[i];
+        if (app->exists) {
+            app->definition.version = app->definition.config = ++marathon.versions;
+            app->deployment = ++marathon.deployments;
+        }
+    }
+}
+
 /* ---- the end ---- */
 
 void marathon_settle(void)

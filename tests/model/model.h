@@ -69,6 +69,9 @@ enum fault {
     FAULT_CLOCK,
     FAULT_NAME,
     FAULT_CONFIGURED,
+    FAULT_HOUR,
+    FAULT_HOUR_DOWN,
+    FAULT_PART,
     N_FAULTS
 };
 extern const char *const fault_names[N_FAULTS];
@@ -109,6 +112,9 @@ struct sim {
     int64_t settings_us; /* when they changed last */
     int64_t clock_us;    /* when the wall clock was set last */
     bool is_calm;        /* the time of faults is over */
+    int64_t pace;        /* what happens by itself takes that many times as long */
+    int64_t must_serve;
+    /* since when it may not go dark; 0: it may */ /* backends that have must_serve set may not go dark */
     uint64_t steps;
     uint64_t faults[N_FAULTS];
     bool trace;
@@ -207,6 +213,7 @@ struct backend {
     struct server servers[MAX_SLOTS];
     int64_t upset_us;   /* the last time that something changed by no command of slotd */
     int64_t command_us; /* the last one of slotd */
+    int64_t must_serve; /* since when it may not go dark; 0: it may */
 };
 struct haproxy {
     const char *socket, *state_file;
@@ -247,6 +254,9 @@ void haproxies_run_checks(struct chance *chance, bool all_pass);
 void haproxies_run_sessions(struct chance *chance);
 void haproxy_meddle(struct chance *chance);
 size_t count_carrying(const struct backend *backend);
+/* Servers that take new sessions as far as slotd has a say, up or not. */
+size_t count_serving(const struct backend *backend);
+bool haproxy_has_backend(const struct haproxy *haproxy, size_t number);
 
 /* ---- Marathon ---- */
 
@@ -272,6 +282,8 @@ struct definition {
     bool tagged;         /* has the tag that a constraint may ask for */
     unsigned instances;
 };
+
+#define CONFIRMATIONS 2 /* slots.missing_confirmations */
 
 /* Of a readiness check, as answers have it while the deployment runs that started the task. */
 enum result { RESULT_NONE, RESULT_BAD, RESULT_GOOD };
@@ -342,6 +354,8 @@ struct marathon {
     unsigned lose, twice, delay;              /* so many events from now on */
     unsigned fail, cut, halve, malform, slow; /* so many answers */
     uint64_t half;                            /* which half is told */
+    unsigned part_answers, part_percent;      /* so many that lack so much, in calm */
+    uint64_t part;                            /* which */
     unsigned moved_names;                     /* of hosts, bit by bit */
     int64_t names_us;                         /* when one moved last */
     bool is_stuck;                            /* no room for more tasks: nothing is started any more */
@@ -361,6 +375,10 @@ void marathon_change_leader(struct chance *chance);
 /* Everything that is on its way somewhere arrives there. */
 void marathon_settle(void);
 bool marathon_is_settled(void);
+/* Everything gets a new version. */
+void marathon_redeploy(void);
+/* Whether a leader that has loaded a part does not know of that task. */
+bool part_lacks(size_t task);
 void host_name(size_t host, char *text, size_t size);
 void host_address(size_t host, char *text, size_t size);
 /* Its name leads there, or did so a while ago: a name is looked up again after 30 s. */
@@ -434,6 +452,8 @@ void slotd_reset(void);
 /* ---- rules ---- */
 
 void rules_reset(void);
+/* Marathon runs somebody for it. */
+bool backend_has_duties(const struct backend *backend);
 /* A command comes from the slotd that runs now. */
 void rules_sent(const char *words, const struct backend *backend, const struct server *server);
 /* Before and after a command of slotd is executed. */
@@ -458,6 +478,9 @@ struct story {
     size_t count;
 };
 void story_make(uint64_t seed, size_t count, struct story *story);
+bool run_until(int64_t until_us);
+bool trial_hour(bool slotd_lives);
+bool trial_part(struct chance *chance);
 /* Returns whether every rule held. */
 bool story_run(const struct story *story, bool trace);
 void story_shrink(struct story *story, unsigned runs, int64_t seconds);

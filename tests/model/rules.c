@@ -187,6 +187,9 @@ static void check_gone(const struct backend *backend, struct server *server, int
 
 static void check_backend(struct backend *backend, int64_t since)
 {
+    if (backend->must_serve && backend->upset_us < backend->must_serve && count_serving(backend) == 0) {
+        broken("dark", "nobody serves in %s of %s any more", backend->name, backend->haproxy->socket);
+    }
     for (size_t i = 0; i < backend->n_servers; i++) {
         struct server *server = &backend->servers[i];
         if (!server_takes_new(server)) {

@@ -6,7 +6,6 @@
 #include "rules_parts.h"
 
 #define CALM_BEFORE (4 * SECOND) /* what health did before may not be known to slotd yet */
-#define CONFIRMATIONS 2
 
 static int64_t confirmed_us;
 

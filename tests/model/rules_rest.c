@@ -11,12 +11,9 @@ struct duty {
     bool is_met;
 };
 
-static char *find_backend_difference(const struct backend *backend)
+static size_t list_duties(const struct backend *backend, struct duty duties[MAX_TASKS * MAX_PARTS])
 {
-    struct duty duties[MAX_TASKS * MAX_PARTS];
     size_t n_duties = 0;
-    size_t serving = 0;
-    size_t met = 0;
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         const struct task *task = &marathon.tasks[i];
         const struct app *app = &marathon.apps[task->app];
@@ -36,6 +33,15 @@ static char *find_backend_difference(const struct backend *backend)
             duties[n_duties++].is_met = false;
         }
     }
+    return n_duties;
+}
+
+static char *find_backend_difference(const struct backend *backend)
+{
+    struct duty duties[MAX_TASKS * MAX_PARTS];
+    size_t n_duties = list_duties(backend, duties);
+    size_t serving = 0;
+    size_t met = 0;
     size_t usable = 0;
     for (size_t i = 0; i < backend->n_servers; i++) {
         const struct server *server = &backend->servers[i];
@@ -68,6 +74,12 @@ static char *find_backend_difference(const struct backend *backend)
         return mem_printf("%s: %zu serve, %zu should, on %zu slots", backend->name, met, n_duties, backend->n_servers);
     }
     return NULL;
+}
+
+bool backend_has_duties(const struct backend *backend)
+{
+    struct duty duties[MAX_TASKS * MAX_PARTS];
+    return slotd_edge(backend->haproxy) && list_duties(backend, duties) > 0;
 }
 
 static char *find_haproxy_difference(const struct haproxy *haproxy)

@@ -40,6 +40,9 @@ const char *const fault_names[N_FAULTS] = {
     [FAULT_CLOCK] = "clocks jumped",
     [FAULT_NAME] = "names not resolved",
     [FAULT_CONFIGURED] = "configurations changed",
+    [FAULT_HOUR] = "hours without Marathon",
+    [FAULT_HOUR_DOWN] = "hours without Marathon and slotd",
+    [FAULT_PART] = "leaders with a part of the cluster",
 };
 
 void count_fault(enum fault fault)
@@ -62,13 +65,13 @@ static struct chance tends, checks, sessions;
 static void tick_tend(void *arg, uint64_t number)
 {
     marathon_tend(&tends);
-    schedule(chance_delay(&tends, 50 * MS, 400 * MS), tick_tend, arg, number);
+    schedule(sim.pace * chance_delay(&tends, 50 * MS, 400 * MS), tick_tend, arg, number);
 }
 
 static void tick_checks(void *arg, uint64_t number)
 {
     haproxies_run_checks(&checks, sim.is_calm);
-    schedule(chance_delay(&checks, 100 * MS, 900 * MS), tick_checks, arg, number);
+    schedule(sim.pace * chance_delay(&checks, 100 * MS, 900 * MS), tick_checks, arg, number);
 }
 
 static void tick_sessions(void *arg, uint64_t number)
@@ -77,10 +80,10 @@ static void tick_sessions(void *arg, uint64_t number)
     if (sim.profile.faults[FAULT_ANSWER_OLD] && !sim.is_calm) {
         client_remember_old();
     }
-    schedule(chance_delay(&sessions, 100 * MS, SECOND), tick_sessions, arg, number);
+    schedule(sim.pace * chance_delay(&sessions, 100 * MS, SECOND), tick_sessions, arg, number);
 }
 
-static bool run_until(int64_t until_us)
+bool run_until(int64_t until_us)
 {
     while (!sim.broken && schedule_step(until_us)) {
     }
@@ -104,7 +107,7 @@ static void world_begin(uint64_t seed, bool trace)
     uint64_t faults[N_FAULTS];
     memcpy(faults, sim.faults, sizeof(faults));
     free(sim.broken);
-    sim = (struct sim){.seed = seed, .steps = steps, .trace = trace};
+    sim = (struct sim){.seed = seed, .steps = steps, .trace = trace, .pace = 1};
     memcpy(sim.faults, faults, sizeof(faults));
     profile_make(seed, &sim.profile);
     sim.settings = (struct settings){
@@ -207,6 +210,25 @@ static bool stay_silent(const char *after, int64_t for_us)
     return !sim.broken;
 }
 
+/* Some of the runs go on with a trial. */
+static void world_try(void)
+{
+    switch (chance_below(&tends, 6)) {
+    case 0:
+        (void)trial_hour(true);
+        break;
+    case 1:
+        (void)trial_hour(false);
+        break;
+    case 2:
+    case 3:
+        (void)trial_part(&tends);
+        break;
+    default:
+        break;
+    }
+}
+
 /* Sessions end, and what waits for that is done: then nothing is sent any more, whoever starts anew. */
 static void world_rest(void)
 {
@@ -235,7 +257,9 @@ static void world_rest(void)
     for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
         haproxy_crash(haproxy, false, 100 * MS);
     }
-    (void)stay_silent("after a start of HAProxy", SILENCE_US);
+    if (stay_silent("after a start of HAProxy", SILENCE_US)) {
+        world_try();
+    }
 }
 
 bool story_run(const struct story *story, bool trace)

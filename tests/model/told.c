@@ -160,7 +160,9 @@ void told_malformed(size_t number)
 {
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         struct task *task = &marathon.tasks[i];
-        task->told.absent = task->app == number ? 0 : task->told.absent;
+        bool is_known =
+            task->told.absent < CONFIRMATIONS; /* one that has left is not among those that count as listed */
+        task->told.absent = task->app == number && is_known ? 0 : task->told.absent;
     }
     marathon.apps[number].moved_us = now_us();
 }
