@@ -127,14 +127,22 @@ static bool apps_moved_lately(void)
 static void check_ready(const char *words, const struct backend *backend, const struct server *server)
 {
     bool known = false;
+    bool lives = false;
     if (strcmp(words, "state ready") != 0 || !server_in_maint(&before.server) || server_is_tainted(server)) {
         return;
     }
     if (server->is_pending) {
         broken("read-back", "%s/%s is made ready before its address is there", backend->name, server->name);
     }
-    for (size_t i = 0; i < marathon.n_tasks && !known; i++) {
-        known = task_is_told_at(&marathon.tasks[i], backend, server);
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        bool is_there = task_is_told_at(task, backend, server);
+        known = known || is_there;
+        lives = lives || (is_there && task->told.absent < CONFIRMATIONS);
+    }
+    if (known && !lives && cluster_held(slotd->feed.cluster) == 0) {
+        broken("revived", "%s/%s is made ready at %s:%u, where answers lack everybody", backend->name, server->name,
+               server->address, (unsigned)server->port);
     }
     if (!known && now_us() - able_since(backend->haproxy) > GONE_GRACE && now_us() - backend->upset_us > GONE_GRACE &&
         !apps_moved_lately()) {
@@ -274,20 +282,86 @@ static void check_doubt(const char *words, const struct backend *backend, const 
     }
 }
 
-/* The last one that is up is not drained by Marathon's word. */
-static void check_last(const char *words, const struct backend *backend, const struct server *server)
+static bool backend_has_endpoint(const struct backend *backend, const struct task *task)
 {
-    if (strcmp(words, "state drain") != 0 || !server_carries(backend, &before.server) || count_carrying(backend) > 0 ||
-        !backend_is_calm(backend)) {
-        return;
-    }
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        if (task_is_told_at(&marathon.tasks[i], backend, server) &&
-            slotd_order_covers(i, backend->name, server->name)) {
-            return;
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        const char *endpoint = backend->servers[i].endpoint;
+        if (strncmp(endpoint, task->id, strlen(task->id)) == 0 && endpoint[strlen(task->id)] == ' ') {
+            return true;
         }
     }
-    broken("last", "%s/%s was the last one that is up, and drains", backend->name, server->name);
+    return false;
+}
+
+static bool backend_has_room(const struct backend *backend)
+{
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        const struct server *server = &backend->servers[i];
+        struct slot_view view;
+        if (view_of(backend, server, &view) && view.state == SLOT_FREE && server_in_maint(server) && !view.busy &&
+            server->sessions == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Somebody who is to serve in the backend, and whom slotd has not given a server there yet. */
+static const struct task *find_awaited(const struct backend *backend)
+{
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        const struct app *app = &marathon.apps[task->app];
+        struct part parts[MAX_PARTS];
+        size_t count = app->is_told ? definition_parts(task->app, &app->history[0], parts) : 0;
+        bool counts = task->told.is_told && task->told.state == LIFE_RUNNING && task->told.absent < CONFIRMATIONS &&
+                      !task->was_unhealthy && app->history[0].readiness_s == 0 && !app->is_posted &&
+                      (task->host < 3 || !sim.profile.names) && !slotd_order_covers(i, backend->name, "");
+        for (size_t p = 0; counts && p < count; p++) {
+            if (parts[p].backend == backend->number && !backend_has_endpoint(backend, task)) {
+                return task;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Whose it is as far as slotd was told; its end, or an operator's word, explains that it goes. */
+static const struct task *find_owner(const struct backend *backend, const struct server *server, bool *ret_explained)
+{
+    const struct task *owner = NULL;
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        size_t len = strlen(task->id);
+        bool is_key = strncmp(server->endpoint, task->id, len) == 0 && server->endpoint[len] == ' ';
+        if (!is_key && !task_is_told_at(task, backend, server)) {
+            continue;
+        }
+        *ret_explained =
+            *ret_explained || task->told.state == LIFE_OVER || slotd_order_covers(i, backend->name, server->name);
+        if (task_is_told_at(task, backend, server) && task->told.absent < CONFIRMATIONS &&
+            task->told.result != RESULT_BAD) {
+            owner = task;
+        }
+    }
+    return owner;
+}
+
+/* The last one that is up serves until its task is over, or until somebody else does. Where all slots are taken one has
+ * to go so that another can come. */
+static void check_last(const char *words, const struct backend *backend, const struct server *server)
+{
+    bool explained = strncmp(words, "health", 6) == 0 || (confirmed_us > 0 && now_us() - confirmed_us < 10 * SECOND);
+    if (!server_carries(backend, &before.server) || count_carrying(backend) > 0 || !backend_is_calm(backend) ||
+        !backend_has_room(backend)) {
+        return;
+    }
+    const struct task *owner = find_owner(backend, &before.server, &explained);
+    const struct task *awaited = find_awaited(backend);
+    if (!explained && (owner || awaited)) {
+        broken("last", "%s/%s was the last one that is up: %s; %s %s", backend->name, server->name, words,
+               owner ? owner->id : awaited->id, owner ? "is not over" : "is on its way");
+    }
 }
 
 void rules_after(const char *words, struct backend *backend, struct server *server)

@@ -6,6 +6,7 @@
 #include "traffic.h"
 
 static int64_t answered_us; /* when the last complete answer of this slotd was complete */
+static int64_t complete_us; /* when the newest of the complete ones was asked for */
 
 static bool definitions_equal(const struct definition *a, const struct definition *b)
 {
@@ -104,8 +105,8 @@ void told_listed(const struct client_fetch *fetch, size_t number)
 {
     const struct snapshot *snapshot = &fetch->snapshot;
     struct app *app = &marathon.apps[number];
-    if (fetch->sent_us < app->listed_us) {
-        return; /* a newer one has told of it */
+    if (fetch->sent_us < app->listed_us || fetch->sent_us < complete_us) {
+        return; /* a newer one has told of it, or of all apps */
     }
     app->listed_us = fetch->sent_us;
     note_buried(fetch, number);
@@ -154,6 +155,7 @@ void told_complete(const struct client_fetch *fetch)
     free(lists);
     note_buried(fetch, MAX_APPS);
     answered_us = now_us();
+    complete_us = fetch->sent_us > complete_us ? fetch->sent_us : complete_us;
 }
 
 void told_malformed(size_t number)
@@ -169,5 +171,5 @@ void told_malformed(size_t number)
 
 void told_reset(void)
 {
-    answered_us = 0;
+    answered_us = complete_us = 0;
 }
