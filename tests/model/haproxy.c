@@ -148,6 +148,7 @@ static void backend_begin(struct haproxy *haproxy, size_t place)
 
 static void haproxy_begin(struct haproxy *haproxy, size_t number)
 {
+    haproxy->name = number ? "haproxy-1" : "haproxy-0";
     haproxy->socket = number ? "/sim/haproxy-1.sock" : "/sim/haproxy-0.sock";
     haproxy->state_file = number ? "/sim/haproxy-1.state" : "/sim/haproxy-0.state";
     haproxy->is_up = true;
@@ -212,7 +213,7 @@ static void haproxy_come_up(void *arg, uint64_t with_old_state)
     haproxy->process++;
     haproxy->started_us = now_us();
     load_state(haproxy, with_old_state ? &haproxy->old_state : files_get(haproxy->state_file));
-    tell("haproxy", "is up again, pid %u", haproxy->process);
+    tell(haproxy->name, "is up again, pid %u", haproxy->process);
     haproxy->quiet_us = now_us();
     step();
 }
@@ -297,7 +298,8 @@ static void backend_run_checks(struct backend *backend, struct chance *chance, b
         }
         bool passes = !server->is_sick && target_lives(server);
         if (passes != (server->op_state != 0)) {
-            tell("haproxy", "%s/%s is %s by its checks", backend->name, server->name, passes ? "up" : "down");
+            tell(backend->haproxy->name, "%s/%s is %s by its checks", backend->name, server->name,
+                 passes ? "up" : "down");
             backend->upset_us = now_us();
         }
         server->op_state = passes ? 2 : 0;
@@ -352,7 +354,7 @@ void haproxy_meddle(struct chance *chance)
         return;
     }
     count_fault(FAULT_FOREIGN_HAND);
-    tell("somebody", "%s/%s %s", backend->name, server->name, what);
+    tell("somebody", "%s: %s/%s %s", haproxy->name, backend->name, server->name, what);
     server->foreign_us = NEVER;
     backend->upset_us = now_us();
     server_execute(backend, server, what, &reply);

@@ -190,10 +190,10 @@ static void execute_set(const struct wire *wire, const char *line, struct buf *r
     }
     haproxy->commands++;
     if (is_refused(server, reply)) {
-        tell("haproxy", "%s/%s %s: refused", backend_name, name, line + taken);
+        tell(haproxy->name, "%s/%s %s: refused", backend_name, name, line + taken);
         return;
     }
-    tell("haproxy", "%s/%s %s", backend_name, name, line + taken);
+    tell(haproxy->name, "%s/%s %s", backend_name, name, line + taken);
     if (wire->stream) {
         rules_sent(line + taken, backend, server);
     }

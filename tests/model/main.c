@@ -55,7 +55,8 @@ static void log_line(void *arg, enum log_level level, const char *subsystem, con
 
 static void print_numbers(uint64_t seeds, time_t began)
 {
-    printf("%" PRIu64 " seeds, %" PRIu64 " steps, %lld s\n", seeds, sim.steps, (long long)(time(NULL) - began));
+    printf("%" PRIu64 " seeds, %" PRIu64 " steps, %lld s, in them %.1f hours\n", seeds, sim.steps,
+           (long long)(time(NULL) - began), (double)sim.lived_us / (double)(3600 * SECOND));
     for (size_t i = 0; i < N_FAULTS; i++) {
         printf("%10" PRIu64 "  %s\n", sim.faults[i], fault_names[i]);
     }

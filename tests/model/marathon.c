@@ -101,9 +101,11 @@ static void task_check_readiness(void *arg, uint64_t deployment)
 static void task_run(struct task *task)
 {
     if (task->state == LIFE_STARTING && task->readiness_s > 0 && task->deployment > 0) {
-        schedule(chance_delay(&marathon_luck, 50 * MS, 25 * SECOND), task_check_readiness, task, task->deployment);
+        /* Often later than a task may do without. */
+        int64_t after = chance_percent(&marathon_luck, 50) ? chance_delay(&marathon_luck, 50 * MS, 5 * SECOND)
+                                                           : (int64_t)chance_below(&marathon_luck, 40 * SECOND);
+        schedule(after, task_check_readiness, task, task->deployment);
     }
-
     task->started_us = task->state == LIFE_STARTING ? now_us() : task->started_us;
     task_become(task, LIFE_RUNNING);
     publish_status(task, "TASK_RUNNING");
@@ -355,7 +357,7 @@ void marathon_forget_told(void)
     for (size_t i = 0; i < MAX_APPS; i++) {
         struct app *app = &marathon.apps[i];
         app->is_told = app->is_told_twice = app->is_posted = app->has_ended = false;
-        app->defined_us = app->moved_us = app->listed_us = app->told_us = 0;
+        app->defined_us = app->moved_us = app->listed_us = 0;
         app->told_deployment = 0;
     }
 }

@@ -116,6 +116,7 @@ struct sim {
     int64_t must_serve;
     /* since when it may not go dark; 0: it may */ /* backends that have must_serve set may not go dark */
     uint64_t steps;
+    int64_t lived_us; /* in all runs so far */
     uint64_t faults[N_FAULTS];
     bool trace;
     char *broken;        /* the rule that was broken, or NULL */
@@ -216,7 +217,7 @@ struct backend {
     int64_t must_serve; /* since when it may not go dark; 0: it may */
 };
 struct haproxy {
-    const char *socket, *state_file;
+    const char *name, *socket, *state_file;
     bool is_late;   /* HAProxy 3.2: addresses are applied after the reply */
     bool init_down; /* and servers start down */
     struct backend backends[MAX_BACKENDS];
@@ -305,6 +306,7 @@ struct told {
     bool ran_listed;   /* and an answer has told of it since */
     unsigned fresh;    /* the deployment that was in progress by that answer; 0: none */
     enum result result;
+    bool was_lost; /* answers have lacked it so often that slotd may have forgotten its start */
 };
 
 struct task {
@@ -321,7 +323,7 @@ struct task {
     int64_t started_us;
     unsigned deployment; /* that started it; 0: it replaces one that failed */
     enum result result;
-    bool has_served; /* it was ready when slotd let it serve */
+    bool was_ready; /* as slotd was told once, or it served already */
     struct told told;
 };
 
@@ -332,7 +334,6 @@ struct app {
     bool is_told, is_told_twice;
     unsigned deployment;      /* in progress; 0: none */
     unsigned told_deployment; /* by the newest answer */
-    int64_t told_us;          /* when that answer came */
     struct definition posted; /* by event, not in force yet */
     bool is_posted;
     int64_t posted_us;

@@ -54,7 +54,8 @@ bool task_is_told_at(const struct task *task, const struct backend *backend, con
 const struct edge *slotd_edge(const struct haproxy *haproxy)
 {
     for (size_t i = 0; slotd && i < slotd->n_edges; i++) {
-        if (strcmp(slotd->edges[i]->config->socket, haproxy->socket) == 0) {
+        /* They are made one after another. */
+        if (slotd->edges[i] && strcmp(slotd->edges[i]->config->socket, haproxy->socket) == 0) {
             return slotd->edges[i];
         }
     }
@@ -250,7 +251,7 @@ static void check_bounds(void)
         broken("bounded", "the cluster has %zu apps and %zu tasks", counts.apps, counts.tasks);
     }
     for (size_t i = 0; i < slotd->n_edges; i++) {
-        if (slotd->edges[i]->in_flight > 8 * MAX_BACKENDS * MAX_SLOTS) {
+        if (slotd->edges[i] && slotd->edges[i]->in_flight > 8 * MAX_BACKENDS * MAX_SLOTS) {
             broken("bounded", "%zu commands are on their way", slotd->edges[i]->in_flight);
         }
     }

@@ -15,8 +15,8 @@ static int64_t old_enough_ms(const struct task *task)
     const struct app *app = &marathon.apps[task->app];
     const struct definition *definition = &app->history[0];
     const struct told *told = &task->told;
-    bool is_listed = told->sent_us > 0 && (told->ran_us == 0 || told->ran_listed);
-    bool is_fresh = told->fresh > 0 && told->fresh == app->told_deployment;
+    bool is_listed = told->sent_us > 0 && (told->ran_us == 0 || told->ran_listed || told->was_lost);
+    bool is_fresh = told->fresh > 0 && !told->was_lost && told->fresh == app->told_deployment;
     if (!is_listed || is_fresh || told->result != RESULT_NONE) {
         return NEVER;
     }
@@ -31,7 +31,7 @@ static bool task_is_ready(const struct task *task)
     if (!app->is_told || app->history[0].readiness_s == 0) {
         return true;
     }
-    if (told->ran_us > 0 && !told->ran_listed) {
+    if (told->ran_us > 0 && !told->ran_listed && !told->was_lost) {
         return false;
     }
     return app->told_deployment == 0 || told->result == RESULT_GOOD || engine_now_ms() >= old_enough_ms(task);
@@ -50,8 +50,8 @@ void check_unready(const char *words, const struct backend *backend, const struc
         }
         /* One that serves keeps serving while nothing is known, also at another port; so does one that had a slot when
          * nobody asked for readiness yet. */
-        task->has_served = task->has_served || task_is_ready(task) || task->told.since_us < sim.settings_us;
-        if (task_is_ready(task) || (task->has_served && task->told.result == RESULT_NONE) ||
+        task->was_ready = task->was_ready || task_is_ready(task) || task->told.since_us < sim.settings_us;
+        if (task_is_ready(task) || (task->was_ready && task->told.result == RESULT_NONE) ||
             marathon.apps[task->app].is_posted || slotd_order_covers(i, backend->name, server->name)) {
             return;
         }
@@ -113,7 +113,7 @@ void check_on_time(void)
         struct part parts[MAX_PARTS];
         if (task->told.state != LIFE_RUNNING || task->state != LIFE_RUNNING || !app->is_told || app->is_posted ||
             app->told_deployment == 0 || app->history[0].readiness_s == 0 || task->was_unhealthy ||
-            task->told.absent > 0) {
+            task->told.absent > 0 || task->told.was_lost) {
             continue;
         }
         int64_t due_ms = old_enough_ms(task);

@@ -104,10 +104,11 @@ static void world_end(void)
 static void world_begin(uint64_t seed, bool trace)
 {
     uint64_t steps = sim.steps;
+    int64_t lived_us = sim.lived_us;
     uint64_t faults[N_FAULTS];
     memcpy(faults, sim.faults, sizeof(faults));
     free(sim.broken);
-    sim = (struct sim){.seed = seed, .steps = steps, .trace = trace, .pace = 1};
+    sim = (struct sim){.seed = seed, .steps = steps, .lived_us = lived_us, .trace = trace, .pace = 1};
     memcpy(sim.faults, faults, sizeof(faults));
     profile_make(seed, &sim.profile);
     sim.settings = (struct settings){
@@ -278,6 +279,7 @@ bool story_run(const struct story *story, bool trace)
         world_rest();
     }
     bool held = !sim.broken;
+    sim.lived_us += now_us();
     char *text = sim.broken;
     sim.broken = NULL;
     world_end();

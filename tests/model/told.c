@@ -16,14 +16,31 @@ static bool definitions_equal(const struct definition *a, const struct definitio
            a->tagged == b->tagged && a->config == b->config;
 }
 
+/* Whom the answer has no result for has none. */
+static void note_results(const struct snapshot *snapshot, size_t app)
+{
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        struct told *told = &marathon.tasks[i].told;
+        told->result = marathon.tasks[i].app == app ? RESULT_NONE : told->result;
+    }
+    for (size_t i = 0; i < snapshot->n_tasks; i++) {
+        struct task *task = &marathon.tasks[snapshot->tasks[i].task];
+        if (task->app == app) {
+            enum result result = (enum result)snapshot->tasks[i].result;
+            task->told.result = result;
+            task->was_ready = task->was_ready || result == RESULT_GOOD || snapshot->deployments[app] == 0;
+        }
+    }
+    marathon.apps[app].told_deployment = snapshot->deployments[app];
+}
+
 /* The first answer after its start tells which deployment started it. */
-static void note_readiness(const struct client_fetch *fetch, struct task *task, const struct listed *listed)
+static void note_readiness(const struct client_fetch *fetch, struct task *task)
 {
     struct told *told = &task->told;
-    told->result = (enum result)listed->result;
     if (told->ran_us > 0 && !told->ran_listed && fetch->sent_us >= told->ran_us) {
         told->ran_listed = true;
-        told->fresh = fetch->snapshot.deployments[task->app];
+        told->fresh = marathon.apps[task->app].told_deployment;
     }
 }
 
@@ -69,6 +86,9 @@ void told_event(const struct pending *event)
         return; /* of an instance only these words are believed */
     }
     struct task *task = &marathon.tasks[event->task];
+    if (task->told.was_running && (event->state == LIFE_STAGING || event->state == LIFE_STARTING)) {
+        return; /* too late: it runs */
+    }
     bool may_start = !task->told.is_told || task->told.state == LIFE_STAGING || task->told.state == LIFE_STARTING;
     if (event->state == LIFE_RUNNING && may_start) {
         task->told.ran_us = now_us();
@@ -81,7 +101,7 @@ void told_event(const struct pending *event)
     }
     if (event->state == LIFE_RUNNING && app->is_posted && app->posted.version == task->version) {
         app_told(app, &app->posted);
-        app->defined_us = now_us();
+        app->defined_us = app->posted_us;
         app->is_posted = false;
     }
 }
@@ -113,11 +133,10 @@ void told_listed(const struct client_fetch *fetch, size_t number)
     if (app->posted_us < fetch->sent_us || app->posted.version == snapshot->definitions[number].version) {
         app->is_posted = false;
     }
-    app->told_deployment = snapshot->deployments[number];
-    app->told_us = now_us();
     if (app->defined_us <= fetch->sent_us) {
         app_told(app, &snapshot->definitions[number]);
         app->defined_us = fetch->sent_us;
+        note_results(snapshot, number);
     }
     for (size_t i = 0; i < snapshot->n_tasks; i++) {
         const struct listed *listed = &snapshot->tasks[i];
@@ -126,7 +145,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
             continue;
         }
         task->told.absent = 0;
-        note_readiness(fetch, task, listed);
+        note_readiness(fetch, task);
         if (task->told.event_us > fetch->sent_us || task->told.sent_us > fetch->sent_us) {
             continue;
         }
@@ -147,8 +166,11 @@ void told_complete(const struct client_fetch *fetch)
     }
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         struct told *told = &marathon.tasks[i].told;
-        if (!lists[i] && told->event_us < fetch->sent_us && (told->absent == 0 || fetch->sent_us >= answered_us)) {
+        bool is_newest = marathon.apps[marathon.tasks[i].app].listed_us <= fetch->sent_us; /* word of its app */
+        if (!lists[i] && is_newest && told->event_us < fetch->sent_us &&
+            (told->absent == 0 || fetch->sent_us >= answered_us)) {
             told->absent++;
+            told->was_lost = told->was_lost || told->absent >= CONFIRMATIONS;
             told->absent_us = now_us();
         }
     }
