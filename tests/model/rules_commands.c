@@ -339,8 +339,10 @@ static const struct task *find_owner(const struct backend *backend, const struct
         }
         *ret_explained =
             *ret_explained || task->told.state == LIFE_OVER || slotd_order_covers(i, backend->name, server->name);
+        /* One that drains and gets another port meanwhile moves though it is the last: known, and left as it is. */
+        bool moves = task->told.state != LIFE_RUNNING && now_us() - marathon.apps[task->app].moved_us < SECOND;
         if (task_is_told_at(task, backend, server) && task->told.absent < CONFIRMATIONS &&
-            task->told.result != RESULT_BAD) {
+            task->told.result != RESULT_BAD && !moves) {
             owner = task;
         }
     }
