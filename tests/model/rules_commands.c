@@ -140,7 +140,7 @@ static void check_ready(const char *words, const struct backend *backend, const 
         known = known || is_there;
         lives = lives || (is_there && task->told.absent < CONFIRMATIONS);
     }
-    if (known && !lives && cluster_held(slotd->feed.cluster) == 0) {
+    if (slotd && known && !lives && cluster_held(slotd->feed.cluster) == 0) {
         broken("revived", "%s/%s is made ready at %s:%u, where answers lack everybody", backend->name, server->name,
                server->address, (unsigned)server->port);
     }
