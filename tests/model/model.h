@@ -448,6 +448,7 @@ bool slotd_order_covers(size_t task, const char *backend, const char *server);
 bool slotd_drains(size_t task, const char *backend, const char *server);
 /* Whether an order drains that slot itself. */
 bool slotd_drains_slot(const char *name);
+bool slotd_has_drains(void);
 void slotd_reset(void);
 
 /* ---- rules ---- */

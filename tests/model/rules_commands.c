@@ -138,7 +138,8 @@ static void check_ready(const char *words, const struct backend *backend, const 
         const struct task *task = &marathon.tasks[i];
         bool is_there = task_is_told_at(task, backend, server);
         known = known || is_there;
-        lives = lives || (is_there && task->told.absent < CONFIRMATIONS);
+        bool is_lost = task->told.absent >= CONFIRMATIONS && now_us() - task->told.absent_us > GONE_GRACE;
+        lives = lives || (is_there && !is_lost);
     }
     if (slotd && known && !lives && cluster_held(slotd->feed.cluster) == 0) {
         broken("revived", "%s/%s is made ready at %s:%u, where answers lack everybody", backend->name, server->name,

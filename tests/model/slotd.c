@@ -324,6 +324,11 @@ bool slotd_drains(size_t number, const char *backend, const char *server)
     return slotd && orders_find_drain(slotd->orders, &endpoint) != NULL;
 }
 
+bool slotd_has_drains(void)
+{
+    return slotd && orders_count_drains(slotd->orders) > 0;
+}
+
 bool slotd_drains_slot(const char *name)
 {
     return slotd && orders_get_drain(slotd->orders, ORDER_SLOT, name) != NULL;
