@@ -167,8 +167,9 @@ void told_complete(const struct client_fetch *fetch)
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         struct told *told = &marathon.tasks[i].told;
         /* Of an app that cannot be read everybody counts as listed. */
-        bool is_read = marathon.tasks[i].app != fetch->malformed;
-        bool is_newest = marathon.apps[marathon.tasks[i].app].listed_us <= fetch->sent_us; /* word of its app */
+        size_t app = marathon.tasks[i].app;
+        bool is_read = app != fetch->malformed || !fetch->snapshot.exists[app];
+        bool is_newest = marathon.apps[app].listed_us <= fetch->sent_us; /* word of its app */
         if (!lists[i] && is_read && is_newest && told->event_us < fetch->sent_us &&
             (told->absent == 0 || fetch->sent_us >= answered_us)) {
             told->absent++;
