@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/* Rules that maps can express, by host, and which of their keys lead where. */
+#include "slotd/routes.h"
+
+#include <string.h>
+
+#include "slotd/mem.h"
+#include "slotd/rule.h"
+#include "slotd/table.h"
+#include "slotd/text.h"
+
+struct entry {
+    struct route route;
+    char *service, *frontend, *rule, *why;
+    char **hosts; /* of ROUTE_BY_MAP alone, each once */
+    size_t n_hosts;
+    char **paths; /* at least one */
+    size_t n_paths;
+    bool exact;
+};
+
+/* The rules that name one host. */
+struct host {
+    char *name;
+    const struct entry **entries;
+    size_t count, capacity;
+};
+
+struct routes {
+    struct table services; /* to struct entry */
+    struct table hosts;    /* to struct host */
+};
+
+struct routes *routes_new(uint64_t seed)
+{
+    struct routes *routes = MEM_NEW(struct routes);
+    table_init(&routes->services, seed);
+    table_init(&routes->hosts, seed);
+    return routes;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(texts[i]);
+    }
+    free(texts);
+}
+
+static void entry_free(struct entry *entry)
+{
+    if (entry) {
+        free_texts(entry->hosts, entry->n_hosts);
+        free_texts(entry->paths, entry->n_paths);
+        free(entry->service);
+        free(entry->frontend);
+        free(entry->rule);
+        free(entry->why);
+        free(entry);
+    }
+}
+
+static void host_free(struct host *host)
+{
+    free(host->entries);
+    free(host->name);
+    free(host);
+}
+
+void routes_free(struct routes *routes)
+{
+    struct table_entry *slot;
+    if (!routes) {
+        return;
+    }
+    for (size_t position = 0; (slot = table_next(&routes->services, &position));) {
+        entry_free(slot->value);
+    }
+    for (size_t position = 0; (slot = table_next(&routes->hosts, &position));) {
+        host_free(slot->value);
+    }
+    table_free(&routes->services);
+    table_free(&routes->hosts);
+    free(routes);
+}
+
+/* ---- what a rule comes to ---- */
+
+/* "Example.COM." and "example.com" are one host, for Traefik and in a look-up. NULL: it is no plain name. */
+static char *plain_host(const char *value)
+{
+    char *host = mem_strdup(value);
+    size_t len = strlen(host);
+    if (len > 1 && host[len - 1] == '.') {
+        host[len - 1] = '\0';
+    }
+    for (char *c = host; *c; c++) {
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
+    }
+    if (text_is_host_name(host) || text_is_ip(host)) {
+        return host;
+    }
+    free(host);
+    return NULL;
+}
+
+/* Maps see a path as it was sent, rules as it is meant: what a client has to encode is no business of theirs. */
+static bool path_is_plain(const char *path)
+{
+    return path[0] == '/' && text_is_map_word(path) && !strchr(path, '%') && !strchr(path, '?');
+}
+
+static void entry_refuse(struct entry *entry, enum route_means means, const char *what, const char *text)
+{
+    if (!entry->why) {
+        struct buf why = BUF_INIT;
+        buf_puts(&why, what);
+        if (text) {
+            buf_puts(&why, " `");
+            text_append_safe(&why, text, strlen(text), 60);
+            buf_puts(&why, "`");
+        }
+        entry->why = buf_steal(&why);
+    }
+    entry->route.means = means;
+}
+
+static bool has_text(char *const *texts, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(texts[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void entry_take_hosts(struct entry *entry, const struct rule_part *part)
+{
+    if (entry->hosts) {
+        entry_refuse(entry, ROUTE_BY_AGENT, "two matchers Host in one rule", NULL);
+        return;
+    }
+    entry->hosts = mem_alloc_array(part->n_values, sizeof(*entry->hosts));
+    for (size_t i = 0; i < part->n_values; i++) {
+        char *host = plain_host(part->values[i]);
+        if (!host) {
+            entry_refuse(entry, ROUTE_BY_AGENT, "a host that is no plain name,", part->values[i]);
+        } else if (has_text(entry->hosts, entry->n_hosts, host)) {
+            free(host);
+        } else {
+            entry->hosts[entry->n_hosts++] = host;
+        }
+    }
+}
+
+static void entry_take_paths(struct entry *entry, const struct rule_part *part)
+{
+    if (entry->paths) {
+        entry_refuse(entry, ROUTE_BY_AGENT, "two matchers of paths in one rule", NULL);
+        return;
+    }
+    entry->exact = part->word == RULE_PATH;
+    entry->paths = mem_alloc_array(part->n_values, sizeof(*entry->paths));
+    for (size_t i = 0; i < part->n_values; i++) {
+        if (!path_is_plain(part->values[i])) {
+            entry_refuse(entry, ROUTE_BY_AGENT, "a path that is not plain,", part->values[i]);
+        } else if (!has_text(entry->paths, entry->n_paths, part->values[i])) {
+            entry->paths[entry->n_paths++] = mem_strdup(part->values[i]);
+        }
+    }
+}
+
+static void entry_take_part(struct entry *entry, const struct rule_part *part)
+{
+    switch (part->word) {
+    case RULE_HOST:
+        entry_take_hosts(entry, part);
+        break;
+    case RULE_PATH:
+    case RULE_PATH_PREFIX:
+        entry_take_paths(entry, part);
+        break;
+    default:
+        entry_refuse(entry, ROUTE_BY_AGENT, "the matcher", rule_word_text(part->word));
+    }
+}
+
+static void entry_complete(struct entry *entry)
+{
+    if (!entry->hosts) {
+        entry_refuse(entry, ROUTE_BY_AGENT, "no matcher Host", NULL);
+    }
+    if (!entry->paths) {
+        entry->paths = mem_alloc_array(1, sizeof(*entry->paths));
+        entry->paths[entry->n_paths++] = mem_strdup("/");
+    }
+    if (entry->n_hosts * entry->n_paths > ROUTES_MAX_KEYS) {
+        entry_refuse(entry, ROUTE_BY_AGENT, "more than 1024 hosts times paths", NULL);
+    }
+}
+
+static void entry_read_rule(struct entry *entry)
+{
+    struct rule *rule = NULL;
+    cleanup_buf struct buf why = BUF_INIT;
+    if (rule_parse(entry->rule, &rule, &why)) {
+        entry_refuse(entry, ROUTE_BY_NOBODY, buf_text(&why), NULL);
+        return;
+    }
+    for (size_t i = 0; i < rule->n_parts; i++) {
+        entry_take_part(entry, &rule->parts[i]);
+    }
+    entry_complete(entry);
+    rule_free(rule);
+}
+
+static struct entry *entry_new(const char *service, const char *frontend, const char *rule, int64_t priority)
+{
+    struct entry *entry = MEM_NEW(struct entry);
+    entry->service = mem_strdup(service);
+    entry->frontend = mem_strdup(frontend);
+    entry->rule = mem_strdup(rule);
+    entry_read_rule(entry);
+    if (entry->route.means != ROUTE_BY_MAP) {
+        free_texts(entry->hosts, entry->n_hosts);
+        entry->hosts = NULL;
+        entry->n_hosts = 0;
+    }
+    entry->route =
+        (struct route){entry->service, entry->frontend, entry->rule, priority, entry->route.means, entry->why};
+    return entry;
+}
+
+/* ---- by host ---- */
+
+static void host_add(struct routes *routes, const char *name, const struct entry *entry)
+{
+    struct host *host = table_get(&routes->hosts, name);
+    if (!host) {
+        host = MEM_NEW(struct host);
+        host->name = mem_strdup(name);
+        table_put(&routes->hosts, host->name, host);
+    }
+    MEM_GROW(host->entries, host->capacity, host->count + 1);
+    host->entries[host->count++] = entry;
+}
+
+static void host_remove(struct routes *routes, const char *name, const struct entry *entry)
+{
+    struct host *host = table_get(&routes->hosts, name);
+    for (size_t i = 0; i < host->count; i++) {
+        if (host->entries[i] == entry) {
+            host->entries[i] = host->entries[--host->count];
+            break;
+        }
+    }
+    if (host->count == 0) {
+        table_remove(&routes->hosts, name);
+        host_free(host);
+    }
+}
+
+static void tell(const struct entry *entry, const struct entry *but, routes_touched *touched, void *arg)
+{
+    for (size_t i = 0; entry && i < entry->n_hosts; i++) {
+        if (!but || !has_text(but->hosts, but->n_hosts, entry->hosts[i])) {
+            touched(arg, entry->hosts[i]);
+        }
+    }
+}
+
+void routes_set(struct routes *routes, const char *service, const char *frontend, const char *rule, int64_t priority,
+                routes_touched *touched, void *arg)
+{
+    struct entry *old = table_get(&routes->services, service);
+    if (old && rule && old->route.priority == priority && strcmp(old->rule, rule) == 0 &&
+        strcmp(old->frontend, frontend) == 0) {
+        return;
+    }
+    struct entry *entry = rule ? entry_new(service, frontend, rule, priority) : NULL;
+    for (size_t i = 0; old && i < old->n_hosts; i++) {
+        host_remove(routes, old->hosts[i], old);
+    }
+    if (entry) {
+        table_put(&routes->services, entry->service, entry);
+    } else if (old) {
+        table_remove(&routes->services, service);
+    }
+    for (size_t i = 0; entry && i < entry->n_hosts; i++) {
+        host_add(routes, entry->hosts[i], entry);
+    }
+    tell(entry, NULL, touched, arg);
+    tell(old, entry, touched, arg);
+    entry_free(old);
+}
+
+const struct route *routes_get(const struct routes *routes, const char *service)
+{
+    const struct entry *entry = table_get(&routes->services, service);
+    return entry ? &entry->route : NULL;
+}
+
+const char *const *routes_hosts(const struct routes *routes, const char *service, size_t *ret_count)
+{
+    const struct entry *entry = table_get(&routes->services, service);
+    *ret_count = entry ? entry->n_hosts : 0;
+    return entry ? (const char *const *)entry->hosts : NULL;
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+    return strcmp((*(const struct route *const *)a)->service, (*(const struct route *const *)b)->service);
+}
+
+const struct route **routes_list(const struct routes *routes, size_t *ret_count)
+{
+    const struct route **list = mem_alloc_array(routes->services.count, sizeof(*list));
+    struct table_entry *slot;
+    size_t count = 0;
+    for (size_t position = 0; (slot = table_next(&routes->services, &position));) {
+        list[count++] = &((const struct entry *)slot->value)->route;
+    }
+    if (count > 1) {
+        qsort(list, count, sizeof(*list), compare_routes);
+    }
+    *ret_count = count;
+    return list;
+}
+
+/* ---- claims ---- */
+
+/* Whether a's rule is looked at before b's, as Traefik orders them. */
+static bool route_precedes(const struct route *a, const struct route *b)
+{
+    if (a->priority != b->priority) {
+        return a->priority > b->priority;
+    }
+    int order = strcmp(a->frontend, b->frontend);
+    return order != 0 ? order < 0 : strcmp(a->service, b->service) < 0;
+}
+
+static int compare_claims(const void *left, const void *right)
+{
+    const struct route_claim *a = left;
+    const struct route_claim *b = right;
+    int order = strcmp(a->key, b->key);
+    if (order != 0 || a->exact != b->exact) {
+        return order != 0 ? order : (int)a->exact - (int)b->exact;
+    }
+    return route_precedes(a->route, b->route) ? -1 : 1;
+}
+
+static struct route_claim *host_collect_claims(const struct host *host, const struct routes_judge *judge,
+                                               size_t *ret_count)
+{
+    struct route_claim *claims = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    for (size_t i = 0; i < host->count; i++) {
+        const struct entry *entry = host->entries[i];
+        if (judge->counts && !judge->counts(judge->arg, entry->service)) {
+            continue;
+        }
+        for (size_t p = 0; p < entry->n_paths; p++) {
+            MEM_GROW(claims, capacity, count + 1);
+            claims[count++] = (struct route_claim){
+                .key = mem_printf("%s%s", host->name, entry->paths[p]), .exact = entry->exact, .route = &entry->route};
+        }
+    }
+    if (count > 1) {
+        qsort(claims, count, sizeof(*claims), compare_claims);
+    }
+    *ret_count = count;
+    return claims;
+}
+
+/* How many from claims on have the first one's key. */
+static size_t claims_count_equal(const struct route_claim *claims, size_t count)
+{
+    size_t equal = 1;
+    while (equal < count && claims[equal].exact == claims->exact && strcmp(claims[equal].key, claims->key) == 0) {
+        equal++;
+    }
+    return equal;
+}
+
+/* Of those with one key: the first, or the holder where it has the first one's priority. */
+static const struct route *claims_choose(const struct route_claim *claims, size_t count,
+                                         const struct routes_judge *judge)
+{
+    const char *holder = count > 1 && judge->holder ? judge->holder(judge->arg, claims->key, claims->exact) : NULL;
+    for (size_t i = 0; holder && i < count && claims[i].route->priority == claims->route->priority; i++) {
+        if (strcmp(claims[i].route->service, holder) == 0) {
+            return claims[i].route;
+        }
+    }
+    return claims->route;
+}
+
+/* The prefixes around the key that is looked at, outermost first. */
+struct around {
+    const char *key;
+    const struct route *first; /* of it and those around it: the one that is looked at before the others */
+};
+
+static void claims_judge(struct route_claim *claims, size_t count, const struct routes_judge *judge,
+                         struct around *stack)
+{
+    size_t depth = 0;
+    for (size_t i = 0; i < count;) {
+        size_t equal = claims_count_equal(&claims[i], count - i);
+        const struct route *winner = claims_choose(&claims[i], equal, judge);
+        while (depth > 0 && strncmp(claims[i].key, stack[depth - 1].key, strlen(stack[depth - 1].key)) != 0) {
+            depth--;
+        }
+        const struct route *around = depth > 0 ? stack[depth - 1].first : NULL;
+        const struct route *first = around && route_precedes(around, winner) ? around : winner;
+        for (size_t j = i; j < i + equal; j++) {
+            claims[j].loses_to = claims[j].route == first ? NULL : first;
+        }
+        if (!claims[i].exact) {
+            stack[depth++] = (struct around){claims[i].key, first};
+        }
+        i += equal;
+    }
+}
+
+struct route_claim *routes_find_claims(const struct routes *routes, const char *host, const struct routes_judge *judge,
+                                       size_t *ret_count)
+{
+    const struct host *found = table_get(&routes->hosts, host);
+    *ret_count = 0;
+    if (!found) {
+        return NULL;
+    }
+    struct route_claim *claims = host_collect_claims(found, judge, ret_count);
+    struct around *stack = mem_alloc_array(*ret_count, sizeof(*stack));
+    claims_judge(claims, *ret_count, judge, stack);
+    free(stack);
+    return claims;
+}
+
+void routes_free_claims(struct route_claim *claims, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)(uintptr_t)claims[i].key);
+    }
+    free(claims);
+}

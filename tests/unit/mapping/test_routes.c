@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* Which keys of which rules are in HAProxy's maps; at the end random rules, looked up and decided as Traefik would. */
+#include <string.h>
+
+#include "slotd/buf.h"
+#include "slotd/mem.h"
+#include "slotd/routes.h"
+#include "suite.h"
+
+static struct routes *routes;
+static struct buf touched; /* hosts, each with a blank behind it */
+static const char *holder; /* of every key */
+static const char *closed; /* that service's claims do not count */
+
+static void setup(void)
+{
+    routes = routes_new(7);
+    holder = closed = NULL;
+}
+
+static void teardown(void)
+{
+    routes_free(routes);
+    buf_free(&touched);
+}
+
+static void touch(void *arg, const char *host)
+{
+    (void)arg;
+    buf_printf(&touched, "%s ", host);
+}
+
+static void set(const char *service, const char *rule, int64_t priority)
+{
+    cleanup_free char *frontend = mem_printf("f-%s", service);
+    routes_set(routes, service, frontend, rule, priority, touch, NULL);
+}
+
+static bool counts(void *arg, const char *service)
+{
+    (void)arg;
+    return !closed || strcmp(closed, service) != 0;
+}
+
+static const char *hold(void *arg, const char *key, bool exact)
+{
+    (void)arg;
+    (void)key;
+    (void)exact;
+    return holder;
+}
+
+static const struct routes_judge judge = {counts, hold, NULL};
+
+/* Each claim as KEY=SERVICE, an exact one with `!` behind its key, one that loses with `<WINNER`. */
+static void check_claims(const char *host, const char *expected)
+{
+    size_t count = 0;
+    struct buf shown = BUF_INIT;
+    struct route_claim *claims = routes_find_claims(routes, host, &judge, &count);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&shown, "%s%s%s=%s", i > 0 ? " " : "", claims[i].key, claims[i].exact ? "!" : "",
+                   claims[i].route->service);
+        if (claims[i].loses_to) {
+            buf_printf(&shown, "<%s", claims[i].loses_to->service);
+        }
+    }
+    ck_assert_str_eq(buf_text(&shown), expected);
+    buf_free(&shown);
+    routes_free_claims(claims, count);
+}
+
+static void check_means(const char *rule, enum route_means means, const char *why)
+{
+    set("x", rule, 1);
+    const struct route *route = routes_get(routes, "x");
+    ck_assert_int_eq(route->means, means);
+    ck_assert_str_eq(route->why ? route->why : "", why);
+}
+
+START_TEST(what_maps_can_express)
+{
+    check_means("Host:a.example", ROUTE_BY_MAP, "");
+    check_means("Host:A.example.,b_1;PathPrefix:/x,/y~", ROUTE_BY_MAP, "");
+    check_means("Path:/x;Host:10.0.0.1", ROUTE_BY_MAP, "");
+    check_means("PathPrefix:/x", ROUTE_BY_AGENT, "no matcher Host");
+    check_means("Host:a;Host:b", ROUTE_BY_AGENT, "two matchers Host in one rule");
+    check_means("Host:a;Path:/x;PathPrefix:/x", ROUTE_BY_AGENT, "two matchers of paths in one rule");
+    check_means("Host:a;Method:GET", ROUTE_BY_AGENT, "the matcher `Method`");
+    check_means("Host:a;PathPrefixStrip:/x", ROUTE_BY_AGENT, "the matcher `PathPrefixStrip`");
+    check_means("Host:a;AddPrefix:/x", ROUTE_BY_AGENT, "the matcher `AddPrefix`");
+    check_means("HostRegexp:a", ROUTE_BY_AGENT, "the matcher `HostRegexp`");
+    check_means("Host:{x}.a", ROUTE_BY_AGENT, "a host that is no plain name, `{x}.a`");
+    check_means("Host:a:80", ROUTE_BY_AGENT, "a host that is no plain name, `a:80`");
+    check_means("Host:a;Path:/a b", ROUTE_BY_AGENT, "a path that is not plain, `/a b`");
+    check_means("Host:a;Path:/{id}", ROUTE_BY_AGENT, "a path that is not plain, `/{id}`");
+    check_means("Host:a;Path:/a%20b", ROUTE_BY_AGENT, "a path that is not plain, `/a%20b`");
+    check_means("Host:a;Path:x", ROUTE_BY_AGENT, "a path that is not plain, `x`");
+    check_means("Host:a;Path:/x;y", ROUTE_BY_NOBODY, "`y` is no matcher; Host, Path or PathPrefix would be one");
+    check_means("", ROUTE_BY_NOBODY, "it is empty");
+}
+END_TEST
+
+START_TEST(too_many_keys_are_none)
+{
+    struct buf rule = BUF_INIT;
+    buf_puts(&rule, "Host:h0");
+    for (int i = 1; i < 33; i++) {
+        buf_printf(&rule, ",h%d", i);
+    }
+    buf_puts(&rule, ";Path:/0");
+    for (int i = 1; i < 32; i++) {
+        buf_printf(&rule, ",/%d", i);
+    }
+    check_means(buf_text(&rule), ROUTE_BY_AGENT, "more than 1024 hosts times paths");
+    ck_assert_uint_eq(touched.len, 0);
+    buf_free(&rule);
+}
+END_TEST
+
+START_TEST(hosts_are_told_of)
+{
+    set("a", "Host:x,Y,x", 1);
+    ck_assert_str_eq(buf_text(&touched), "x y ");
+    buf_clear(&touched);
+    set("a", "Host:x,Y,x", 1);
+    ck_assert_str_eq(buf_text(&touched), "");
+    set("a", "Host:y,z", 1);
+    ck_assert_str_eq(buf_text(&touched), "y z x ");
+    buf_clear(&touched);
+    set("a", "Host:y,z", 2);
+    ck_assert_str_eq(buf_text(&touched), "y z ");
+    buf_clear(&touched);
+    set("a", NULL, 0);
+    ck_assert_str_eq(buf_text(&touched), "y z ");
+    ck_assert_ptr_null(routes_get(routes, "a"));
+    buf_clear(&touched);
+    set("a", NULL, 0);
+    ck_assert_str_eq(buf_text(&touched), "");
+}
+END_TEST
+
+START_TEST(one_rule)
+{
+    size_t count = 0;
+    set("a", "Host:X.example;PathPrefix:/p,/q", 1);
+    check_claims("x.example", "x.example/p=a x.example/q=a");
+    check_claims("X.example", "");
+    set("a", "Host:x.example;Path:/p", 1);
+    check_claims("x.example", "x.example/p!=a");
+    set("a", "Host:x.example,y", 1);
+    check_claims("x.example", "x.example/=a");
+    ck_assert_str_eq(routes_hosts(routes, "a", &count)[1], "y");
+    ck_assert_uint_eq(count, 2);
+    closed = "a";
+    check_claims("x.example", "");
+}
+END_TEST
+
+START_TEST(the_higher_priority_has_the_key)
+{
+    set("a", "Host:x", 6);
+    set("b", "Host:x", 7);
+    check_claims("x", "x/=b x/=a<b");
+    /* Also against the one that has it by now. */
+    holder = "a";
+    check_claims("x", "x/=b x/=a<b");
+}
+END_TEST
+
+START_TEST(with_equal_priorities_who_has_the_key_keeps_it)
+{
+    set("b", "Host:x", 6);
+    set("a", "Host:x", 6);
+    set("c", "Host:x", 6);
+    check_claims("x", "x/=a x/=b<a x/=c<a");
+    holder = "b";
+    check_claims("x", "x/=a<b x/=b x/=c<b");
+    holder = "gone";
+    check_claims("x", "x/=a x/=b<a x/=c<a");
+    closed = "a";
+    check_claims("x", "x/=b x/=c<b");
+}
+END_TEST
+
+START_TEST(what_is_within_another_s_is_in_no_map)
+{
+    set("wide", "Host:x;PathPrefix:/a", 50);
+    set("long", "Host:x;PathPrefix:/a/b", 20);
+    set("longer", "Host:x;PathPrefix:/a/b/c", 60);
+    set("exact", "Host:x;Path:/a", 20);
+    set("other", "Host:x;PathPrefix:/b", 1);
+    check_claims("x", "x/a=wide x/a!=exact<wide x/a/b=long<wide x/a/b/c=longer x/b=other");
+    /* Nested in what loses: the outer one still stands before it. */
+    set("longer", "Host:x;PathPrefix:/a/b/c", 30);
+    check_claims("x", "x/a=wide x/a!=exact<wide x/a/b=long<wide x/a/b/c=longer<wide x/b=other");
+    /* An exact key is around nothing. */
+    set("exact", "Host:x;Path:/a", 99);
+    check_claims("x", "x/a=wide x/a!=exact x/a/b=long<wide x/a/b/c=longer<wide x/b=other");
+}
+END_TEST
+
+/* ---- random rules ---- */
+
+#define N_SERVICES 9
+
+struct random_rule {
+    char service[16], frontend[16], path[8];
+    const char *text;
+    bool exact, host_alone;
+    int64_t priority;
+};
+
+static uint32_t state;
+
+static uint32_t draw(uint32_t below)
+{
+    state = state * 1664525 + 1013904223;
+    return (state >> 16) % below;
+}
+
+static void draw_path(char path[8])
+{
+    size_t len = draw(5);
+    path[0] = '/';
+    for (size_t i = 1; i <= len; i++) {
+        path[i] = draw(3) ? 'a' : '/';
+    }
+    path[len + 1] = '\0';
+}
+
+static void draw_rule(struct random_rule *rule, int number)
+{
+    (void)snprintf(rule->service, sizeof(rule->service), "s%d", number);
+    (void)snprintf(rule->frontend, sizeof(rule->frontend), "f%u", draw(100));
+    draw_path(rule->path);
+    rule->exact = draw(3) == 0;
+    rule->host_alone = !rule->exact && draw(6) == 0;
+    if (rule->host_alone) {
+        strcpy(rule->path, "/");
+    }
+    rule->priority = draw(4);
+    cleanup_free char *text = rule->host_alone
+                                  ? mem_strdup("Host:h")
+                                  : mem_printf("Host:h;%s:%s", rule->exact ? "Path" : "PathPrefix", rule->path);
+    routes_set(routes, rule->service, rule->frontend, text, rule->priority, touch, NULL);
+}
+
+/* Traefik's way: the rules in their order, and the first that matches. */
+static const char *decide(const struct random_rule *rules, const char *path)
+{
+    const struct random_rule *best = NULL;
+    for (size_t i = 0; i < N_SERVICES; i++) {
+        const struct random_rule *rule = &rules[i];
+        bool matches = rule->exact ? strcmp(rule->path, path) == 0 : strncmp(rule->path, path, strlen(rule->path)) == 0;
+        if (!matches) {
+            continue;
+        }
+        int order = best ? strcmp(rule->frontend, best->frontend) : -1;
+        order = order || !best ? order : strcmp(rule->service, best->service);
+        if (!best || rule->priority > best->priority || (rule->priority == best->priority && order < 0)) {
+            best = rule;
+        }
+    }
+    return best ? best->service : "";
+}
+
+/* HAProxy's way: the exact key, else the longest prefix. */
+static const char *look_up(const struct route_claim *claims, size_t count, const char *path)
+{
+    const char *found = "";
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *key = claims[i].key + 1;
+        size_t len = strlen(key);
+        if (claims[i].loses_to) {
+            continue;
+        }
+        if (claims[i].exact && strcmp(key, path) == 0) {
+            return claims[i].route->service;
+        }
+        if (!claims[i].exact && len > longest && strncmp(key, path, len) == 0) {
+            found = claims[i].route->service;
+            longest = len;
+        }
+    }
+    return found;
+}
+
+START_TEST(look_ups_decide_as_traefik_does)
+{
+    struct random_rule rules[N_SERVICES];
+    for (state = 1; state < 3000000; state += 1000) {
+        uint32_t seed = state;
+        for (int i = 0; i < N_SERVICES; i++) {
+            draw_rule(&rules[i], i);
+        }
+        size_t count = 0;
+        struct route_claim *claims = routes_find_claims(routes, "h", &(struct routes_judge){0}, &count);
+        for (int i = 0; i < 30; i++) {
+            char path[8];
+            draw_path(path);
+            ck_assert_msg(strcmp(look_up(claims, count, path), decide(rules, path)) == 0, "seed %u: %s: %s, not %s",
+                          seed, path, look_up(claims, count, path), decide(rules, path));
+        }
+        routes_free_claims(claims, count);
+        state = seed;
+    }
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    Suite *suite = suite_create("routes");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, what_maps_can_express);
+    tcase_add_test(tests, too_many_keys_are_none);
+    tcase_add_test(tests, hosts_are_told_of);
+    tcase_add_test(tests, one_rule);
+    tcase_add_test(tests, the_higher_priority_has_the_key);
+    tcase_add_test(tests, with_equal_priorities_who_has_the_key_keeps_it);
+    tcase_add_test(tests, what_is_within_another_s_is_in_no_map);
+    tcase_add_test(tests, look_ups_decide_as_traefik_does);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
+
+SUITE_MAIN(make_suite)
