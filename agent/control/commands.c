@@ -119,6 +119,12 @@ static void command_plan(struct client_session *session, struct control_request 
     session_answer(session, true, "result", engine_show_plan(session->control->engine));
 }
 
+static void command_routes(struct client_session *session, struct control_request *request)
+{
+    (void)request;
+    session_answer(session, true, "result", engine_show_routes(session->control->engine));
+}
+
 static void command_confirm(struct client_session *session, struct control_request *request)
 {
     struct json_object *result = json_object_new_object();
@@ -222,6 +228,7 @@ static const struct control_command {
     {"plan", command_plan, false},      {"events", command_events, false},     {"sync", command_sync, true},
     {"confirm", command_confirm, true}, {"weight", command_weight, false}, /* looking is free */
     {"drain", command_drain, true},     {"undrain", command_undrain, true},    {"drains", command_drains, false},
+    {"routes", command_routes, false},
 };
 
 static const struct control_command *command_find(const char *name)

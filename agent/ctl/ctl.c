@@ -55,6 +55,8 @@ static const struct command commands[] = {
      complain_never, "service"},
     {"slots", "[BACKEND...]", "each slot: state, address, weight, sessions, task", run_plain, text_print_slots,
      complain_never, "backend"},
+    {"routes", "", "each rule, whether maps or SPOE answer it, and where it leads", run_plain, text_print_routes, NULL,
+     NULL},
     {"plan", "", "the commands that would be sent now", run_plain, text_print_plan, NULL, NULL},
     {"sync", "", "a complete fetch, a look at every slot, and reconciliation now; waits", run_plain, text_print_sync,
      NULL, NULL},

@@ -30,6 +30,7 @@ int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arg
 void text_print_status(const struct ctl *ctl, struct json_object *status);
 void text_print_services(const struct ctl *ctl, struct json_object *document);
 void text_print_slots(const struct ctl *ctl, struct json_object *document);
+void text_print_routes(const struct ctl *ctl, struct json_object *document);
 void text_print_plan(const struct ctl *ctl, struct json_object *document);
 void text_print_events(const struct ctl *ctl, struct json_object *document);
 void text_print_sync(const struct ctl *ctl, struct json_object *result);

@@ -256,6 +256,38 @@ void text_print_slots(const struct ctl *ctl, struct json_object *document)
     text_table_print(table, ctl->colour);
 }
 
+static void add_route(struct text_table *table, struct json_object *route, struct json_object *key)
+{
+    const char *leads_to = key ? text_of(key, "leads_to") : "-";
+    bool own = strcmp(leads_to, text_of(route, "service")) == 0;
+    struct json_object *in_map = key ? member(key, "in_map") : NULL;
+    bool routed = in_map && json_object_get_boolean(in_map);
+    text_table_add(table, text_of(route, "service"), PLAIN);
+    text_table_add(table, text_of(route, "rule"), PLAIN);
+    add_number(table, route, "priority");
+    text_table_add(table, text_of(route, "by"), strcmp(text_of(route, "by"), "map") == 0 ? PLAIN : YELLOW);
+    text_table_add(table, key ? text_of(key, "key") : text_of(route, "why"), PLAIN);
+    text_table_add(table, !key ? "-" : routed ? "yes" : own ? "not yet" : leads_to, routed ? GREEN : YELLOW);
+}
+
+void text_print_routes(const struct ctl *ctl, struct json_object *document)
+{
+    static const char *const headings[] = {"SERVICE", "RULE", "PRIORITY", "BY", "KEY", "ROUTED"};
+    struct json_object *routes = member(document, "routes");
+    struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (size_t i = 0; i < length_of(routes); i++) {
+        struct json_object *route = json_object_array_get_idx(routes, i);
+        struct json_object *keys = member(route, "keys");
+        for (size_t k = 0; k < length_of(keys); k++) {
+            add_route(table, route, json_object_array_get_idx(keys, k));
+        }
+        if (length_of(keys) == 0) {
+            add_route(table, route, NULL);
+        }
+    }
+    text_table_print(table, ctl->colour);
+}
+
 void text_print_plan(const struct ctl *ctl, struct json_object *document)
 {
     struct json_object *haproxies = member(document, "haproxy");

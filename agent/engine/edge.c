@@ -450,6 +450,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     if (config->state_file[0]) {
         edge->state_file = kept_file_new(engine->loop, config->state_file, "its slots", edge_collect_state, edge);
     }
+    edge_routes_open(edge);
     edge_maps_open(edge);
     edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
     return edge;
@@ -474,6 +475,7 @@ void edge_close(struct edge *edge)
         backend_free(entry->value);
     }
     table_free(&edge->backends);
+    edge_routes_free(edge);
     haproxy_state_free(edge->state);
     free(edge->error);
     free(edge);

@@ -14,8 +14,7 @@ static const char *check_label(const struct service_check *check, enum edge_map_
 
 /* ---- what should be ---- */
 
-/* Whether tasks may be behind the backend that Marathon has not spoken of yet: orphans, sessions that end. */
-static bool backend_may_serve(const struct edge *edge, const char *name)
+bool edge_may_serve(const struct edge *edge, const char *name)
 {
     const struct edge_backend *backend = edge_find_backend(edge, name);
     if (!engine_is_confident(edge->engine)) {
@@ -31,7 +30,7 @@ const char *edge_check_value(struct edge_map *map, const char *backend, const ch
     if (service) {
         return check_label(&service->check, map->kind);
     }
-    bool keeps = current && backend_may_serve(map->edge, backend);
+    bool keeps = current && edge_may_serve(map->edge, backend);
     map->doubts = map->doubts || keeps;
     return keeps ? current : NULL;
 }

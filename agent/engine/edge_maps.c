@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The maps of one HAProxy: read at each adoption, compared, changed by single commands, and kept as files. What should
- * be in them is edge_checks.c's business. */
+ * be in them is the business of edge_checks.c and edge_routes.c. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +26,8 @@ const char *edge_map_name(enum edge_map_kind kind)
     static const char *const names[EDGE_N_MAPS] = {
         [EDGE_MAP_CHECK_PATH] = "check-path.map",
         [EDGE_MAP_CHECK_HOST] = "check-host.map",
+        [EDGE_MAP_ROUTES] = "routes.map",
+        [EDGE_MAP_PATHS] = "paths.map",
     };
     return names[kind];
 }
@@ -134,26 +136,30 @@ static void edge_map_set(struct edge_map *map, const char *key, const char *valu
     }
 }
 
-static void edge_map_refresh(struct edge_map *map, const char *backend, const char *current)
+static bool map_is_by_backend(const struct edge_map *map)
 {
-    edge_map_set(map, backend, edge_check_value(map, backend, current));
+    return map->kind == EDGE_MAP_CHECK_PATH || map->kind == EDGE_MAP_CHECK_HOST;
+}
+
+static void edge_map_look_at(struct edge_map *map, const char *key, const char *current)
+{
+    edge_map_set(map, key,
+                 map_is_by_backend(map) ? edge_check_value(map, key, current) : edge_route_value(map, key, current));
+}
+
+void edge_map_refresh(struct edge_map *map, const char *key)
+{
+    if (map->filled) {
+        edge_map_look_at(map, key, map_get(map->map, key));
+    }
 }
 
 void edge_maps_refresh(struct edge *edge, const char *backend)
 {
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
-        if (edge->maps[i]->filled) {
-            edge_map_refresh(edge->maps[i], backend, map_get(edge->maps[i]->map, backend));
+        if (map_is_by_backend(edge->maps[i])) {
+            edge_map_refresh(edge->maps[i], backend);
         }
-    }
-}
-
-/* A backend whose service is gone may have no task any more by now. */
-static void edge_map_review(struct edge_map *map)
-{
-    for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && backend;
-         backend = backend->next_dirty) {
-        edge_map_refresh(map, backend->name, map_get(map->map, backend->name));
     }
 }
 
@@ -164,7 +170,20 @@ static void edge_map_refresh_all(struct edge_map *map)
     const char *key;
     map->doubts = false;
     while ((key = map_next(map->map, &position))) {
-        edge_map_refresh(map, key, map_get(map->map, key));
+        edge_map_refresh(map, key);
+    }
+}
+
+/* A backend whose service is gone may have no task any more by now. */
+static void edge_map_review(struct edge_map *map)
+{
+    for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && backend;
+         backend = backend->next_dirty) {
+        if (map_is_by_backend(map)) {
+            edge_map_refresh(map, backend->name);
+        } else if (!services_get_backend(map->edge->engine->services, backend->name)) {
+            edge_map_refresh_all(map);
+        }
     }
 }
 
@@ -198,7 +217,7 @@ static void edge_map_fill(struct edge_map *map)
     const struct service **list = services_list(map->edge->engine->services, &count);
     map->filled = true;
     for (size_t i = 0; i < count; i++) {
-        edge_map_refresh(map, list[i]->backend, NULL);
+        edge_map_refresh(map, list[i]->backend);
     }
     free(list);
     kept_file_touch(map->file);
@@ -257,7 +276,7 @@ static void edge_map_settle(struct edge_map *map, struct map_plan *plan)
     for (size_t i = 0; i < content->count; i++) {
         const struct map_entry *entry = &content->entries[i];
         if (!map_get(map->map, entry->key)) {
-            edge_map_refresh(map, entry->key, entry->value);
+            edge_map_look_at(map, entry->key, entry->value);
         }
     }
     map_observe(map->map, content, plan);
@@ -273,6 +292,8 @@ bool edge_maps_run(struct edge *edge)
 {
     struct map_plan plan = {0};
     bool known = true;
+    edge_routes_adopt(edge);
+    edge_routes_review(edge);
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         struct edge_map *map = edge->maps[i];
         plan.count = 0;

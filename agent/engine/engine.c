@@ -77,6 +77,24 @@ void engine_refresh_backend(struct engine *engine, const char *backend)
     }
 }
 
+static void engine_touch_host(void *arg, const char *host)
+{
+    const struct engine *engine = arg;
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_route_touch(engine->edges[i], host);
+    }
+}
+
+static void engine_set_route(struct engine *engine, const struct service *service)
+{
+    bool routed = !service->gone && strcmp(service->mode, "http") == 0;
+    for (size_t i = 0; service->gone && i < engine->n_edges; i++) {
+        edge_route_close(engine->edges[i], service->backend);
+    }
+    routes_set(engine->routes, service->name, service->frontend, routed ? service->rule : NULL,
+               routed ? service->parts[0]->priority : 0, engine_touch_host, engine);
+}
+
 void engine_map_dirty(struct engine *engine)
 {
     struct cluster_view view;
@@ -85,6 +103,7 @@ void engine_map_dirty(struct engine *engine)
         engine_map_app(engine, &view);
     }
     while ((service = services_next_changed(engine->services))) {
+        engine_set_route(engine, service);
         engine_refresh_backend(engine, service->backend);
     }
 }
@@ -204,6 +223,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->seed = options->seed;
     engine->mapper = mapper;
     engine->services = services_new(options->seed);
+    engine->routes = routes_new(options->seed);
     engine->readiness = readiness_new(engine);
     engine->watches = watches_new(engine);
     engine->orders = orders_new(options->seed);
@@ -247,6 +267,7 @@ void engine_close(struct engine *engine)
     orders_free(engine->orders);
     resolver_close(engine->resolver);
     services_free(engine->services);
+    routes_free(engine->routes);
     mapper_free(engine->mapper);
     journal_free(&engine->journal);
     engine_close_handle((uv_handle_t *)engine->turn);

@@ -13,6 +13,7 @@
 #include "slotd/kept_file.h"
 #include "slotd/map.h"
 #include "slotd/mapping.h"
+#include "slotd/routes.h"
 #include "slotd/slots.h"
 #include "slotd/table.h"
 
@@ -125,12 +126,19 @@ struct edge_backend {
     struct backend_health health;
     size_t section; /* of the server-state file */
     struct edge_backend *next_unsaved;
-    bool unsaved; /* that section is older than what is applied */
-    bool closed;  /* slots of it are drained by orders of their own */
+    bool unsaved;    /* that section is older than what is applied */
+    bool closed;     /* slots of it are drained by orders of their own */
+    bool route_open; /* a server of its service has been ready: routes lead here as long as their rule stands */
 };
 
 /* The maps that slotd keeps, by their names in maps_dir (contract.md). */
-enum edge_map_kind { EDGE_MAP_CHECK_PATH, EDGE_MAP_CHECK_HOST, EDGE_N_MAPS };
+enum edge_map_kind {
+    EDGE_MAP_CHECK_PATH, /* by backend */
+    EDGE_MAP_CHECK_HOST,
+    EDGE_MAP_ROUTES, /* by host and path */
+    EDGE_MAP_PATHS,
+    EDGE_N_MAPS
+};
 enum edge_map_state {
     EDGE_MAP_UNREAD,  /* HAProxy is not connected */
     EDGE_MAP_READING, /* and no slot gets a command meanwhile */
@@ -155,12 +163,26 @@ struct edge_map {
     char *file_error; /* why the file could not be made at start, or NULL */
 };
 
+/* The keys of one host that lead somewhere. */
+struct routed_key {
+    enum edge_map_kind kind;
+    char *key, *service;
+};
+struct routed_host {
+    char *name;
+    struct routed_key *keys;
+    size_t count;
+};
+
 struct edge {
     struct engine *engine;
     const struct config_haproxy *config;
     struct haproxy_connection *connection;
     struct kept_file *state_file;       /* or NULL */
     struct edge_map *maps[EDGE_N_MAPS]; /* NULL without a maps_dir */
+    struct table routed[2];             /* key to service, of routes.map and paths.map */
+    struct table routed_hosts;          /* to struct routed_host */
+    bool routes_known;                  /* HAProxy's were read */
     struct haproxy_state *state;        /* as read at the last adoption, or NULL */
     struct haproxy_info info;
     struct haproxy_capabilities capabilities;
@@ -243,16 +265,40 @@ bool edge_maps_run(struct edge *edge);
 /* A complete answer has been applied: what was kept in doubt, or was refused, is looked at again. */
 void edge_maps_answered(struct edge *edge);
 bool edge_maps_are_settled(const struct edge *edge);
+/* The key may have to lead elsewhere than it does. */
+void edge_map_refresh(struct edge_map *map, const char *key);
 /* Why its file is not in step, or NULL. */
 const char *edge_map_file_error(const struct edge_map *map);
 /* What the map should have for the backend, which has current now; NULL: no entry. Borrowed from the service, or
  * current: without a service an entry stays as long as tasks may be behind the backend. */
 const char *edge_check_value(struct edge_map *map, const char *backend, const char *current);
+/* Whether tasks may be behind the backend that Marathon has not spoken of yet: orphans, sessions that end. */
+bool edge_may_serve(const struct edge *edge, const char *backend);
 /* Adds where HAProxy's configuration keeps the service's labels for health checks from having an effect. */
 void problems_of_checks(const struct engine *engine, const struct service *service, struct json_object *problems);
 /* Adds why files, and maps, are not in step. */
 void edge_explain_files(const struct edge *edge, struct json_object *reasons);
 struct json_object *edge_show_maps(const struct edge *edge);
+
+/* ---- routes ---- */
+
+void edge_routes_open(struct edge *edge);
+void edge_routes_free(struct edge *edge);
+/* The claims on that host are others, or count otherwise. */
+void edge_route_touch(struct edge *edge, const char *host);
+/* The service of that backend is gone: the next one begins without a route. */
+void edge_route_close(struct edge *edge, const char *backend);
+/* Which backend the key should lead to, which leads to current now; NULL: no entry. Borrowed as edge_check_value()'s.
+ */
+const char *edge_route_value(struct edge_map *map, const char *key, const char *current);
+/* Opens the routes of dirty backends that have a server by now. */
+void edge_routes_review(struct edge *edge);
+/* Maps of routes have been read: what they lead to is taken over. */
+void edge_routes_adopt(struct edge *edge);
+/* All claims on the host, as this HAProxy has it. The caller frees with routes_free_claims(). */
+struct route_claim *edge_find_claims(const struct edge *edge, const char *host, size_t *ret_count);
+/* Adds which of the service's rule no look-up decides, and why. */
+void problems_of_routes(const struct engine *engine, const struct service *service, struct json_object *problems);
 
 /* The key of an endpoint among the slots of its backend. The caller frees it. */
 char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);
@@ -347,6 +393,7 @@ struct engine {
     const struct config *config;
     struct mapper *mapper;
     struct services *services;
+    struct routes *routes; /* by the services' names */
     struct resolver *resolver;
     struct readiness *readiness;
     struct orders *orders;

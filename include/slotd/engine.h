@@ -38,6 +38,8 @@ struct json_object *engine_show_status(const struct engine *engine);
 struct json_object *engine_show_services(struct engine *engine, const char *const *names, size_t n_names);
 /* The same with backends. Sessions are those that engine_survey() has read last. */
 struct json_object *engine_show_slots(const struct engine *engine, const char *const *backends, size_t n_backends);
+/* Each rule, what decides it, and where its keys lead in the first HAProxy that looks them up. */
+struct json_object *engine_show_routes(const struct engine *engine);
 struct json_object *engine_show_plan(const struct engine *engine);
 /* The recorded changes, oldest first, from sequence number `from` on; *ret_next is the number after the last. */
 struct json_object *engine_show_events(const struct engine *engine, uint64_t from, uint64_t *ret_next);

@@ -104,7 +104,7 @@ for task in json.load(sys.stdin)["app"]["tasks"]:
 # Whether a program was built with ASan, which has ways of its own with memory, signals and cores.
 is_asan() { grep -q __asan_init "$1"; }
 
-# backends: lines "NAME SLOTS [OPTIONS]" in $backends; each is routed by its name as the host.
+# backends: lines "NAME SLOTS [OPTIONS]" in $backends; each is routed by its name as the host, or as $frontend_rules say.
 write_haproxy_cfg() {
     edge_port=${edge_port:-$(free_port)}
     {
@@ -124,7 +124,7 @@ defaults
     ${haproxy_defaults:-}
 frontend edge
     bind 127.0.0.1:$edge_port
-    use_backend %[req.hdr(host),field(1,:),lower]
+${frontend_rules:-    use_backend %[req.hdr(host),field(1,:),lower]}
 CFG
         echo "$backends" | while read -r name slots options; do
             [ -n "$name" ] || continue

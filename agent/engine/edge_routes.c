@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes: which keys of routes.map and paths.map lead to which backend of one HAProxy. A route appears once a server of
+ * its service has been ready, and stands as long as its rule does: without a server left it answers 503, and no wider
+ * rule answers for it. */
+#include <string.h>
+
+#include "engine_private.h"
+#include "slotd/mem.h"
+
+static struct table *edge_routed(struct edge *edge, enum edge_map_kind kind)
+{
+    return &edge->routed[kind == EDGE_MAP_PATHS];
+}
+
+static bool map_is_of_routes(const struct edge_map *map)
+{
+    return map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS;
+}
+
+/* ---- the claims of one host ---- */
+
+static bool edge_service_counts(void *arg, const char *name)
+{
+    const struct edge *edge = arg;
+    const struct service *service = services_get(edge->engine->services, name);
+    const struct edge_backend *backend = service ? edge_find_backend(edge, service->backend) : NULL;
+    return backend && backend->route_open;
+}
+
+static const char *edge_find_holder(void *arg, const char *key, bool exact)
+{
+    const struct edge *edge = arg;
+    const struct edge_map *map = edge->maps[exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES];
+    const char *backend = map ? map_get(map->map, key) : NULL;
+    const struct service *service = backend ? services_get_backend(edge->engine->services, backend) : NULL;
+    return service ? service->name : NULL;
+}
+
+struct route_claim *edge_find_claims(const struct edge *edge, const char *host, size_t *ret_count)
+{
+    const struct routes_judge judge = {edge_service_counts, edge_find_holder, (void *)(uintptr_t)edge};
+    return routes_find_claims(edge->engine->routes, host, &judge, ret_count);
+}
+
+/* What the host had before is looked at anew, with nothing that is routed. */
+static void host_clear(struct edge *edge, struct routed_host *host)
+{
+    for (size_t i = 0; i < host->count; i++) {
+        table_remove(edge_routed(edge, host->keys[i].kind), host->keys[i].key);
+    }
+}
+
+static void host_refresh(struct edge *edge, const struct routed_host *host)
+{
+    for (size_t i = 0; i < host->count; i++) {
+        edge_map_refresh(edge->maps[host->keys[i].kind], host->keys[i].key);
+    }
+}
+
+static void routed_host_free(struct routed_host *host)
+{
+    for (size_t i = 0; host && i < host->count; i++) {
+        free(host->keys[i].key);
+        free(host->keys[i].service);
+    }
+    if (host) {
+        free(host->keys);
+        free(host->name);
+        free(host);
+    }
+}
+
+static struct routed_host *routed_host_new(struct edge *edge, const char *name)
+{
+    size_t count = 0;
+    struct route_claim *claims = edge_find_claims(edge, name, &count);
+    struct routed_host *host = MEM_NEW(struct routed_host);
+    host->name = mem_strdup(name);
+    host->keys = mem_alloc_array(count, sizeof(*host->keys));
+    for (size_t i = 0; i < count; i++) {
+        if (!claims[i].loses_to) {
+            host->keys[host->count++] = (struct routed_key){
+                .kind = claims[i].exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES,
+                .key = mem_strdup(claims[i].key),
+                .service = mem_strdup(claims[i].route->service),
+            };
+        }
+    }
+    routes_free_claims(claims, count);
+    return host;
+}
+
+void edge_route_touch(struct edge *edge, const char *name)
+{
+    if (!edge->maps[EDGE_MAP_ROUTES] || !edge->routes_known) {
+        return;
+    }
+    struct routed_host *old = table_get(&edge->routed_hosts, name);
+    struct routed_host *host = routed_host_new(edge, name);
+    if (old) {
+        host_clear(edge, old);
+    }
+    table_put(&edge->routed_hosts, host->name, host);
+    for (size_t i = 0; i < host->count; i++) {
+        table_put(edge_routed(edge, host->keys[i].kind), host->keys[i].key, host->keys[i].service);
+    }
+    host_refresh(edge, host);
+    if (old) {
+        host_refresh(edge, old);
+    }
+    if (host->count == 0) {
+        table_remove(&edge->routed_hosts, name);
+        routed_host_free(host);
+    }
+    routed_host_free(old);
+}
+
+static void edge_touch_service(struct edge *edge, const char *service)
+{
+    size_t count = 0;
+    const char *const *hosts = routes_hosts(edge->engine->routes, service, &count);
+    for (size_t i = 0; i < count; i++) {
+        edge_route_touch(edge, hosts[i]);
+    }
+}
+
+const char *edge_route_value(struct edge_map *map, const char *key, const char *current)
+{
+    struct edge *edge = map->edge;
+    const char *name = table_get(edge_routed(edge, map->kind), key);
+    const struct service *service = name ? services_get(edge->engine->services, name) : NULL;
+    if (service) {
+        return service->backend;
+    }
+    /* Of a service that Marathon has not spoken of, or not enough. */
+    bool keeps = current && !services_get_backend(edge->engine->services, current) && edge_may_serve(edge, current);
+    map->doubts = map->doubts || keeps;
+    return keeps ? current : NULL;
+}
+
+/* ---- when a route opens ---- */
+
+static void backend_open_route(struct edge_backend *backend)
+{
+    struct edge *edge = backend->edge;
+    const struct service *service = services_get_backend(edge->engine->services, backend->name);
+    if (service && slots_count_states(backend->slots).ready > 0) {
+        backend->route_open = true;
+        edge_touch_service(edge, service->name);
+    }
+}
+
+void edge_routes_review(struct edge *edge)
+{
+    for (struct edge_backend *backend = edge->first_dirty; edge->routes_known && backend;
+         backend = backend->next_dirty) {
+        if (!backend->route_open) {
+            backend_open_route(backend);
+        }
+    }
+}
+
+void edge_route_close(struct edge *edge, const char *name)
+{
+    struct edge_backend *backend = edge_find_backend(edge, name);
+    if (backend) {
+        backend->route_open = false;
+    }
+}
+
+/* ---- adoption ---- */
+
+/* What HAProxy has is what stands, at first. */
+static void edge_map_take_routes(struct edge_map *map)
+{
+    for (size_t i = 0; map->content && i < map->content->count; i++) {
+        const struct map_entry *entry = &map->content->entries[i];
+        struct edge_backend *backend = edge_find_backend(map->edge, entry->value);
+        if (backend) {
+            backend->route_open = true;
+        }
+        if (!map->filled) {
+            (void)map_set(map->map, entry->key, entry->value);
+        }
+    }
+    if (!map->filled) {
+        map->filled = true;
+        kept_file_touch(map->file);
+    }
+}
+
+void edge_routes_adopt(struct edge *edge)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        if (map_is_of_routes(edge->maps[i]) && edge->maps[i]->state == EDGE_MAP_READ) {
+            edge_map_take_routes(edge->maps[i]);
+            count++;
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    const struct route **routes = routes_list(edge->engine->routes, &count);
+    edge->routes_known = true;
+    for (size_t i = 0; i < count; i++) {
+        edge_touch_service(edge, routes[i]->service);
+    }
+    free(routes);
+}
+
+/* ---- life ---- */
+
+void edge_routes_open(struct edge *edge)
+{
+    table_init(&edge->routed[0], edge->engine->seed);
+    table_init(&edge->routed[1], edge->engine->seed);
+    table_init(&edge->routed_hosts, edge->engine->seed);
+}
+
+void edge_routes_free(struct edge *edge)
+{
+    struct table_entry *entry;
+    for (size_t position = 0; (entry = table_next(&edge->routed_hosts, &position));) {
+        routed_host_free(entry->value);
+    }
+    table_free(&edge->routed_hosts);
+    table_free(&edge->routed[0]);
+    table_free(&edge->routed[1]);
+}
