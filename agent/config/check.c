@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "slotd/config.h"
 #include "slotd/mem.h"
 #include "slotd/text.h"
 
@@ -73,6 +74,13 @@ bool config_check_maps_dir(const char *value, struct buf *why)
                                 why));
 }
 
+bool config_check_rendered_path(const char *value, struct buf *why)
+{
+    return config_check_path(value, why) &&
+           (config_check_span(value, "/-._~+=@:") == strlen(value) ||
+            config_check_refuse(value, "a path that haproxy.cfg takes as it is: letters, digits and /-._~+=@:", why));
+}
+
 bool config_check_socket_path(const char *value, struct buf *why)
 {
     const size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
@@ -139,6 +147,50 @@ bool config_check_listen(const char *value, struct buf *why)
 {
     return config_check_is_literal(value) ||
            config_check_refuse(value, "ADDRESS:PORT such as \"127.0.0.1:9100\", \"[::1]:9100\" or \"*:9100\"", why);
+}
+
+/* Cuts `-PORT` off ADDRESS:PORT-PORT. Returns whether it is a range, if there is one. */
+static bool config_check_cut_range(char *address)
+{
+    char *colon = strrchr(address, ':');
+    char *dash = colon ? strchr(colon, '-') : NULL;
+    int64_t first = 0;
+    int64_t last = 0;
+    if (!dash) {
+        return true;
+    }
+    *dash = '\0';
+    return config_check_is_port(colon + 1) && config_check_is_port(dash + 1) &&
+           text_parse_int(colon + 1, 1, 65535, &first) == 0 && text_parse_int(dash + 1, first, 65535, &last) == 0;
+}
+
+/* Addresses joined by commas. */
+static bool config_check_are_addresses(const char *value, bool ranges)
+{
+    const char *end;
+    for (const char *part = value;; part = end + 1) {
+        end = strchrnul(part, ',');
+        cleanup_free char *address = mem_strndup(part, (size_t)(end - part));
+        if ((ranges && !config_check_cut_range(address)) || !config_check_is_address(address, true)) {
+            return false;
+        }
+        if (*end == '\0') {
+            return true;
+        }
+    }
+}
+
+bool config_check_bind(const char *value, struct buf *why)
+{
+    return config_check_are_addresses(value, false) ||
+           config_check_refuse(value, "ADDRESS:PORT such as \"*:80\", or several joined by commas", why);
+}
+
+bool config_check_bind_range(const char *value, struct buf *why)
+{
+    return config_check_are_addresses(value, true) ||
+           config_check_refuse(
+               value, "ADDRESS:PORT-PORT or ADDRESS:PORT such as \"*:10000-10099\", or several joined by commas", why);
 }
 
 bool config_check_spoe_listen(const char *value, struct buf *why)
@@ -223,6 +275,34 @@ bool config_check_server_options(const char *value, struct buf *why)
     return !strpbrk(value, ";<#") ||
            config_check_refuse(value,
                                "options of a HAProxy server such as \"check inter 2s\", without ';', '<' and '#'", why);
+}
+
+bool config_check_rendered_options(const char *value, struct buf *why)
+{
+    return !strpbrk(value, "\"'\\") ||
+           config_check_refuse(value, "without quotes and '\\', to stand in haproxy.cfg as it is", why);
+}
+
+bool config_check_rendered_class(const char *value, struct buf *why)
+{
+    enum config_class class;
+    return config_class_parse(value, &class) == 0 ||
+           config_check_refuse(value, "http, leastconn, sticky, https, h2c or tcp to be rendered", why);
+}
+
+bool config_check_rendered_prefix(const char *value, struct buf *why)
+{
+    enum { MAX_PREFIX = 240 }; /* what is left of a name's 250 bytes */
+    size_t len = strlen(value);
+    return (len <= MAX_PREFIX && !strchr("0123456789", value[len - 1])) ||
+           config_check_refuse(value, "at most 240 bytes that do not end in a digit, since the pool's numbers follow",
+                               why);
+}
+
+bool config_check_rendered_defaults(const char *value, struct buf *why)
+{
+    return strncmp(value, "slotd", 5) != 0 ||
+           config_check_refuse(value, "a name that does not begin with slotd: those are render's own", why);
 }
 
 bool config_check_label_prefix(const char *value, struct buf *why)

@@ -25,8 +25,20 @@ void config_value_read(const struct config_key *key, struct config_source *sourc
 /* Reports that a value's type is wrong. */
 void config_value_report_type(const struct config_key *key, struct config_source *source, const char *name,
                               const config_setting_t *setting);
-/* Reports what no single key shows. haproxy may be missing when offline. */
-void config_relations_check(struct config_source *source, const config_setting_t *root, bool offline);
+/* What a configuration is read for. */
+enum config_use {
+    CONFIG_USE_DAEMON,
+    CONFIG_USE_MAP,    /* haproxy may be missing */
+    CONFIG_USE_RENDER, /* what goes into haproxy.cfg has to be fit for it */
+};
+
+/* Reports what no single key shows. */
+void config_relations_check(struct config_source *source, const config_setting_t *root, enum config_use use);
+/* Reports that only one of two keys of a section is set. */
+void config_relations_check_pair(struct config_source *source, const char *name, const config_setting_t *section,
+                                 const char *first, const char *second);
+/* Reports what slotd takes and a haproxy.cfg does not. */
+void config_rendered_check(struct config_source *source, const config_setting_t *root);
 
 static inline void *config_key_field(const struct config_key *key, void *base)
 {

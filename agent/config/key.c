@@ -108,10 +108,12 @@ static const struct config_key control_keys[] = {
 static const struct config_group control_group = GROUP_OF(control_keys, control);
 
 static const struct config_key edge_keys[] = {
-    {KEY(edge, http_bind, STRING), .fallback = "*:80"},
-    {KEY(edge, https_bind, STRING), .fallback = "", .example = "*:443"},
-    {KEY(edge, certificates, STRING), .fallback = "", .example = "/etc/haproxy/certs", .check = config_check_path},
-    {KEY(edge, stats_bind, STRING), .fallback = "", .example = "127.0.0.1:8404"},
+    {KEY(edge, http_bind, STRING), .fallback = "*:80", .check = config_check_bind},
+    {KEY(edge, https_bind, STRING), .fallback = "", .example = "*:443", .check = config_check_bind},
+    {KEY(edge, certificates, STRING), .fallback = "", .example = "/etc/haproxy/certs",
+     .check = config_check_rendered_path},
+    {KEY(edge, tcp_bind, STRING), .fallback = "", .example = "*:10000-10099", .check = config_check_bind_range},
+    {KEY(edge, stats_bind, STRING), .fallback = "", .example = "127.0.0.1:8404", .check = config_check_bind},
 };
 static const struct config_group edge_group = GROUP_OF(edge_keys, edge);
 

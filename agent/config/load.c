@@ -49,14 +49,14 @@ static const char *config_load_syntax_text(const char *text)
     return text ? text : "syntax error";
 }
 
-static void config_load_text(struct config_source *source, bool offline, struct config *config)
+static void config_load_text(struct config_source *source, enum config_use use, struct config *config)
 {
     config_t file;
     config_init(&file);
     if (config_read_string(&file, buf_text(&source->text)) == CONFIG_TRUE) {
         const config_setting_t *root = config_root_setting(&file);
         config_group_read(&config_root, source, "", root, config);
-        config_relations_check(source, root, offline);
+        config_relations_check(source, root, use);
     } else {
         int line = config_error_line(&file);
         config_source_report(source, line > 0 ? (unsigned)line : 1, "%s",
@@ -65,14 +65,14 @@ static void config_load_text(struct config_source *source, bool offline, struct 
     config_destroy(&file);
 }
 
-static int config_load_file(const char *path, bool offline, struct config **ret_config, struct buf *why)
+static int config_load_file(const char *path, enum config_use use, struct config **ret_config, struct buf *why)
 {
     struct config_source source;
     config_source_init(&source, why);
     struct config *config = config_new_default();
     int err = config_source_read(&source, path);
     if (err == 0 && source.n_findings == 0) {
-        config_load_text(&source, offline, config);
+        config_load_text(&source, use, config);
     }
     if (err == 0 && source.n_findings > 0) {
         err = SLOTD_E_CONFIG;
@@ -88,10 +88,15 @@ static int config_load_file(const char *path, bool offline, struct config **ret_
 
 int config_load(const char *path, struct config **ret_config, struct buf *why)
 {
-    return config_load_file(path, false, ret_config, why);
+    return config_load_file(path, CONFIG_USE_DAEMON, ret_config, why);
 }
 
 int config_load_offline(const char *path, struct config **ret_config, struct buf *why)
 {
-    return config_load_file(path, true, ret_config, why);
+    return config_load_file(path, CONFIG_USE_MAP, ret_config, why);
+}
+
+int config_load_render(const char *path, struct config **ret_config, struct buf *why)
+{
+    return config_load_file(path, CONFIG_USE_RENDER, ret_config, why);
 }

@@ -11,23 +11,23 @@ static const config_setting_t *config_relations_find(const config_setting_t *gro
     return text && *text == '\0' ? NULL : member;
 }
 
-static void config_relations_check_pair(struct config_source *source, const config_setting_t *marathon,
-                                        const char *first, const char *second)
+void config_relations_check_pair(struct config_source *source, const char *name, const config_setting_t *section,
+                                 const char *first, const char *second)
 {
-    const config_setting_t *first_member = config_relations_find(marathon, first);
-    const config_setting_t *second_member = config_relations_find(marathon, second);
+    const config_setting_t *first_member = config_relations_find(section, first);
+    const config_setting_t *second_member = config_relations_find(section, second);
     if (!first_member == !second_member) {
         return;
     }
     config_source_report(source, config_setting_source_line(first_member ? first_member : second_member),
-                         "marathon.%s is set without marathon.%s; set both or none", first_member ? first : second,
+                         "%s.%s is set without %s.%s; set both or none", name, first_member ? first : second, name,
                          first_member ? second : first);
 }
 
 static void config_relations_check_marathon(struct config_source *source, const config_setting_t *marathon)
 {
-    config_relations_check_pair(source, marathon, "user", "password_file");
-    config_relations_check_pair(source, marathon, "cert_file", "key_file");
+    config_relations_check_pair(source, "marathon", marathon, "user", "password_file");
+    config_relations_check_pair(source, "marathon", marathon, "cert_file", "key_file");
     const config_setting_t *token = config_relations_find(marathon, "dcos_token_file");
     if (token && config_relations_find(marathon, "user")) {
         config_source_report(
@@ -36,7 +36,7 @@ static void config_relations_check_marathon(struct config_source *source, const 
     }
 }
 
-void config_relations_check(struct config_source *source, const config_setting_t *root, bool offline)
+void config_relations_check(struct config_source *source, const config_setting_t *root, enum config_use use)
 {
     const config_setting_t *marathon = config_setting_get_member(root, "marathon");
     if (marathon && config_setting_is_group(marathon)) {
@@ -44,9 +44,12 @@ void config_relations_check(struct config_source *source, const config_setting_t
     }
     const config_setting_t *haproxy = config_setting_get_member(root, "haproxy");
     bool is_empty = haproxy && config_setting_is_list(haproxy) && config_setting_length(haproxy) == 0;
-    if (!offline && (!haproxy || is_empty)) {
+    if (use != CONFIG_USE_MAP && (!haproxy || is_empty)) {
         config_source_report(source, haproxy ? config_setting_source_line(haproxy) : 1,
                              "haproxy has no entry; name at least one, such as "
                              "haproxy = ( { name = \"edge\"; socket = \"/run/haproxy/admin.sock\"; } );");
+    }
+    if (use == CONFIG_USE_RENDER) {
+        config_rendered_check(source, root);
     }
 }

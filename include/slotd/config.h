@@ -95,6 +95,7 @@ struct config_edge {
     char *http_bind;
     char *https_bind;
     char *certificates;
+    char *tcp_bind;
     char *stats_bind;
 };
 
@@ -118,10 +119,27 @@ int config_load(const char *path, struct config **ret_config, struct buf *why);
 /* As config_load for the mapping section alone, as `slotctl map -c FILE` needs it: other sections may be missing, yet
  * what is there must be good. */
 int config_load_offline(const char *path, struct config **ret_config, struct buf *why);
+/* As config_load for `slotctl render -c FILE`: refuses also what cannot stand in a haproxy.cfg as it is. */
+int config_load_render(const char *path, struct config **ret_config, struct buf *why);
 /* The configuration of an empty file: all defaults, no haproxy entry. */
 struct config *config_new_default(void);
+/* The defaults with one haproxy entry, itself all defaults. */
+struct config *config_new_render_default(void);
 void config_free(struct config *config);
 /* Whether a file with a secret is named: a password, a token, a private key. None of them is in the struct itself. */
 bool config_names_secret(const struct config *config);
+
+/* The classes of pools that `slotctl render` can write. */
+enum config_class {
+    CONFIG_CLASS_HTTP,
+    CONFIG_CLASS_LEASTCONN,
+    CONFIG_CLASS_STICKY,
+    CONFIG_CLASS_HTTPS,
+    CONFIG_CLASS_H2C,
+    CONFIG_CLASS_TCP,
+    CONFIG_N_CLASSES
+};
+/* Returns 0, or SLOTD_E_PARSE for another word. */
+int config_class_parse(const char *word, enum config_class *ret_class);
 
 #endif

@@ -208,6 +208,7 @@ static void check_defaults(const struct config *config)
     ck_assert_str_eq(config->edge.http_bind, "*:80");
     ck_assert_str_eq(config->edge.https_bind, "");
     ck_assert_str_eq(config->edge.certificates, "");
+    ck_assert_str_eq(config->edge.tcp_bind, "");
     ck_assert_str_eq(config->edge.stats_bind, "");
 }
 
@@ -292,6 +293,7 @@ static void check_every_key_of_the_rest(const struct config *config)
     ck_assert_str_eq(config->edge.http_bind, "10.0.0.1:80");
     ck_assert_str_eq(config->edge.https_bind, "*:443");
     ck_assert_str_eq(config->edge.certificates, "/certs");
+    ck_assert_str_eq(config->edge.tcp_bind, "*:10000-10099,[::1]:5432");
     ck_assert_str_eq(config->edge.stats_bind, "127.0.0.1:8404");
 }
 
