@@ -26,6 +26,7 @@ static int run_plain(const struct ctl *ctl, const struct command *command, int a
 static int run_events(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_map(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_drain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+static int run_render(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 
 static const char *complain_never(int argc, char **argv)
@@ -72,6 +73,9 @@ static const struct command commands[] = {
     {"events", "[-f]", "what changed, when it was received, when HAProxy acknowledged; -f follows", run_events,
      text_print_events, NULL, NULL},
     {"map", "FILE|-|URL [-c FILE]", "no daemon: map a saved or live answer of /v2/apps", run_map, NULL, NULL, NULL},
+    {"render", "[-c FILE] [--name NAME] [--backends N] [--slots N] [--init]",
+     "no daemon: a whole haproxy.cfg; --init creates the map and state files that are missing", run_render, NULL, NULL,
+     NULL},
     {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, NULL, NULL},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -228,6 +232,13 @@ static int run_map(const struct ctl *ctl, const struct command *command, int arg
     int code = ctl_map(ctl, argc, argv);
     return code == CTL_EXIT_USAGE ? usage_of(command, "one FILE, `-` for standard input, or URL is needed", NULL)
                                   : code;
+}
+
+static int run_render(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    cleanup_buf struct buf complaint = BUF_INIT;
+    int code = ctl_render(ctl, argc, argv, &complaint);
+    return code == CTL_EXIT_USAGE ? usage_of(command, buf_text(&complaint), NULL) : code;
 }
 
 /* The command of that name or unambiguous beginning. */

@@ -78,4 +78,17 @@ char *user_show(const char *by);
 /* `map FILE|-|URL [-c FILE]`. */
 int ctl_map(const struct ctl *ctl, int argc, char **argv);
 
+/* ---- render_command.c ---- */
+
+/* `render [-c FILE] [--name NAME] [--backends N] [--slots N] [--init]`. What is wrong with the words goes to complaint.
+ */
+int ctl_render(const struct ctl *ctl, int argc, char **argv, struct buf *complaint);
+
+/* ---- render_init.c ---- */
+
+struct config_haproxy;
+/* Creates the files that are missing of those that HAProxy and slotd share: the maps, empty, and the state file,
+ * without a row; says on stderr what it created and what went wrong. Returns whether all of them are there. */
+bool render_init_files(const struct config_haproxy *haproxy);
+
 #endif
