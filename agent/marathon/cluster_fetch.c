@@ -25,6 +25,29 @@ static bool answer_is_stale(const struct cluster *cluster, const struct known_ap
     return stamp < cluster->complete || (app && stamp < app->listed);
 }
 
+/* All that counts of an answer that is overtaken: what it lists is not missing in it. */
+static void task_note_overtaken(struct known_task *known, uint64_t stamp)
+{
+    if (known && known->listed < stamp) {
+        known->listed = stamp;
+    }
+}
+
+static void listing_note_overtaken(struct cluster *cluster, const struct marathon_app *listed, uint64_t stamp)
+{
+    for (size_t i = 0; i < listed->n_tasks; i++) {
+        task_note_overtaken(table_get(&cluster->tasks, listed->tasks[i]->id), stamp);
+    }
+}
+
+/* The same of an app that is malformed in it: nothing is known of its tasks. */
+static void app_note_overtaken(struct known_app *app, uint64_t stamp)
+{
+    for (size_t i = 0; app && i < app->n_tasks; i++) {
+        task_note_overtaken(app->tasks[i], stamp);
+    }
+}
+
 static void count_listed(struct cluster *cluster, uint64_t stamp)
 {
     cluster->listing_count = cluster->listing == stamp ? cluster->listing_count + 1 : 1;
@@ -168,6 +191,7 @@ static void app_listed(struct cluster *cluster, uint64_t stamp, struct marathon_
 {
     struct known_app *app = app_note_listed(cluster, stamp, listed->id);
     if (!app) {
+        listing_note_overtaken(cluster, listed, stamp);
         marathon_app_free(listed);
         return;
     }
@@ -205,6 +229,7 @@ void cluster_put_malformed_single(struct cluster *cluster, uint64_t stamp, const
 {
     struct known_app *app = app_note_listed(cluster, stamp, id);
     if (!app) {
+        app_note_overtaken(cluster_find_app(cluster, id), stamp);
         return;
     }
     for (size_t i = 0; i < app->n_tasks; i++) {
@@ -280,10 +305,12 @@ struct absence {
     bool guarded;
 };
 
+/* Neither that answer nor a newer one of its app alone lists it. While an app is polled for readiness, such ones
+ * overtake each complete one: it could never say that a task is missing. */
 bool task_is_lacked(const struct known_task *known, uint64_t stamp)
 {
     return known->task->state != MARATHON_TASK_TERMINAL && known->listed < stamp && known->event < stamp &&
-           known->since < stamp && known->app->listed <= stamp;
+           known->since < stamp;
 }
 
 static void count_lack(unsigned *missing, uint64_t *lacked_until, uint64_t stamp, uint64_t now)

@@ -17,7 +17,7 @@ struct known_task {
     uint64_t since;        /* receipt by which it became known */
     uint64_t event;        /* receipt of its last event, 0: none */
     uint64_t ended;        /* receipt by which it became terminal */
-    uint64_t listed;       /* stamp of the last answer that listed it */
+    uint64_t listed;       /* newest stamp of the answers that listed it, also of one that was overtaken */
     uint64_t lacked_since; /* stamp of the first answer in a row that lacked it */
     uint64_t lacked_until; /* receipt count when the last answer that lacked it was complete */
     unsigned missing;      /* complete answers in a row without it */
@@ -125,7 +125,7 @@ void cluster_set_definition(struct cluster *cluster, struct known_app *app, stru
                             uint64_t receipt);
 /* The definition that tasks wait for has come: by its version, or by an answer newer than their last event. */
 void cluster_end_waiting(struct cluster *cluster, struct known_app *app, uint64_t stamp);
-/* Not terminal, and the complete answer with that stamp should have listed it. */
+/* Not terminal, and the complete answer with that stamp should have listed it; nor has a newer one of its app. */
 bool task_is_lacked(const struct known_task *known, uint64_t stamp);
 /* Whether the guard holds what the complete answer with that stamp lacks, and for which apps (known_app.guarded). */
 bool cluster_guard_judge(struct cluster *cluster, uint64_t stamp, bool nothing_listed);

@@ -33,7 +33,7 @@ void cluster_configure(struct cluster *cluster, const struct cluster_config *con
 /* ---- answers ---- */
 
 /* Call when a request for all apps is sent; returns its stamp. Stamps and events share one count. An answer that is
- * older than one already applied to the same app says nothing. */
+ * older than one already applied to the same app says nothing, but that what it lists is not missing in it. */
 uint64_t cluster_begin_fetch(struct cluster *cluster);
 /* The same for a request for one app alone: at most one in flight for an app. */
 uint64_t cluster_begin_single(struct cluster *cluster);

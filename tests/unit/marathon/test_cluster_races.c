@@ -53,6 +53,61 @@ START_TEST(an_older_complete_answer_does_not_judge_what_a_newer_single_one_told)
 }
 END_TEST
 
+/* A single answer of the app comes while a complete one is under way; x is in neither, or in one of them. */
+static struct cluster_fetch_result overtaken_answer(const char *single, const char *complete)
+{
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    single_answer("/a", "1", single);
+    if (complete) {
+        list_app(stamp, "/a", "1", complete);
+    } else {
+        cluster_put_malformed_app(cluster, stamp, "/a", "it is broken");
+    }
+    return cluster_end_fetch(cluster, stamp);
+}
+
+START_TEST(a_task_that_a_newer_single_answer_lacks_too_is_missing)
+{
+    answer("/a", "1", "x y");
+    ck_assert_int_eq(overtaken_answer("y", "y").verdict, CLUSTER_UNCONFIRMED);
+    ck_assert_str_eq(believed("/a"), "x y");
+    ck_assert_uint_eq(overtaken_answer("y", "y").n_removed, 1);
+    ck_assert_str_eq(believed("/a"), "y");
+}
+END_TEST
+
+START_TEST(a_task_that_a_newer_single_answer_lists_is_not_missing)
+{
+    answer("/a", "1", "x y");
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(overtaken_answer("x y", "y").n_missing, 0);
+    }
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(a_malformed_listing_that_is_overtaken_lists_all_tasks)
+{
+    answer("/a", "1", "x y");
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(overtaken_answer("y", NULL).n_missing, 0);
+    }
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
+START_TEST(what_an_overtaken_answer_lists_is_not_news)
+{
+    answer("/a", "1", "x y");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    single_answer("/a", "2", "y");
+    list_app(stamp, "/a", "1", "w x y:KILLING");
+    cluster_end_fetch(cluster, stamp);
+    ck_assert_str_eq(believed("/a"), "x y");
+    ck_assert_str_eq(version_of("/a"), "2");
+}
+END_TEST
+
 START_TEST(a_single_answer_does_not_make_an_empty_one_believable)
 {
     answer("/a", "1", "x");
@@ -432,6 +487,10 @@ static Suite *make_suite(void)
         an_older_single_answer_does_not_revive_what_a_complete_one_lacks,
         an_older_single_answer_does_not_revive_a_removed_app,
         an_older_complete_answer_does_not_judge_what_a_newer_single_one_told,
+        a_task_that_a_newer_single_answer_lacks_too_is_missing,
+        a_task_that_a_newer_single_answer_lists_is_not_missing,
+        a_malformed_listing_that_is_overtaken_lists_all_tasks,
+        what_an_overtaken_answer_lists_is_not_news,
         a_single_answer_does_not_make_an_empty_one_believable,
         an_event_newer_than_the_answer_is_not_missing_in_it,
         a_deleted_app_goes_at_once_when_no_complete_answer_is_under_way,
