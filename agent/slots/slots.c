@@ -255,6 +255,16 @@ void address_index_free(struct address_index *index)
     table_free(&index->table);
 }
 
+/* One that gets no new slot has nothing to do in one that rests, unless that is where an operator holds it; nor in one
+ * that serves the end of a task that had the address before: that is no sign that the next one has served. */
+static bool slot_can_be_adopted(const struct slot *slot, const struct wanted *wanted)
+{
+    if (slot->role == ROLE_OWNED || (wanted->kept_only && slot->role == ROLE_LEAVING && slot->hard)) {
+        return false;
+    }
+    return wanted_needs_slot(wanted) || wanted->operator_drain || slot->closed || !slot_is_in_maint(slot);
+}
+
 /* Gives those that wait the slots that have their address already. Two endpoints with one address need two rounds. */
 static size_t slots_adopt_by_address(struct slots *slots)
 {
@@ -265,10 +275,7 @@ static size_t slots_adopt_by_address(struct slots *slots)
     for (struct wanted *wanted = slots->first_waiting; wanted && index.n_keys > 0; wanted = next) {
         next = wanted->next;
         size_t place = address_index_find(&index, wanted->address, wanted->port);
-        /* One that gets no new slot has nothing to do in one that rests, unless that is where an operator holds it. */
-        if (place != SLOTS_NONE && slots->slots[place].role != ROLE_OWNED &&
-            (wanted_needs_slot(wanted) || wanted->operator_drain || slots->slots[place].closed ||
-             !slot_is_in_maint(&slots->slots[place]))) {
+        if (place != SLOTS_NONE && slot_can_be_adopted(&slots->slots[place], wanted)) {
             slots_own(slots, place, wanted);
             adopted++;
         }

@@ -53,7 +53,8 @@ struct slot_endpoint {
     bool drain;          /* no new sessions */
     bool operator_drain; /* asked for by an operator: holds also for the last one */
     bool operator_maint; /* that drain's time is over: maint, though sessions may be left */
-    bool kept_only;      /* stays in the slot that it has, or that serves its address; gets no other */
+    bool kept_only;      /* stays in the slot that it has, or that serves its address and is not one of a task that is
+                          * over; gets no other */
     bool gone;           /* its task is explicitly over: out at once, also where it served before this program began */
 };
 

@@ -137,6 +137,24 @@ START_TEST(one_that_is_only_kept_stays_and_gets_nothing_new)
 }
 END_TEST
 
+START_TEST(one_that_is_only_kept_does_not_inherit_from_one_that_is_over)
+{
+    want("a 80,b 81");
+    run();
+    want("a 80,b 81,c 80 kept");
+    RUNS("");
+    want("a 80 gone,b 81,c 80 kept");
+    RUNS("s1 maint;");
+    ck_assert_int_eq(slots_find_endpoint(slots, "c"), -1);
+    want("b 81,c 80");
+    RUNS("s1 ready;");
+    /* Under another key it is the same task: it may have served. */
+    want("b 81,d 80 kept");
+    RUNS("");
+    ck_assert_int_eq(slots_find_endpoint(slots, "d"), 0);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_waits_in_order)
 {
     start(2, false);
@@ -527,6 +545,7 @@ static Suite *make_suite(void)
         what_vanishes_leaves_after_what_arrives,
         a_full_backend_makes_room_and_keeps_one_serving,
         one_that_is_only_kept_stays_and_gets_nothing_new,
+        one_that_is_only_kept_does_not_inherit_from_one_that_is_over,
         what_does_not_fit_waits_in_order,
         an_overfull_backend_costs_no_more_for_each_answer,
         a_draining_task_gives_its_slot_to_one_that_waits,
