@@ -145,13 +145,30 @@ static bool resolves_to(size_t host, const char *address)
     return known && strcmp(known, address) == 0;
 }
 
+static bool is_key_of(const char *key, const struct task *task)
+{
+    size_t len = strlen(task->id);
+    return strncmp(key, task->id, len) == 0 && key[len] == ' ';
+}
+
+/* It has the address now, and has never been ready. */
+static bool is_unready(struct task *task)
+{
+    return readiness_is_respected() && task->told.state == LIFE_RUNNING && !task_may_serve(task);
+}
+
 static void check_gone(const struct backend *backend, struct server *server, int64_t since)
 {
     const struct task *gone = NULL;
+    const struct task *next = NULL;
     for (size_t i = 0; i < marathon.n_tasks; i++) {
-        const struct task *task = &marathon.tasks[i];
+        struct task *task = &marathon.tasks[i];
         bool is_posted = marathon.apps[task->app].is_posted;
         if (!task_is_told_at(task, backend, server)) {
+            continue;
+        }
+        if (!is_posted && is_unready(task)) {
+            next = task;
             continue;
         }
         if (is_posted || task->told.over_us == 0 || task->told.state != LIFE_OVER) {
@@ -163,7 +180,8 @@ static void check_gone(const struct backend *backend, struct server *server, int
         }
         gone = !gone || gone->told.over_us < task->told.over_us ? task : gone;
     }
-    if (!gone) {
+    /* What somebody who is not ready serves in may be his own from before. */
+    if (!gone || (next && !is_key_of(server->endpoint, gone))) {
         return;
     }
     int64_t from = gone->told.over_us > since ? gone->told.over_us : since;
@@ -257,6 +275,20 @@ static void check_bounds(void)
     }
 }
 
+/* Whom so many complete answers lack, with nothing newer that tells of him, does not stay unless the guard holds him. */
+static void check_lacked(void)
+{
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct told *told = &marathon.tasks[i].told;
+        const struct known_task *known =
+            told->absent >= CONFIRMATIONS ? table_get(&slotd->feed.cluster->tasks, marathon.tasks[i].id) : NULL;
+        if (known && !known->held && known->task->state != MARATHON_TASK_TERMINAL) {
+            broken("lacked", "%s is still there, though %u complete answers in a row lack it", marathon.tasks[i].id,
+                   told->absent);
+        }
+    }
+}
+
 void rules_check(void)
 {
     check_servers();
@@ -272,6 +304,7 @@ void rules_check(void)
         }
     }
     check_bounds();
+    check_lacked();
     if (checks % 64 == 1) {
         check_on_time();
     }

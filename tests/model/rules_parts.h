@@ -26,6 +26,9 @@ int64_t able_since(struct haproxy *haproxy);
 /* Before slotd makes that server ready. */
 void check_unready(const char *words, const struct backend *backend, const struct server *server);
 void check_on_time(void);
+bool readiness_is_respected(void);
+/* By what slotd was told of its readiness, now or before. */
+bool task_may_serve(struct task *task);
 void rules_reset_commands(void);
 
 #endif

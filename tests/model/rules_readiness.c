@@ -37,10 +37,25 @@ static bool task_is_ready(const struct task *task)
     return app->told_deployment == 0 || told->result == RESULT_GOOD || engine_now_ms() >= old_enough_ms(task);
 }
 
+/* One that serves keeps serving while nothing is known, also at another port; so does one that had a slot when nobody
+ * asked for readiness yet. */
+bool task_may_serve(struct task *task)
+{
+    bool is_ready = task_is_ready(task);
+    task->was_ready = task->was_ready || is_ready || task->told.since_us < sim.settings_us;
+    return is_ready || (task->was_ready && task->told.result == RESULT_NONE);
+}
+
+/* Readiness counts, and what does has not changed just now. */
+bool readiness_is_respected(void)
+{
+    return sim.settings.readiness && now_us() - sim.settings_us >= GONE_GRACE && now_us() - sim.clock_us >= GONE_GRACE;
+}
+
 void check_unready(const char *words, const struct backend *backend, const struct server *server)
 {
     const struct task *unready = NULL;
-    if (!sim.settings.readiness || now_us() - sim.settings_us < GONE_GRACE || now_us() - sim.clock_us < GONE_GRACE) {
+    if (!readiness_is_respected()) {
         return;
     }
     for (size_t i = 0; i < marathon.n_tasks; i++) {
@@ -48,11 +63,8 @@ void check_unready(const char *words, const struct backend *backend, const struc
         if (!task_is_told_at(task, backend, server) || task->told.state != LIFE_RUNNING) {
             continue;
         }
-        /* One that serves keeps serving while nothing is known, also at another port; so does one that had a slot when
-         * nobody asked for readiness yet. */
-        task->was_ready = task->was_ready || task_is_ready(task) || task->told.since_us < sim.settings_us;
-        if (task_is_ready(task) || (task->was_ready && task->told.result == RESULT_NONE) ||
-            marathon.apps[task->app].is_posted || slotd_order_covers(i, backend->name, server->name)) {
+        if (task_may_serve(task) || marathon.apps[task->app].is_posted ||
+            slotd_order_covers(i, backend->name, server->name)) {
             return;
         }
         unready = task;

@@ -145,6 +145,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
             continue;
         }
         task->told.absent = 0;
+        task->told.named = fetch->number;
         note_readiness(fetch, task);
         if (task->told.event_us > fetch->sent_us || task->told.sent_us > fetch->sent_us) {
             continue;
@@ -169,8 +170,8 @@ void told_complete(const struct client_fetch *fetch)
         /* Of an app that cannot be read everybody counts as listed. */
         size_t app = marathon.tasks[i].app;
         bool is_read = app != fetch->malformed || !fetch->snapshot.exists[app];
-        bool is_newest = marathon.apps[app].listed_us <= fetch->sent_us; /* word of its app */
-        if (!lists[i] && is_read && is_newest && told->event_us < fetch->sent_us &&
+        bool is_named = told->named > fetch->number; /* by a newer answer for its app */
+        if (!lists[i] && is_read && !is_named && told->event_us < fetch->sent_us &&
             (told->absent == 0 || fetch->sent_us >= answered_us)) {
             told->absent++;
             told->was_lost = told->was_lost || told->absent >= CONFIRMATIONS;
