@@ -97,6 +97,14 @@ static bool slot_is_starting(const struct slot *slot)
            !slot_is_up(slot);
 }
 
+/* On its way to the address that its endpoint, on its way out, has now: there it rests, and serves again if nothing
+ * else does. */
+static bool slot_is_coming_to_rest(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && slot->owner->drain && !slot->owner->operator_drain && !slot->closed &&
+           !slot_is_unusable(slot) && !slot_has_address_of(slot, slot->owner) && !slot_is_mover(slot);
+}
+
 static struct outlook outlook_of(const struct slots *slots, const struct slots_options *options)
 {
     struct outlook outlook = {.slots = slots, .options = options};
@@ -108,7 +116,7 @@ static struct outlook outlook_of(const struct slots *slots, const struct slots_o
         bool moves = slot_is_mover(slot);
         outlook.ready += ready && slot_is_up(slot) && slot->owner->weight > 0 && slot->observed.weight > 0;
         outlook.starting += slot_is_starting(slot) && slot->owner->weight > 0;
-        outlook.arriving += stays && !ready && !moves;
+        outlook.arriving += (stays && !ready && !moves) || slot_is_coming_to_rest(slot);
         tally.movers += moves;
         tally.resting += slot_rests(slot);
         tally.soft_leavers += slot->role == ROLE_LEAVING && slot_carries_traffic(slot);

@@ -310,6 +310,33 @@ START_TEST(addresses_that_all_change_are_exchanged_step_by_step)
 }
 END_TEST
 
+/* All of them serve as long as nobody else does; then they move. */
+static void check_drains_never_dark(size_t count, const char *before, const char *drains, const char *after)
+{
+    for (int is_late = 0; is_late <= 1; is_late++) {
+        start(count, is_late);
+        want(before);
+        run();
+        want(drains);
+        run();
+        model.least_serving = SIZE_MAX;
+        want(after);
+        run();
+        ck_assert_msg(model.least_serving > 0, "%s to %s: nothing served after %s", drains, after, buf_text(&text));
+        ck_assert(model_is_at_rest(&model, slots));
+    }
+}
+
+START_TEST(what_drains_and_moves_comes_back_before_the_last_one_moves)
+{
+    check_drains_never_dark(2, "a 80,b 81", "a 80 drain,b 81 drain", "a 81 drain,b 80 drain");
+    check_drains_never_dark(3, "a 80,b 81,c 82", "a 80 drain,b 81 drain,c 82 drain",
+                            "a 90 drain,b 91 drain,c 92 drain");
+    /* One that rests and moves, too. */
+    check_drains_never_dark(2, "a 80,b 81", "a 80,b 81 drain", "a 90 drain,b 91 drain");
+}
+END_TEST
+
 START_TEST(what_drains_comes_back_before_the_last_one_goes)
 {
     const char *const after[] = {"a 90,b 81 drain", "b 81 drain"};
@@ -555,6 +582,7 @@ static Suite *make_suite(void)
         an_unresolved_endpoint_waits_without_a_slot,
         an_address_that_changes_is_made_before_it_is_broken,
         addresses_that_all_change_are_exchanged_step_by_step,
+        what_drains_and_moves_comes_back_before_the_last_one_moves,
         what_drains_comes_back_before_the_last_one_goes,
         a_task_on_its_way_out_drains_and_comes_back,
         the_last_one_that_serves_is_not_drained,
