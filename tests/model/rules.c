@@ -145,7 +145,7 @@ static bool resolves_to(size_t host, const char *address)
     return known && strcmp(known, address) == 0;
 }
 
-static bool is_key_of(const char *key, const struct task *task)
+bool key_is_of(const char *key, const struct task *task)
 {
     size_t len = strlen(task->id);
     return strncmp(key, task->id, len) == 0 && key[len] == ' ';
@@ -181,7 +181,7 @@ static void check_gone(const struct backend *backend, struct server *server, int
         gone = !gone || gone->told.over_us < task->told.over_us ? task : gone;
     }
     /* What somebody who is not ready serves in may be his own from before. */
-    if (!gone || (next && !is_key_of(server->endpoint, gone))) {
+    if (!gone || (next && !key_is_of(server->endpoint, gone))) {
         return;
     }
     int64_t from = gone->told.over_us > since ? gone->told.over_us : since;
@@ -275,7 +275,7 @@ static void check_bounds(void)
     }
 }
 
-/* Whom so many complete answers lack, with nothing newer that tells of him, does not stay unless the guard holds him. */
+/* Whom so many complete answers lack, with nothing newer that tells of him, goes unless the guard holds him. */
 static void check_lacked(void)
 {
     for (size_t i = 0; i < marathon.n_tasks; i++) {

@@ -286,8 +286,7 @@ static void check_doubt(const char *words, const struct backend *backend, const 
 static bool backend_has_endpoint(const struct backend *backend, const struct task *task)
 {
     for (size_t i = 0; i < backend->n_servers; i++) {
-        const char *endpoint = backend->servers[i].endpoint;
-        if (strncmp(endpoint, task->id, strlen(task->id)) == 0 && endpoint[strlen(task->id)] == ' ') {
+        if (key_is_of(backend->servers[i].endpoint, task)) {
             return true;
         }
     }
@@ -333,17 +332,13 @@ static const struct task *find_owner(const struct backend *backend, const struct
     const struct task *owner = NULL;
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         const struct task *task = &marathon.tasks[i];
-        size_t len = strlen(task->id);
-        bool is_key = strncmp(server->endpoint, task->id, len) == 0 && server->endpoint[len] == ' ';
-        if (!is_key && !task_is_told_at(task, backend, server)) {
+        if (!key_is_of(server->endpoint, task) && !task_is_told_at(task, backend, server)) {
             continue;
         }
         *ret_explained =
             *ret_explained || task->told.state == LIFE_OVER || slotd_order_covers(i, backend->name, server->name);
-        /* One that drains and gets another port meanwhile moves though it is the last: known, and left as it is. */
-        bool moves = task->told.state != LIFE_RUNNING && now_us() - marathon.apps[task->app].moved_us < SECOND;
         if (task_is_told_at(task, backend, server) && task->told.absent < CONFIRMATIONS &&
-            task->told.result != RESULT_BAD && !moves) {
+            task->told.result != RESULT_BAD) {
             owner = task;
         }
     }

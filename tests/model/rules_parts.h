@@ -15,6 +15,8 @@ bool task_is_at(const struct task *task, const struct definition *definition, co
                 const char *address, uint16_t port);
 /* By what slotd was told. */
 bool task_is_told_at(const struct task *task, const struct backend *backend, const struct server *server);
+/* slotd's key of an endpoint of that task. */
+bool key_is_of(const char *key, const struct task *task);
 /* Another server takes requests at the same address. */
 bool serves_elsewhere(const struct backend *backend, const struct server *server);
 /* slotd's own view of the server; false: it has none. */
