@@ -180,8 +180,8 @@ static void check_gone(const struct backend *backend, struct server *server, int
         }
         gone = !gone || gone->told.over_us < task->told.over_us ? task : gone;
     }
-    /* What somebody who is not ready serves in may be his own from before. */
-    if (!gone || (next && !key_is_of(server->endpoint, gone))) {
+    /* Where somebody serves who is not ready may be his own from before, as far as slotd can know. */
+    if (!gone || (next && (!key_is_of(server->endpoint, gone) || gone->told.over_us < since))) {
         return;
     }
     int64_t from = gone->told.over_us > since ? gone->told.over_us : since;
