@@ -38,7 +38,8 @@ struct kept_file {
     uv_work_t work;
     uv_sem_t written; /* posted by the worker thread: lets the exit wait for it without the loop */
     bool writing;
-    bool touched; /* changed since the last write began */
+    bool touched;                            /* changed since the last write began */
+    uint64_t n_touched, n_gathered, n_saved; /* changes: all, those handed over to be written, those on disk */
     bool closing;
     struct kept_changes collected;
     struct kept_changes handed; /* with the document: the worker thread's alone while it writes */
@@ -128,6 +129,7 @@ static int kept_file_write(struct kept_file *file)
 static void kept_file_gather(struct kept_file *file)
 {
     file->touched = false;
+    file->n_gathered = file->n_touched;
     file->collect(file->arg, file);
 }
 
@@ -203,8 +205,10 @@ static void kept_file_written(uv_work_t *work, int status)
         return;
     }
     kept_file_note(file, status ? status : file->result);
-    if (file->result) {
+    if (status || file->result) {
         file->touched = true;
+    } else {
+        file->n_saved = file->n_gathered;
     }
     uv_timer_start(&file->timer, kept_file_pause_over, kept_file_find_pause(file), 0);
 }
@@ -239,10 +243,21 @@ struct kept_file *kept_file_new(uv_loop_t *loop, const char *path, const char *l
 void kept_file_touch(struct kept_file *file)
 {
     file->touched = true;
+    file->n_touched++;
     if (!file->writing) {
         /* Changes of the same moment go together; a pause after the last write is honoured by its timer. */
         kept_file_schedule(file, 1);
     }
+}
+
+uint64_t kept_file_stamp(const struct kept_file *file)
+{
+    return file->n_touched;
+}
+
+bool kept_file_has_saved(const struct kept_file *file, uint64_t stamp)
+{
+    return file->n_saved >= stamp;
 }
 
 int kept_file_flush(struct kept_file *file)

@@ -3,7 +3,9 @@
 #ifndef SLOTD_KEPT_FILE_H
 #define SLOTD_KEPT_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "slotd/buf.h"
@@ -24,6 +26,10 @@ void kept_file_reset(struct kept_file *file, struct buf *header);
 void kept_file_put(struct kept_file *file, size_t section, struct buf *rows);
 /* What was applied has changed: write it soon. */
 void kept_file_touch(struct kept_file *file);
+/* What has been touched until now, to be asked for later; 0: nothing ever was. */
+uint64_t kept_file_stamp(const struct kept_file *file);
+/* Whether all that was touched before that stamp is safely on disk. */
+bool kept_file_has_saved(const struct kept_file *file, uint64_t stamp);
 /* Writes now, blocking, when something is not on disk yet (at exit). Returns 0 or -errno. */
 int kept_file_flush(struct kept_file *file);
 void kept_file_close(struct kept_file *file);

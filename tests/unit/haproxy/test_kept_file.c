@@ -198,6 +198,45 @@ START_TEST(test_flush)
 }
 END_TEST
 
+/* What is told to be on disk is: not before it is written, and not what came while it was. */
+START_TEST(test_saved)
+{
+    struct owner owner;
+    char blocked[160];
+    owner_start(&owner);
+    (void)snprintf(blocked, sizeof(blocked), "%s.tmp", owner.path);
+    ck_assert(kept_file_has_saved(owner.file, kept_file_stamp(owner.file)));
+    ck_assert_int_eq(mkdir(blocked, 0700), 0);
+    owner.header = "header\n";
+    owner.rows[0] = "a 1\n";
+    kept_file_touch(owner.file);
+    uint64_t first = kept_file_stamp(owner.file);
+    ck_assert(!kept_file_has_saved(owner.file, first));
+    while (!kept_file_error(owner.file)) {
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+    ck_assert(!kept_file_has_saved(owner.file, first));
+    ck_assert_int_eq(rmdir(blocked), 0);
+    while (owner.collected < 2) {
+        ck_assert(!kept_file_has_saved(owner.file, first));
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+    owner.rows[0] = "a 2\n"; /* while the write is under way */
+    kept_file_touch(owner.file);
+    uint64_t second = kept_file_stamp(owner.file);
+    while (!kept_file_has_saved(owner.file, first)) {
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+    ck_assert(!kept_file_has_saved(owner.file, second));
+    assert_content(&owner, "header\na 1\n");
+    while (!kept_file_has_saved(owner.file, second)) {
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+    assert_content(&owner, "header\na 2\n");
+    owner_stop(&owner);
+}
+END_TEST
+
 static Suite *kept_file_suite(void)
 {
     Suite *suite = suite_create("kept_file");
@@ -207,6 +246,7 @@ static Suite *kept_file_suite(void)
     tcase_add_test(tests, test_slow_writes);
     tcase_add_test(tests, test_failure);
     tcase_add_test(tests, test_flush);
+    tcase_add_test(tests, test_saved);
     suite_add_tcase(suite, tests);
     return suite;
 }
