@@ -279,6 +279,7 @@ static void map_segment(const struct segment_view *view, struct mapping_run *run
     part->frontend = mem_strdup(frontend);
     part->rule = rule_find(view);
     part->mode = strcmp(protocol, "tcp") == 0 ? "tcp" : "http";
+    part->class = class_find(view, protocol);
     part->priority = rule_find_priority(view, part->rule);
     part->check = healthcheck_find(view, protocol);
     map_tasks(view, run, part, suffix);

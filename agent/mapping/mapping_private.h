@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps of mapping one app, and the codes of its problems: backend-name-too-long, container-port-zero,
- * domain-invalid, enable-invalid, healthcheck-clash, healthcheck-headers-fixed, healthcheck-hostname-invalid,
- * healthcheck-interval-fixed, healthcheck-path-invalid, healthcheck-port-invalid, healthcheck-scheme-fixed,
- * healthcheck-scheme-invalid, host-invalid, host-missing, ip-address-ambiguous, ip-address-index, ip-address-missing,
- * mode-conflict, no-port, port-and-index, port-index-invalid, port-index-out-of-range, port-invalid,
- * port-name-not-published, port-name-unknown, priority-invalid, protocol-unknown, rule-invalid, segment-clash,
- * segment-name-too-long, task-id-invalid, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid,
- * weight-negative, weight-zero. app-malformed comes from those who read the app. */
+/* The steps of mapping one app, and the codes of its problems: backend-name-too-long, class-conflict,
+ * container-port-zero, domain-invalid, enable-invalid, healthcheck-clash, healthcheck-headers-fixed,
+ * healthcheck-hostname-invalid, healthcheck-interval-fixed, healthcheck-path-invalid, healthcheck-port-invalid,
+ * healthcheck-scheme-fixed, healthcheck-scheme-invalid, host-invalid, host-missing, ip-address-ambiguous,
+ * ip-address-index, ip-address-missing, loadbalancer-method-unknown, mode-conflict, no-port, port-and-index,
+ * port-index-invalid, port-index-out-of-range, port-invalid, port-name-not-published, port-name-unknown,
+ * priority-invalid, protocol-unknown, rule-invalid, segment-clash, segment-name-too-long, stickiness-invalid,
+ * task-id-invalid, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid, weight-negative,
+ * weight-zero. app-malformed comes from those who read the app. */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
 
@@ -86,6 +87,9 @@ void healthcheck_free(struct service_check *check);
 void healthcheck_complete(struct service_check *check, const struct service_check *next);
 /* The first label of part, by its last word, that the service does otherwise; NULL: none. */
 const char *healthcheck_find_clash(const struct service_check *check, const struct service_check *part);
+
+/* class.c: of the backend that the segment needs; static. */
+const char *class_find(const struct segment_view *view, const char *protocol);
 
 /* readiness.c */
 enum readiness {

@@ -133,8 +133,8 @@ static bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 
 bool service_part_equal(const struct service_part *a, const struct service_part *b)
 {
-    bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->priority == b->priority &&
-                 strcmp(a->name, b->name) == 0 && strcmp(a->segment, b->segment) == 0 &&
+    bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->class == b->class &&
+                 a->priority == b->priority && strcmp(a->name, b->name) == 0 && strcmp(a->segment, b->segment) == 0 &&
                  strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0 &&
                  healthcheck_equal(&a->check, &b->check);
     for (size_t i = 0; equal && i < a->n_endpoints; i++) {

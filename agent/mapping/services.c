@@ -7,6 +7,7 @@
 #include "slotd/table.h"
 
 static const char code_mode_conflict[] = "mode-conflict";
+static const char code_class_conflict[] = "class-conflict";
 static const char code_healthcheck_clash[] = "healthcheck-clash";
 
 struct entry {
@@ -187,7 +188,7 @@ static void entry_find_check_clashes(struct entry *entry)
     }
 }
 
-/* A service has one mode, that of its first part. */
+/* A service has one mode and one class, those of its first part. */
 static void entry_find_conflicts(struct entry *entry)
 {
     problem_list_free(&entry->conflicts);
@@ -200,6 +201,11 @@ static void entry_find_conflicts(struct entry *entry)
                 &entry->conflicts, part->app, NULL, part->segment, code_mode_conflict,
                 "its protocol asks for mode %s, but the service %s has mode %s from the app %s; that stays", part->mode,
                 entry->name, first->mode, first->app);
+        } else if (strcmp(part->class, first->class) != 0) {
+            problem_list_add(&entry->conflicts, part->app, NULL, part->segment, code_class_conflict,
+                             "its labels ask for a backend of the class %s, but the service %s has %s from the app %s; "
+                             "that stays",
+                             part->class, entry->name, first->class, first->app);
         }
     }
 }
@@ -213,6 +219,7 @@ static const struct service *entry_show(struct entry *entry)
         .frontend = first ? first->frontend : "",
         .rule = first ? first->rule : "",
         .mode = first ? first->mode : "http",
+        .class = first ? first->class : "http",
         .check = entry_find_check(entry),
         .parts = entry->parts,
         .n_parts = entry->n_parts,
@@ -359,7 +366,8 @@ const struct service **services_list(const struct services *services, size_t *re
 
 static bool is_conflict(const struct problem *problem)
 {
-    return problem->code == code_mode_conflict || problem->code == code_healthcheck_clash;
+    return problem->code == code_mode_conflict || problem->code == code_class_conflict ||
+           problem->code == code_healthcheck_clash;
 }
 
 static int compare_problems(const void *a, const void *b)

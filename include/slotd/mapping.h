@@ -63,6 +63,8 @@ struct service_part {
     char *frontend;
     char *rule;
     const char *mode; /* "http" or "tcp"; static */
+    const char
+        *class;       /* of the backend that it needs: "http", "https", "h2c", "tcp", "sticky" or "leastconn"; static */
     int64_t priority; /* of the rule: the label's, else the rule's length in characters */
     struct service_check check;
     struct endpoint *endpoints; /* in the order of the app's tasks, sorted by task id */
@@ -117,6 +119,7 @@ struct service {
     const char *frontend; /* of the first part in app id order */
     const char *rule;
     const char *mode;
+    const char *class;
     struct service_check check;              /* borrowed; each label's from the first part that has it */
     const struct service_part *const *parts; /* sorted by app id, then segment */
     size_t n_parts;
