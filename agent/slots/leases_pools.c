@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Which backends there are, and which pool has them. */
+#include <string.h>
+
+#include "leases_private.h"
+#include "slotd/mem.h"
+
+static struct pool *pools_find(struct pool *pools, size_t count, const char *backend)
+{
+    struct pool *found = NULL;
+    size_t longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(pools[i].prefix);
+        if (len > longest && strncmp(backend, pools[i].prefix, len) == 0) {
+            found = &pools[i];
+            longest = len;
+        }
+    }
+    return found;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+    return strcmp((*(struct member *const *)a)->name, (*(struct member *const *)b)->name);
+}
+
+/* Members in new places; those of before that are there again are themselves, and are taken out of the old table. */
+static struct member **leases_collect(struct leases *leases, struct pool *pools, size_t n_pools,
+                                      const char *const *backends, size_t n_backends, size_t *ret_count)
+{
+    struct member **members = mem_alloc_array(n_backends, sizeof(struct member *));
+    size_t count = 0;
+    for (size_t i = 0; i < n_backends; i++) {
+        struct pool *pool = pools_find(pools, n_pools, backends[i]);
+        struct member *member = pool ? table_remove(&leases->by_name, backends[i]) : NULL;
+        if (!pool) {
+            continue;
+        }
+        if (!member) {
+            member = MEM_NEW(struct member);
+            member->name = mem_strdup(backends[i]);
+            member->state = LEASE_FREE;
+        }
+        member->pool = pool;
+        pool->total++;
+        pool->free += member->state == LEASE_FREE;
+        members[count++] = member;
+    }
+    if (count > 1) {
+        qsort(members, count, sizeof(struct member *), compare_members);
+    }
+    *ret_count = count;
+    return members;
+}
+
+static void leases_drop(struct leases *leases, struct member *member, leases_dropped *dropped, void *arg)
+{
+    if (member->holder && dropped) {
+        dropped(arg, member->holder->service, member->name);
+    }
+    member_set_state(leases, member, LEASE_NONE);
+    member_detach(leases, member);
+    member_free(member);
+}
+
+void leases_set_backends(struct leases *leases, const struct lease_pool *pools, size_t n_pools,
+                         const char *const *backends, size_t n_backends, leases_dropped *dropped, void *arg)
+{
+    struct table_entry *entry;
+    struct pool *fresh = mem_alloc_array(n_pools, sizeof(*fresh));
+    for (size_t i = 0; i < n_pools; i++) {
+        fresh[i] = (struct pool){.class = mem_strdup(pools[i].class), .prefix = mem_strdup(pools[i].prefix)};
+    }
+    size_t count = 0;
+    struct member **members = leases_collect(leases, fresh, n_pools, backends, n_backends, &count);
+    for (size_t position = 0; (entry = table_next(&leases->by_name, &position));) {
+        leases_drop(leases, entry->value, dropped, arg);
+    }
+    table_free(&leases->by_name);
+    for (size_t i = 0; i < count; i++) {
+        table_put(&leases->by_name, members[i]->name, members[i]);
+    }
+    free(leases->members);
+    pools_free(leases->pools, leases->n_pools);
+    leases->members = members;
+    leases->n_members = count;
+    leases->pools = fresh;
+    leases->n_pools = n_pools;
+}
