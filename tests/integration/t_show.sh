@@ -94,7 +94,7 @@ usage_says() { # WANTED ARGUMENT...
     equal "slotctl $*" "$usage_wanted" "$(cat "$work/err")"
 }
 usage_says "slotctl: \`s\` may be status or services or slots or sync" s
-usage_says "slotctl: there is no command \`rout\`; \`slotctl help\` lists them" rout
+usage_says "slotctl: there is no command \`rouse\`; \`slotctl help\` lists them" rouse
 usage_says "slotctl: status: takes no argument, not x
 usage: slotctl status" status x
 usage_says "slotctl: invalid option -- 'x'
