@@ -131,6 +131,21 @@ static void print_capabilities(struct json_object *capabilities)
     putchar('\n');
 }
 
+static void print_pools(const struct ctl *ctl, struct json_object *pools)
+{
+    for (size_t i = 0; i < length_of(pools); i++) {
+        struct json_object *pool = json_object_array_get_idx(pools, i);
+        if (number_of(pool, "total") > 0) {
+            print_line(ctl, PLAIN,
+                       "          pool %s* (%s): %" PRId64 " backends: %" PRId64 " leased, %" PRId64 " free, %" PRId64
+                       " released; %" PRId64 " services wait",
+                       text_of(pool, "prefix"), text_of(pool, "class"), number_of(pool, "total"),
+                       number_of(pool, "leased"), number_of(pool, "free"), number_of(pool, "released"),
+                       number_of(pool, "waiting"));
+        }
+    }
+}
+
 static void print_guard(const struct ctl *ctl, struct json_object *guard)
 {
     bool holds = is_true(guard, "holding");
@@ -150,12 +165,17 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
     for (size_t i = 0; i < length_of(reasons); i++) {
         print_line(ctl, YELLOW, "  ! %s", json_object_get_string(json_object_array_get_idx(reasons, i)));
     }
+    struct json_object *warnings = member(status, "warnings");
+    for (size_t i = 0; i < length_of(warnings); i++) {
+        print_line(ctl, YELLOW, "  ! %s", json_object_get_string(json_object_array_get_idx(warnings, i)));
+    }
     print_marathon(ctl, member(status, "marathon"));
     for (size_t i = 0; i < length_of(haproxies); i++) {
         struct json_object *haproxy = json_object_array_get_idx(haproxies, i);
         print_haproxy(ctl, haproxy);
         if (is_true(haproxy, "connected") && member(haproxy, "capabilities")) {
             print_capabilities(member(haproxy, "capabilities"));
+            print_pools(ctl, member(haproxy, "pools"));
         }
     }
     printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n",
@@ -207,6 +227,10 @@ static void print_problem(const struct ctl *ctl, struct json_object *problem)
 {
     const char *task = text_of(problem, "task");
     const char *segment = text_of(problem, "segment");
+    if (!member(problem, "app")) { /* it concerns a HAProxy */
+        print_line(ctl, YELLOW, "  ! %s [%s]", text_of(problem, "message"), text_of(problem, "code"));
+        return;
+    }
     print_line(ctl, YELLOW, "  ! %s%s%s%s%s: %s [%s]", text_of(problem, "app"), segment[0] ? " segment " : "", segment,
                strcmp(task, "-") == 0 ? "" : " task ", strcmp(task, "-") == 0 ? "" : task, text_of(problem, "message"),
                text_of(problem, "code"));

@@ -41,7 +41,7 @@ static void desired_scale(struct slot_endpoint *endpoints, const struct weighing
 }
 
 /* What an operator wants of the endpoint; *deadline_ms becomes the next time at which that changes. */
-static void endpoint_apply_drain(const struct engine *engine, const struct service *service, const struct slots *slots,
+static void endpoint_apply_drain(const struct engine *engine, const struct slots *slots,
                                  const struct endpoint *endpoint, struct slot_endpoint *desired, int64_t *deadline_ms)
 {
     if (orders_count_drains(engine->orders) == 0) {
@@ -52,7 +52,7 @@ static void endpoint_apply_drain(const struct engine *engine, const struct servi
         .app = endpoint->app,
         .task = endpoint->task,
         .host = endpoint->host,
-        .backend = service->backend,
+        .backend = slots_backend(slots),
         .server = place >= 0 ? slots_view(slots, (size_t)place).observed->server : NULL,
     };
     const struct drain_order *order = orders_find_drain(engine->orders, &asked);
@@ -131,14 +131,14 @@ static void service_apply_drains(struct engine *engine, const struct service *se
             if (endpoint->phase == ENDPOINT_GONE) {
                 continue;
             }
-            endpoint_apply_drain(engine, service, slots, endpoint, &endpoints[count], &deadline_ms);
+            endpoint_apply_drain(engine, slots, endpoint, &endpoints[count], &deadline_ms);
             weighing->endpoints[count].idle = weighing->endpoints[count].idle || endpoints[count].operator_drain;
             drains = drains || endpoints[count].operator_drain;
             count++;
         }
     }
     if (drains) {
-        watches_note_drain(engine->watches, service->backend, deadline_ms);
+        watches_note_drain(engine->watches, slots_backend(slots), deadline_ms);
     }
 }
 

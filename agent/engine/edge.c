@@ -191,7 +191,7 @@ static void backend_set_desired(struct edge_backend *backend)
     struct engine *engine = backend->edge->engine;
     backend_close_slots(backend);
     size_t count = 0;
-    const struct service *service = services_get_backend(engine->services, backend->name);
+    const struct service *service = edge_find_service(backend->edge, backend->name);
     struct backend_health health = {0};
     struct slot_endpoint *endpoints = service ? desired_new(engine, service, backend->slots, &count, &health) : NULL;
     health_note(backend, &health);
@@ -385,6 +385,10 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
         return;
     }
     edge_take_state(edge, state);
+    if (!edge_leases_adopt(edge)) {
+        haproxy_connection_restart(edge->connection, "its leases cannot be read");
+        return;
+    }
     edge->adopted = true;
     edge->adoptions++;
     edge_set_error(edge, NULL);
@@ -451,7 +455,9 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
         edge->state_file = kept_file_new(engine->loop, config->state_file, "its slots", edge_collect_state, edge);
     }
     edge_routes_open(edge);
+    edge_leases_open(edge);
     edge_maps_open(edge);
+    edge_leases_read_disk(edge);
     edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
     return edge;
 }
@@ -476,6 +482,7 @@ void edge_close(struct edge *edge)
     }
     table_free(&edge->backends);
     edge_routes_free(edge);
+    edge_leases_close(edge);
     haproxy_state_free(edge->state);
     free(edge->error);
     free(edge);

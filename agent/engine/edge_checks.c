@@ -17,16 +17,12 @@ static const char *check_label(const struct service_check *check, enum edge_map_
 bool edge_may_serve(const struct edge *edge, const char *name)
 {
     const struct edge_backend *backend = edge_find_backend(edge, name);
-    if (!engine_is_confident(edge->engine)) {
-        return true;
-    }
-    struct slots_counts counts = backend ? slots_count_states(backend->slots) : (struct slots_counts){0};
-    return counts.free + counts.held < counts.slots;
+    return !engine_is_confident(edge->engine) || (backend && backend_may_serve(backend));
 }
 
 const char *edge_check_value(struct edge_map *map, const char *backend, const char *current)
 {
-    const struct service *service = services_get_backend(map->edge->engine->services, backend);
+    const struct service *service = edge_find_service(map->edge, backend);
     if (service) {
         return check_label(&service->check, map->kind);
     }
@@ -89,7 +85,7 @@ void problems_of_checks(const struct engine *engine, const struct service *servi
 {
     for (size_t i = 0; i < engine->n_edges; i++) {
         const struct edge *edge = engine->edges[i];
-        const struct edge_backend *backend = edge_find_backend(edge, service->backend);
+        const struct edge_backend *backend = edge_find_backend_of(edge, service);
         for (size_t p = 0; edge->adopted && backend && p < service->n_parts; p++) {
             problem_of_check(backend, service->parts[p], problems);
             problem_of_map(edge, service->parts[p], EDGE_MAP_CHECK_PATH, problems);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The maps of one HAProxy: read at each adoption, compared, changed by single commands, and kept as files. What should
- * be in them is the business of edge_checks.c and edge_routes.c. */
+ * be in them is the business of edge_checks.c, edge_routes.c and edge_leases.c. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,10 +24,9 @@ struct sent {
 const char *edge_map_name(enum edge_map_kind kind)
 {
     static const char *const names[EDGE_N_MAPS] = {
-        [EDGE_MAP_CHECK_PATH] = "check-path.map",
-        [EDGE_MAP_CHECK_HOST] = "check-host.map",
-        [EDGE_MAP_ROUTES] = "routes.map",
-        [EDGE_MAP_PATHS] = "paths.map",
+        [EDGE_MAP_CHECK_PATH] = "check-path.map", [EDGE_MAP_CHECK_HOST] = "check-host.map",
+        [EDGE_MAP_ROUTES] = "routes.map",         [EDGE_MAP_PATHS] = "paths.map",
+        [EDGE_MAP_LEASES] = "leases.map",
     };
     return names[kind];
 }
@@ -141,10 +140,17 @@ static bool map_is_by_backend(const struct edge_map *map)
     return map->kind == EDGE_MAP_CHECK_PATH || map->kind == EDGE_MAP_CHECK_HOST;
 }
 
+static const char *edge_map_find_value(struct edge_map *map, const char *key, const char *current)
+{
+    if (map->kind == EDGE_MAP_LEASES) {
+        return edge_lease_value(map, key);
+    }
+    return map_is_by_backend(map) ? edge_check_value(map, key, current) : edge_route_value(map, key, current);
+}
+
 static void edge_map_look_at(struct edge_map *map, const char *key, const char *current)
 {
-    edge_map_set(map, key,
-                 map_is_by_backend(map) ? edge_check_value(map, key, current) : edge_route_value(map, key, current));
+    edge_map_set(map, key, edge_map_find_value(map, key, current));
 }
 
 void edge_map_refresh(struct edge_map *map, const char *key)
@@ -181,7 +187,7 @@ static void edge_map_review(struct edge_map *map)
          backend = backend->next_dirty) {
         if (map_is_by_backend(map)) {
             edge_map_refresh(map, backend->name);
-        } else if (!services_get_backend(map->edge->engine->services, backend->name)) {
+        } else if (!edge_find_service(map->edge, backend->name)) {
             edge_map_refresh_all(map);
         }
     }
@@ -211,13 +217,19 @@ void edge_maps_answered(struct edge *edge)
     }
 }
 
+/* A leased backend has an entry under its own name, and the service another under the name that would be its own:
+ * should that backend appear one day, its first check asks for the right thing. */
 static void edge_map_fill(struct edge_map *map)
 {
     size_t count = 0;
     const struct service **list = services_list(map->edge->engine->services, &count);
     map->filled = true;
     for (size_t i = 0; i < count; i++) {
+        const struct edge_backend *backend = edge_find_backend_of(map->edge, list[i]);
         edge_map_refresh(map, list[i]->backend);
+        if (backend) {
+            edge_map_refresh(map, backend->name);
+        }
     }
     free(list);
     kept_file_touch(map->file);
@@ -292,6 +304,7 @@ bool edge_maps_run(struct edge *edge)
 {
     struct map_plan plan = {0};
     bool known = true;
+    edge_leases_run(edge);
     edge_routes_adopt(edge);
     edge_routes_review(edge);
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {

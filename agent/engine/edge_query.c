@@ -60,6 +60,15 @@ struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_co
     return list;
 }
 
+const struct edge_backend *engine_find_backend_of(const struct engine *engine, const struct service *service)
+{
+    const struct edge_backend *backend = NULL;
+    for (size_t i = 0; i < engine->n_edges && !backend; i++) {
+        backend = edge_find_backend_of(engine->edges[i], service);
+    }
+    return backend;
+}
+
 const struct edge_backend *engine_find_backend(const struct engine *engine, const char *name)
 {
     const struct edge_backend *backend = NULL;

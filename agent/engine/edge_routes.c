@@ -23,7 +23,7 @@ static bool edge_service_counts(void *arg, const char *name)
 {
     const struct edge *edge = arg;
     const struct service *service = services_get(edge->engine->services, name);
-    const struct edge_backend *backend = service ? edge_find_backend(edge, service->backend) : NULL;
+    const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
     return backend && backend->route_open;
 }
 
@@ -32,7 +32,7 @@ static const char *edge_find_holder(void *arg, const char *key, bool exact)
     const struct edge *edge = arg;
     const struct edge_map *map = edge->maps[exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES];
     const char *backend = map ? map_get(map->map, key) : NULL;
-    const struct service *service = backend ? services_get_backend(edge->engine->services, backend) : NULL;
+    const struct service *service = backend ? edge_find_service(edge, backend) : NULL;
     return service ? service->name : NULL;
 }
 
@@ -129,11 +129,12 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
     struct edge *edge = map->edge;
     const char *name = table_get(edge_routed(edge, map->kind), key);
     const struct service *service = name ? services_get(edge->engine->services, name) : NULL;
-    if (service) {
-        return service->backend;
+    const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
+    if (backend) {
+        return backend->name;
     }
     /* Of a service that Marathon has not spoken of, or not enough. */
-    bool keeps = current && !services_get_backend(edge->engine->services, current) && edge_may_serve(edge, current);
+    bool keeps = current && !edge_find_service(edge, current) && edge_may_serve(edge, current);
     map->doubts = map->doubts || keeps;
     return keeps ? current : NULL;
 }
@@ -143,7 +144,7 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
 static void backend_open_route(struct edge_backend *backend)
 {
     struct edge *edge = backend->edge;
-    const struct service *service = services_get_backend(edge->engine->services, backend->name);
+    const struct service *service = edge_find_service(edge, backend->name);
     if (service && slots_count_states(backend->slots).ready > 0) {
         backend->route_open = true;
         edge_touch_service(edge, service->name);
@@ -160,9 +161,9 @@ void edge_routes_review(struct edge *edge)
     }
 }
 
-void edge_route_close(struct edge *edge, const char *name)
+void edge_route_close(struct edge *edge, const struct service *service)
 {
-    struct edge_backend *backend = edge_find_backend(edge, name);
+    struct edge_backend *backend = edge_find_backend_of(edge, service);
     if (backend) {
         backend->route_open = false;
     }

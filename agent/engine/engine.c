@@ -70,6 +70,13 @@ static void engine_map_app(struct engine *engine, const struct cluster_view *vie
     services_set_app(engine->services, mapping);
 }
 
+void engine_refresh_service(struct engine *engine, const char *key)
+{
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_refresh_service(engine->edges[i], key);
+    }
+}
+
 void engine_refresh_backend(struct engine *engine, const char *backend)
 {
     for (size_t i = 0; i < engine->n_edges; i++) {
@@ -89,7 +96,7 @@ static void engine_set_route(struct engine *engine, const struct service *servic
 {
     bool routed = !service->gone && strcmp(service->mode, "http") == 0;
     for (size_t i = 0; service->gone && i < engine->n_edges; i++) {
-        edge_route_close(engine->edges[i], service->backend);
+        edge_route_close(engine->edges[i], service);
     }
     routes_set(engine->routes, service->name, service->frontend, routed ? service->rule : NULL,
                routed ? service->parts[0]->priority : 0, engine_touch_host, engine);
@@ -104,7 +111,7 @@ void engine_map_dirty(struct engine *engine)
     }
     while ((service = services_next_changed(engine->services))) {
         engine_set_route(engine, service);
-        engine_refresh_backend(engine, service->backend);
+        engine_refresh_service(engine, service->backend);
     }
 }
 
@@ -172,6 +179,7 @@ void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok)
         orphans_wait = edge_judge_orphans(engine->edges[i], false) || orphans_wait;
         edge_retry_aside(engine->edges[i]);
         edge_maps_answered(engine->edges[i]);
+        edge_leases_answered(engine->edges[i]);
     }
     if (orphans_wait) {
         feed_confirm_soon(engine);
@@ -184,7 +192,7 @@ static void engine_host_changed(void *arg, const char *service_name)
     const struct service *service = services_get(engine->services, service_name);
     engine_note_receipt(engine);
     if (service) {
-        engine_refresh_backend(engine, service->backend);
+        engine_refresh_service(engine, service->backend);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "slotd/engine_metrics.h"
 #include "slotd/haproxy.h"
 #include "slotd/kept_file.h"
+#include "slotd/leases.h"
 #include "slotd/map.h"
 #include "slotd/mapping.h"
 #include "slotd/routes.h"
@@ -129,6 +130,7 @@ struct edge_backend {
     bool unsaved;    /* that section is older than what is applied */
     bool closed;     /* slots of it are drained by orders of their own */
     bool route_open; /* a server of its service has been ready: routes lead here as long as their rule stands */
+    bool left;       /* of a pool: its service is served elsewhere by now, and nothing should be in its slots */
 };
 
 /* The maps that slotd keeps, by their names in maps_dir (contract.md). */
@@ -137,6 +139,7 @@ enum edge_map_kind {
     EDGE_MAP_CHECK_HOST,
     EDGE_MAP_ROUTES, /* by host and path */
     EDGE_MAP_PATHS,
+    EDGE_MAP_LEASES, /* service to backend; behind those that lead there */
     EDGE_N_MAPS
 };
 enum edge_map_state {
@@ -174,6 +177,19 @@ struct routed_host {
     size_t count;
 };
 
+/* The pooled backends of one HAProxy. */
+struct edge_leasing {
+    struct leases *leases;
+    struct table on_disk;             /* what the files of maps led to when slotd began, until the first adoption */
+    bool disk_unknown;                /* one of them could not be read */
+    bool known;                       /* HAProxy's leases were read */
+    bool gated;                       /* gate is set since the adoption */
+    uint64_t gate;                    /* the server-state file has to be as new before a backend is given away */
+    bool saving;                      /* released backends wait for the files */
+    uint64_t stamps[EDGE_N_MAPS + 1]; /* as new they have to be: the maps, and the server-state file */
+    uv_timer_t *timer;                /* wakes the loop when slots.release_delay is over */
+};
+
 struct edge {
     struct engine *engine;
     const struct config_haproxy *config;
@@ -183,7 +199,8 @@ struct edge {
     struct table routed[2];             /* key to service, of routes.map and paths.map */
     struct table routed_hosts;          /* to struct routed_host */
     bool routes_known;                  /* HAProxy's were read */
-    struct haproxy_state *state;        /* as read at the last adoption, or NULL */
+    struct edge_leasing leasing;
+    struct haproxy_state *state; /* as read at the last adoption, or NULL */
     struct haproxy_info info;
     struct haproxy_capabilities capabilities;
     struct table backends; /* name to struct edge_backend */
@@ -203,8 +220,11 @@ struct edge {
 };
 struct edge *edge_new(struct engine *engine, const struct config_haproxy *config);
 void edge_close(struct edge *edge);
-/* The service of that backend changed: what should be in its slots is computed again. */
+/* What should be in the backend's slots, and in the maps for it, is computed again. */
 void edge_refresh_backend(struct edge *edge, const char *backend);
+/* The service changed: the same for each backend that it has, after a look at whether it needs one. key: the name of
+ * the backend that would be its own. */
+void edge_refresh_service(struct edge *edge, const char *key);
 void edge_refresh_all(struct edge *edge);
 /* The backend's slots are to be planned in this turn of the loop. */
 void edge_mark_dirty(struct edge_backend *backend);
@@ -235,6 +255,11 @@ void edge_touch_all_states(struct edge *edge);
 /* What is applied to the slots since the last call, for the server-state file; arg is the edge. */
 void edge_collect_state(void *arg, struct kept_file *file);
 struct edge_backend *edge_find_backend(const struct edge *edge, const char *name);
+/* Where the service is served, or will be: the backend of its own name, else the leased one; while it moves from one to
+ * the other, the former until a server of the new one has been ready. NULL: nowhere. */
+struct edge_backend *edge_find_backend_of(const struct edge *edge, const struct service *service);
+/* Whose endpoints are in that backend's slots; while a service moves it is in two backends. NULL: nobody's. */
+const struct service *edge_find_service(const struct edge *edge, const char *backend);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
 
@@ -280,14 +305,45 @@ void problems_of_checks(const struct engine *engine, const struct service *servi
 void edge_explain_files(const struct edge *edge, struct json_object *reasons);
 struct json_object *edge_show_maps(const struct edge *edge);
 
+/* ---- leases ---- */
+
+/* Before the maps are opened, and after they are closed. */
+void edge_leases_open(struct edge *edge);
+void edge_leases_close(struct edge *edge);
+/* Reads the files of the maps, before they are written. */
+void edge_leases_read_disk(struct edge *edge);
+/* HAProxy's backends and maps have been read. Returns false where leases.map could not be: then nothing may be
+ * concluded about a pool's backends. */
+bool edge_leases_adopt(struct edge *edge);
+/* Other pools are configured, maybe. */
+void edge_leases_configure(struct edge *edge);
+/* Whether the service needs, has or leaves a backend of a pool, from now on. */
+void edge_lease_look_at(struct edge *edge, const char *key);
+/* What leases.map should have. Borrowed from the leases. */
+const char *edge_lease_value(const struct edge_map *map, const char *key);
+/* Takes back and gives away, in each turn of the loop; ahead of the maps. */
+void edge_leases_run(struct edge *edge);
+/* A complete answer has been applied: leases of services that nobody speaks of are looked at again. */
+void edge_leases_answered(struct edge *edge);
+/* Whether its slots may take traffic, or are on their way out of it. */
+bool backend_may_serve(const struct edge_backend *backend);
+/* Adds why a service has no backend: its class has no pool, or none that is free; and that the pool is another than it
+ * asked for. Returns false where HAProxy has no backend of any pool. */
+bool problems_of_leases(const struct edge *edge, const struct service *service, struct json_object *problems);
+/* Adds what is about pools and concerns no service alone. */
+void problems_of_pools(const struct edge *edge, struct json_object *problems);
+/* Adds why services without a backend of their own wait, and what will be so soon. */
+void edge_explain_leases(const struct edge *edge, struct json_object *reasons, struct json_object *warnings);
+struct json_object *edge_show_pools(const struct edge *edge);
+
 /* ---- routes ---- */
 
 void edge_routes_open(struct edge *edge);
 void edge_routes_free(struct edge *edge);
 /* The claims on that host are others, or count otherwise. */
 void edge_route_touch(struct edge *edge, const char *host);
-/* The service of that backend is gone: the next one begins without a route. */
-void edge_route_close(struct edge *edge, const char *backend);
+/* The service is gone: the next one in its backends begins without a route. */
+void edge_route_close(struct edge *edge, const struct service *service);
 /* Which backend the key should lead to, which leads to current now; NULL: no entry. Borrowed as edge_check_value()'s.
  */
 const char *edge_route_value(struct edge_map *map, const char *key, const char *current);
@@ -329,8 +385,9 @@ void health_add_problems(const struct edge_backend *backend, const struct servic
 
 /* Whether name is among the names, or there are none. */
 bool name_is_wanted(const char *name, const char *const *names, size_t n_names);
-/* By its own name, its backend's or an app's. */
-bool service_is_wanted(const struct service *service, const char *const *names, size_t n_names);
+/* By its own name, that of a backend of it, or an app's. */
+bool service_is_wanted(const struct engine *engine, const struct service *service, const char *const *names,
+                       size_t n_names);
 /* Whether the app itself is asked for, or a service that it has a part in. */
 bool app_is_wanted(const struct engine *engine, const char *app, const char *const *names, size_t n_names);
 bool engine_knows_service(const struct engine *engine, const char *name);
@@ -424,11 +481,13 @@ struct engine {
 };
 
 /* Whether that backend's service is meant by names of services, backends or apps, or there are none. */
-bool engine_wants_backend(const struct engine *engine, const char *backend, const char *const *names, size_t n_names);
+bool edge_wants_backend(const struct edge *edge, const char *backend, const char *const *names, size_t n_names);
 /* Asks on, and ends the surveys that are complete. */
 void engine_run_surveys(struct engine *engine);
 /* The backend of that name in the first HAProxy that has it (slots are named alike on all of them), or NULL. */
 const struct edge_backend *engine_find_backend(const struct engine *engine, const char *name);
+/* The service's in the first HAProxy that has one for it, or NULL. */
+const struct edge_backend *engine_find_backend_of(const struct engine *engine, const struct service *service);
 void feed_init(struct engine *engine);
 /* The cluster's bounds as the configuration has them. */
 void feed_configure_cluster(struct engine *engine, struct cluster_config *ret_config);
@@ -452,7 +511,9 @@ void feed_apps_close(struct feed *feed);
 void engine_note_receipt(struct engine *engine);
 /* Notes that HAProxy has acknowledged a change to its end; takes ownership. */
 void engine_record(struct engine *engine, struct change *change);
-/* The service of that backend changed: every HAProxy's desired slots are computed again. */
+/* The service changed: every HAProxy's desired slots are computed again. key: its backend's own name. */
+void engine_refresh_service(struct engine *engine, const char *key);
+/* The same for a backend as it is called in HAProxy. */
 void engine_refresh_backend(struct engine *engine, const char *backend);
 /* What operators have asked for: the app's weight, the endpoint's own, and the end of orders with what they are about.
  */

@@ -250,7 +250,7 @@ static bool feed_next_service(void *arg, size_t haproxy, const char *app_id, siz
     const struct edge *edge = haproxy < engine->n_edges ? engine->edges[haproxy] : NULL;
     while (mapping && edge && *position < mapping->n_parts) {
         const struct service *service = services_get(engine->services, mapping->parts[(*position)++].name);
-        if (service && (edge->adoptions == 0 || edge_find_backend(edge, service->backend))) {
+        if (service && (edge->adoptions == 0 || edge_find_backend_of(edge, service))) {
             *ret_name = service->name;
             return true;
         }

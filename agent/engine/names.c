@@ -15,19 +15,24 @@ bool name_is_wanted(const char *name, const char *const *names, size_t n_names)
     return n_names == 0;
 }
 
-bool service_is_wanted(const struct service *service, const char *const *names, size_t n_names)
+bool service_is_wanted(const struct engine *engine, const struct service *service, const char *const *names,
+                       size_t n_names)
 {
     bool wanted = name_is_wanted(service->name, names, n_names) || name_is_wanted(service->backend, names, n_names);
     for (size_t i = 0; i < service->n_parts && !wanted; i++) {
         wanted = name_is_wanted(service->parts[i]->app, names, n_names);
     }
+    for (size_t i = 0; i < engine->n_edges && !wanted; i++) {
+        const struct edge_backend *backend = edge_find_backend_of(engine->edges[i], service);
+        wanted = backend && name_is_wanted(backend->name, names, n_names);
+    }
     return wanted;
 }
 
-bool engine_wants_backend(const struct engine *engine, const char *backend, const char *const *names, size_t n_names)
+bool edge_wants_backend(const struct edge *edge, const char *backend, const char *const *names, size_t n_names)
 {
-    const struct service *service = services_get_backend(engine->services, backend);
-    return service && service_is_wanted(service, names, n_names);
+    const struct service *service = edge_find_service(edge, backend);
+    return service && service_is_wanted(edge->engine, service, names, n_names);
 }
 
 /* Whether the app itself is asked for, or a service that it has a part in. */
@@ -36,9 +41,18 @@ bool app_is_wanted(const struct engine *engine, const char *app, const char *con
     const struct app_mapping *mapping = services_get_app(engine->services, app);
     bool wanted = name_is_wanted(app, names, n_names);
     for (size_t i = 0; mapping && i < mapping->n_parts && !wanted; i++) {
-        wanted = service_is_wanted(services_get(engine->services, mapping->parts[i].name), names, n_names);
+        wanted = service_is_wanted(engine, services_get(engine->services, mapping->parts[i].name), names, n_names);
     }
     return wanted;
+}
+
+static bool engine_leases_backend(const struct engine *engine, const char *name)
+{
+    bool leased = false;
+    for (size_t i = 0; i < engine->n_edges && !leased; i++) {
+        leased = edge_find_service(engine->edges[i], name) != NULL;
+    }
+    return leased;
 }
 
 /* What `services NAME` shows something of: also an app that has problems alone. */
@@ -46,7 +60,7 @@ bool engine_knows_service(const struct engine *engine, const char *name)
 {
     const struct app_mapping *mapping = services_get_app(engine->services, name);
     return (mapping && mapping->n_parts + mapping->problems.count > 0) || services_get(engine->services, name) ||
-           services_get_backend(engine->services, name);
+           services_get_backend(engine->services, name) || engine_leases_backend(engine, name);
 }
 
 bool engine_knows_backend(const struct engine *engine, const char *name)

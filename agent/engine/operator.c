@@ -17,7 +17,7 @@ static void engine_refresh_app(struct engine *engine, const char *app)
     for (size_t i = 0; mapping && i < mapping->n_parts; i++) {
         const struct service *service = services_get(engine->services, mapping->parts[i].name);
         if (service) {
-            engine_refresh_backend(engine, service->backend);
+            engine_refresh_service(engine, service->backend);
         }
     }
 }
@@ -38,7 +38,7 @@ static void engine_refresh_host(struct engine *engine, const char *host)
     const struct service **list = services_list(engine->services, &count);
     for (size_t i = 0; i < count; i++) {
         if (service_is_on_host(list[i], host)) {
-            engine_refresh_backend(engine, list[i]->backend);
+            engine_refresh_service(engine, list[i]->backend);
         }
     }
     free(list);

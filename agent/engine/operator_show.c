@@ -116,7 +116,7 @@ static void accounts_add_service(struct drain_accounts *accounts, const struct e
                                  const struct service *service)
 {
     for (size_t i = 0; i < engine->n_edges; i++) {
-        const struct edge_backend *backend = edge_find_backend(engine->edges[i], service->backend);
+        const struct edge_backend *backend = edge_find_backend_of(engine->edges[i], service);
         for (size_t p = 0; backend && p < service->n_parts; p++) {
             for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
                 accounts_add_endpoint(accounts, backend, service->parts[p], &service->parts[p]->endpoints[e]);

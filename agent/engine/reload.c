@@ -82,6 +82,16 @@ static bool limits_equal(const struct config_slots *a, const struct config_slots
     return a->max_removal_percent == b->max_removal_percent && a->drain_timeout == b->drain_timeout;
 }
 
+static bool pools_equal(const struct config_slots *a, const struct config_slots *b)
+{
+    bool equal = a->n_pools == b->n_pools;
+    for (size_t i = 0; equal && i < a->n_pools; i++) {
+        equal =
+            strcmp(a->pools[i].class, b->pools[i].class) == 0 && strcmp(a->pools[i].prefix, b->pools[i].prefix) == 0;
+    }
+    return equal;
+}
+
 int engine_reload(struct engine *engine, const struct config *config, struct buf *why)
 {
     struct mapper *mapper = NULL;
@@ -91,6 +101,7 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     }
     bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
     bool same_limits = limits_equal(&engine->config->slots, &config->slots);
+    bool same_pools = pools_equal(&engine->config->slots, &config->slots);
     bool starts_health = config->mapping.drain_unhealthy && !engine->config->mapping.drain_unhealthy;
     struct cluster_config bounds;
     if (same_marathon) {
@@ -108,6 +119,9 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     cluster_mark_all_dirty(engine->feed.cluster);
     for (size_t i = 0; i < engine->n_edges && !same_limits; i++) {
         edge_refresh_all(engine->edges[i]);
+    }
+    for (size_t i = 0; i < engine->n_edges && !same_pools; i++) {
+        edge_leases_configure(engine->edges[i]);
     }
     log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings",
                same_haproxy ? "" : ", other HAProxies");

@@ -65,7 +65,8 @@ static void reasons_of_marathon(const struct engine *engine, struct json_object 
     }
 }
 
-static void reasons_of_edge(const struct edge *edge, struct json_object *reasons)
+/* warnings: what will be a reason soon. */
+static void reasons_of_edge(const struct edge *edge, struct json_object *reasons, struct json_object *warnings)
 {
     const char *name = edge->config->name;
     struct slots_counts counts = edge_count(edge);
@@ -87,15 +88,16 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
     if (counts.unknown > 0) {
         add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
     }
+    edge_explain_leases(edge, reasons, warnings);
     edge_explain_files(edge, reasons);
 }
 
-static struct json_object *engine_reasons(const struct engine *engine)
+static struct json_object *engine_reasons(const struct engine *engine, struct json_object *warnings)
 {
     struct json_object *reasons = json_object_new_array();
     reasons_of_marathon(engine, reasons);
     for (size_t i = 0; i < engine->n_edges; i++) {
-        reasons_of_edge(engine->edges[i], reasons);
+        reasons_of_edge(engine->edges[i], reasons, warnings);
     }
     return reasons;
 }
@@ -171,6 +173,7 @@ static struct json_object *show_edge(const struct edge *edge)
     add_text(object, "state_file", edge->config->state_file[0] ? edge->config->state_file : NULL);
     add_text(object, "state_file_error", edge->state_file ? kept_file_error(edge->state_file) : NULL);
     json_object_object_add(object, "maps", edge_show_maps(edge));
+    json_object_object_add(object, "pools", edge_show_pools(edge));
     return object;
 }
 
@@ -203,7 +206,8 @@ static struct json_object *show_guard(const struct engine *engine)
 struct json_object *engine_show_status(const struct engine *engine)
 {
     struct json_object *status = json_object_new_object();
-    struct json_object *reasons = engine_reasons(engine);
+    struct json_object *warnings = json_object_new_array();
+    struct json_object *reasons = engine_reasons(engine, warnings);
     struct json_object *edges = json_object_new_array();
     for (size_t i = 0; i < engine->n_edges; i++) {
         json_object_array_add(edges, show_edge(engine->edges[i]));
@@ -212,6 +216,7 @@ struct json_object *engine_show_status(const struct engine *engine)
     add_age(status, "uptime_ms", engine->started_ms);
     add_bool(status, "degraded", json_object_array_length(reasons) > 0);
     json_object_object_add(status, "reasons", reasons);
+    json_object_object_add(status, "warnings", warnings);
     json_object_object_add(status, "marathon", show_marathon(engine));
     json_object_object_add(status, "haproxy", edges);
     json_object_object_add(status, "counts", show_counts(engine));
@@ -235,13 +240,15 @@ bool engine_list_reasons(const struct engine *engine, struct buf *lines)
 
 void engine_describe(const struct engine *engine, struct buf *text)
 {
-    struct json_object *reasons = engine_reasons(engine);
+    struct json_object *warnings = json_object_new_array();
+    struct json_object *reasons = engine_reasons(engine, warnings);
     struct cluster_counts counts = cluster_count(engine->feed.cluster);
     if (json_object_array_length(reasons) > 0) {
         buf_printf(text, "degraded: %s", json_object_get_string(json_object_array_get_idx(reasons, 0)));
     } else {
         buf_printf(text, "in step: %zu services, %zu tasks running", services_count(engine->services), counts.running);
     }
+    json_object_put(warnings);
     json_object_put(reasons);
 }
 

@@ -8,7 +8,7 @@
 
 static const char *place_backend(void *arg, const struct service *service)
 {
-    const struct edge_backend *backend = engine_find_backend(arg, service->backend);
+    const struct edge_backend *backend = engine_find_backend_of(arg, service);
     return backend ? backend->name : NULL;
 }
 
@@ -30,7 +30,7 @@ static const char *place_address(void *arg, const struct endpoint *endpoint)
 static bool place_find(void *arg, const struct service *service, const struct service_part *part,
                        const struct endpoint *endpoint, struct slot_view *ret_view)
 {
-    const struct edge_backend *backend = engine_find_backend(arg, service->backend);
+    const struct edge_backend *backend = engine_find_backend_of(arg, service);
     cleanup_free char *key = endpoint_key(part, endpoint);
     long slot = backend ? slots_find_endpoint(backend->slots, key) : -1;
     if (slot >= 0) {
@@ -115,15 +115,18 @@ static bool service_has_weights(const struct service *service)
 static void problems_of_service(const struct engine *engine, const struct service *service,
                                 struct json_object *problems)
 {
-    const struct edge_backend *backend = engine_find_backend(engine, service->backend);
+    const struct edge_backend *backend = engine_find_backend_of(engine, service);
     bool adopted = false;
+    bool pooled = false;
     for (size_t i = 0; i < engine->n_edges; i++) {
-        adopted = adopted || engine->edges[i]->adopted;
+        const struct edge *edge = engine->edges[i];
+        adopted = adopted || edge->adopted;
+        pooled = (edge->adopted && problems_of_leases(edge, service, problems)) || pooled;
     }
     if (!backend) {
         cleanup_free char *message =
             mem_printf("no HAProxy has a backend `%s` with slots: it takes no traffic", service->backend);
-        for (size_t p = 0; adopted && p < service->n_parts; p++) {
+        for (size_t p = 0; adopted && !pooled && p < service->n_parts; p++) {
             add_part_problem(problems, service->parts[p], NULL, "backend-missing", message);
         }
         return;
@@ -175,12 +178,15 @@ struct json_object *engine_show_services(struct engine *engine, const char *cons
     size_t count = 0;
     const struct service **list = services_list(engine->services, &count);
     for (size_t i = 0; i < count; i++) {
-        if (service_is_wanted(list[i], names, n_names)) {
+        if (service_is_wanted(engine, list[i], names, n_names)) {
             json_object_array_add(shown, map_output_service(list[i], &places));
             problems_of_service(engine, list[i], problems);
         }
     }
     free(list);
+    for (size_t i = 0; n_names == 0 && i < engine->n_edges; i++) {
+        problems_of_pools(engine->edges[i], problems);
+    }
     struct json_object *document = map_output_document(shown, problems);
     json_object_object_add(document, "unknown", names_list_unknown(engine, names, n_names, engine_knows_service));
     return document;

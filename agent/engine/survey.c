@@ -207,7 +207,7 @@ static void survey_add_edge(struct engine_survey *survey, struct edge *edge, con
     struct edge_backend **backends = edge_list_backends(edge, &count);
     for (size_t i = 0; i < count; i++) {
         bool wanted = survey->topic == ENGINE_SURVEY_SERVICES
-                          ? engine_wants_backend(survey->engine, backends[i]->name, names, n_names)
+                          ? edge_wants_backend(edge, backends[i]->name, names, n_names)
                           : name_is_wanted(backends[i]->name, names, n_names);
         if (wanted) {
             MEM_GROW(survey->targets, *capacity, survey->n_targets + 1);
