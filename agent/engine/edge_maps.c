@@ -160,6 +160,13 @@ void edge_map_refresh(struct edge_map *map, const char *key)
     }
 }
 
+void edge_map_drop(struct edge_map *map, const char *key)
+{
+    if (map->filled) {
+        edge_map_look_at(map, key, NULL);
+    }
+}
+
 void edge_maps_refresh(struct edge *edge, const char *backend)
 {
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {

@@ -57,6 +57,17 @@ static void host_refresh(struct edge *edge, const struct routed_host *host)
     }
 }
 
+/* What was routed and is not any more goes at once, before the servers do: there is no doubt about it. */
+static void host_drop(struct edge *edge, const struct routed_host *host)
+{
+    for (size_t i = 0; i < host->count; i++) {
+        const struct routed_key *key = &host->keys[i];
+        if (!table_get(edge_routed(edge, key->kind), key->key)) {
+            edge_map_drop(edge->maps[key->kind], key->key);
+        }
+    }
+}
+
 static void routed_host_free(struct routed_host *host)
 {
     for (size_t i = 0; host && i < host->count; i++) {
@@ -106,7 +117,7 @@ void edge_route_touch(struct edge *edge, const char *name)
     }
     host_refresh(edge, host);
     if (old) {
-        host_refresh(edge, old);
+        host_drop(edge, old);
     }
     if (host->count == 0) {
         table_remove(&edge->routed_hosts, name);

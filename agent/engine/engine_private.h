@@ -292,6 +292,8 @@ void edge_maps_answered(struct edge *edge);
 bool edge_maps_are_settled(const struct edge *edge);
 /* The key may have to lead elsewhere than it does. */
 void edge_map_refresh(struct edge_map *map, const char *key);
+/* The same, and what it leads to by now is no reason to keep it. */
+void edge_map_drop(struct edge_map *map, const char *key);
 /* Why its file is not in step, or NULL. */
 const char *edge_map_file_error(const struct edge_map *map);
 /* What the map should have for the backend, which has current now; NULL: no entry. Borrowed from the service, or

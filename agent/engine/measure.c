@@ -58,7 +58,7 @@ static void measure_service(struct engine *engine, const struct service *service
     }
     for (size_t i = 0; i < engine->n_edges; i++) {
         const struct edge *edge = engine->edges[i];
-        metrics->edges[i].services_without_backend += edge->adopted && !edge_find_backend(edge, service->backend);
+        metrics->edges[i].services_without_backend += edge->adopted && !edge_find_backend_of(edge, service);
     }
 }
 

@@ -226,7 +226,8 @@ struct json_object *engine_show_status(const struct engine *engine)
 
 bool engine_list_reasons(const struct engine *engine, struct buf *lines)
 {
-    struct json_object *reasons = engine_reasons(engine);
+    struct json_object *warnings = json_object_new_array();
+    struct json_object *reasons = engine_reasons(engine, warnings);
     size_t count = json_object_array_length(reasons);
     for (size_t i = 0; i < count; i++) {
         struct json_object *reason = json_object_array_get_idx(reasons, i);
@@ -234,6 +235,7 @@ bool engine_list_reasons(const struct engine *engine, struct buf *lines)
                          SHOW_MAX_REASON);
         buf_putc(lines, '\n');
     }
+    json_object_put(warnings);
     json_object_put(reasons);
     return count == 0;
 }

@@ -21,7 +21,7 @@ haproxy = ( { name = "edge"; socket = "$work/haproxy.sock"; state_file = "$work/
 mapping = { domain = "test"; };
 control = { socket = "$work/slotd.sock"; state_dir = "$work"; };
 CONF
-start_slotd
+start_slotd -d
 await "slotd makes the map files" 10 [ -f "$maps/paths.map" ]
 start_haproxy
 
@@ -81,7 +81,7 @@ await "it serves again" 10 answers web.test /api/v1 api
 kill -KILL "$slotd_pid"
 wait "$slotd_pid" 2>/dev/null
 before="$(in_map routes)$(in_map paths)"
-start_slotd
+start_slotd -d
 await "in step" 10 status_is_good
 equal "maps" "$before" "$(in_map routes)$(in_map paths)"
 equal "commands after a restart" 0 "$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])')"
@@ -104,6 +104,10 @@ await "the rule is another" 10 answers other.test / admin
 equal "the former one leads nowhere" 404 "$(ask admin.test_ /)"
 rule admin 1 "Host:other.test" '"traefik.enable":"false"'
 await "no longer exposed" 10 answers other.test / 404
+await "its slot is free" 10 slots_are backend-admin free 6
+# The last command about each, by their places in the log.
+place() { grep -n "$1" "$work/slotd.log" | tail -n 1 | cut -d: -f1; }
+check "the route went before its server" [ "$(place 'del map .*/routes.map other.test/')" -lt "$(place 'set server backend-admin/s[0-9]* state')" ]
 stop_load
 equal "failed requests of $(load_value requests) to what stayed" 0 "$(load_value failed)"
 rule web 2 "Host:web.test;PathPrefixStrip:/x"
