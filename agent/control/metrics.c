@@ -252,6 +252,44 @@ static void render_backends(const struct engine_metrics *engine, struct buf *tex
     }
 }
 
+static void render_pool(const struct engine_edge_metrics *edge, const struct lease_counts *pool, const char *name,
+                        struct buf *text)
+{
+    const struct {
+        const char *state;
+        size_t count;
+    } states[] = {{"free", pool->free}, {"leased", pool->leased}, {"released", pool->released}};
+    for (size_t i = 0; i < COUNT(states); i++) {
+        exposition_add(
+            text, name,
+            LABELS("haproxy", edge->name, "prefix", pool->prefix, "class", pool->class, "state", states[i].state),
+            states[i].count);
+    }
+}
+
+static void render_pools(const struct engine_metrics *engine, struct buf *text)
+{
+    static const char backends[] = "slotd_pool_backends";
+    static const char waiting[] = "slotd_pool_services_waiting";
+    exposition_begin(text, backends, EXPOSITION_GAUGE,
+                     "Backends of each pool by state; released: of nobody, and not to be given away yet.");
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        for (size_t p = 0; p < engine->edges[i].n_pools; p++) {
+            render_pool(&engine->edges[i], &engine->edges[i].pools[p], backends, text);
+        }
+    }
+    exposition_begin(text, waiting, EXPOSITION_GAUGE, "Services that wait for a backend of the pool.");
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        const struct engine_edge_metrics *edge = &engine->edges[i];
+        for (size_t p = 0; p < edge->n_pools; p++) {
+            exposition_add(
+                text, waiting,
+                LABELS("haproxy", edge->name, "prefix", edge->pools[p].prefix, "class", edge->pools[p].class),
+                edge->pools[p].waiting);
+        }
+    }
+}
+
 void metrics_render(const struct engine_metrics *engine, const struct process_metrics *process,
                     const struct web_metrics *web, struct buf *text)
 {
@@ -267,6 +305,7 @@ void metrics_render(const struct engine_metrics *engine, const struct process_me
     render_latencies(engine, text);
     render_slots(engine, text);
     render_backends(engine, text);
+    render_pools(engine, text);
     families_render(process_families, COUNT(process_families), process, text);
     families_render(web_families, COUNT(web_families), web, text);
 }

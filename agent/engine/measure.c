@@ -140,6 +140,11 @@ static void measure_edge(const struct edge *edge, struct engine_edge_metrics *re
         measure_backend(list[i], &ret_metrics->backends[i], ret_metrics);
     }
     free(list);
+    ret_metrics->n_pools = leases_count_pools(edge->leasing.leases);
+    ret_metrics->pools = mem_alloc_array(ret_metrics->n_pools, sizeof(*ret_metrics->pools));
+    for (size_t i = 0; i < ret_metrics->n_pools; i++) {
+        ret_metrics->pools[i] = leases_count(edge->leasing.leases, i);
+    }
 }
 
 void engine_measure(struct engine *engine, struct engine_metrics *ret_metrics)
@@ -161,6 +166,7 @@ void engine_metrics_clear(struct engine_metrics *metrics)
 {
     for (size_t i = 0; i < metrics->n_edges; i++) {
         free(metrics->edges[i].backends);
+        free(metrics->edges[i].pools);
     }
     free(metrics->edges);
     *metrics = (struct engine_metrics){0};

@@ -10,6 +10,7 @@
 #include "slotd/cluster.h"
 #include "slotd/engine.h"
 #include "slotd/histogram.h"
+#include "slotd/leases.h"
 #include "slotd/mapping.h"
 #include "slotd/slots.h"
 
@@ -48,6 +49,8 @@ struct engine_edge_metrics {
     uint64_t services_without_backend;
     const struct histogram *latency;         /* from a cause to HAProxy's acknowledgement */
     struct engine_backend_metrics *backends; /* sorted by name */
+    struct lease_counts *pools;              /* in the order of slots.pools */
+    size_t n_pools;
 };
 
 struct engine_problem_count {

@@ -12,6 +12,9 @@ static struct engine_backend_metrics backends[] = {
      .slots = {[SLOT_FREE] = 3, [SLOT_READY] = 2, [SLOT_HELD] = 4, [SLOT_STARTING] = 1, [SLOT_DOWN] = 5}},
     {.name = "backend-b", .slots = {[SLOT_DRAINING] = 7}, .waiting = 8},
 };
+static struct lease_counts pools[] = {
+    {.class = "http", .prefix = "pool-", .total = 9, .leased = 5, .free = 3, .released = 1, .waiting = 23},
+};
 static struct engine_edge_metrics edges[] = {
     {.name = "edge",
      .version = "2.6.12",
@@ -20,6 +23,8 @@ static struct engine_edge_metrics edges[] = {
      .latency = &none,
      .backends = backends,
      .n_backends = 2,
+     .pools = pools,
+     .n_pools = 1,
      .slots = {[SLOT_FREE] = 3, [SLOT_ORPHAN] = 6}},
     {.name = "other", .version = "", .latency = &none, .services_without_backend = 11},
 };
@@ -87,6 +92,10 @@ START_TEST(numbers_stand_under_their_names)
         "slotd_backend_slots{haproxy=\"edge\",backend=\"backend-b\",state=\"draining\"} 7",
         "slotd_backend_slots{haproxy=\"edge\",backend=\"backend-b\",state=\"other\"} 0",
         "slotd_backend_endpoints_waiting{haproxy=\"edge\",backend=\"backend-b\"} 8",
+        "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"free\"} 3",
+        "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"leased\"} 5",
+        "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"released\"} 1",
+        "slotd_pool_services_waiting{haproxy=\"edge\",prefix=\"pool-\",class=\"http\"} 23",
         "slotd_process_cpu_seconds_total 0.02",
         "slotd_process_open_fds 21",
         "slotd_http_connections 22",

@@ -135,6 +135,7 @@ START_TEST(test_a_posted_definition_keeps_what_is_known_of_readiness)
     answer_checked("old", FIRST);
     status("/a", "first", "1", "RUNNING");
     struct marathon_app *app = checked_app("1", "old first", FIRST);
+    free(app->readiness);
     app->readiness = mem_alloc_array(1, sizeof(*app->readiness));
     app->readiness[app->n_readiness++] = (struct marathon_readiness){.task_id = mem_strdup("first"), .ready = false};
     cluster_put_single_app(cluster, cluster_begin_single(cluster), app);
