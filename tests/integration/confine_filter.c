@@ -199,10 +199,10 @@ static void filter_families(scmp_filter_ctx filter, const struct confine *confin
     free(copy);
     for (unsigned family = 0; family < MAX_FAMILY; family++) {
         if (!allowed[family]) {
-            filter_add(filter, refuse, "socket", &SCMP_A0(SCMP_CMP_EQ, family));
+            filter_add(filter, refuse, "socket", &SCMP_A0(SCMP_CMP_EQ, family, 0));
         }
     }
-    filter_add(filter, refuse, "socket", &SCMP_A0(SCMP_CMP_GE, MAX_FAMILY));
+    filter_add(filter, refuse, "socket", &SCMP_A0(SCMP_CMP_GE, MAX_FAMILY, 0));
 }
 
 static void filter_namespaces(scmp_filter_ctx filter)
@@ -243,7 +243,7 @@ static void filter_realtime(scmp_filter_ctx filter)
 {
     static const unsigned policies[] = {SCHED_FIFO, SCHED_RR, 6 /* SCHED_DEADLINE */};
     for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-        filter_add(filter, SCMP_ACT_ERRNO(EPERM), "sched_setscheduler", &SCMP_A1(SCMP_CMP_EQ, policies[i]));
+        filter_add(filter, SCMP_ACT_ERRNO(EPERM), "sched_setscheduler", &SCMP_A1(SCMP_CMP_EQ, policies[i], 0));
     }
 }
 
@@ -267,7 +267,7 @@ static void filter_load_directives(const struct confine *confine)
         filter_realtime(filter);
     }
     if (confine->lock_personality) {
-        filter_add(filter, SCMP_ACT_ERRNO(EPERM), "personality", &SCMP_A0(SCMP_CMP_NE, 0));
+        filter_add(filter, SCMP_ACT_ERRNO(EPERM), "personality", &SCMP_A0(SCMP_CMP_NE, 0, 0));
     }
     if (confine->protect_hostname) {
         filter_deny(filter, "sethostname");
