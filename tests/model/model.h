@@ -462,6 +462,8 @@ void rules_sent(const char *words, const struct backend *backend, const struct s
 /* Before and after a command of slotd is executed. */
 void rules_before(const char *words, struct backend *backend, struct server *server);
 void rules_after(const char *words, struct backend *backend, struct server *server);
+/* Whether slotd, alive, still counts the task. */
+bool rules_task_is_kept(const struct task *task);
 void rules_check(void);
 void rules_check_orders(void);
 void rules_note_confirm(void);

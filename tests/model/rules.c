@@ -275,6 +275,11 @@ static void check_bounds(void)
     }
 }
 
+bool rules_task_is_kept(const struct task *task)
+{
+    return slotd && table_get(&slotd->feed.cluster->tasks, task->id);
+}
+
 /* Whom so many complete answers lack, with nothing newer that tells of him, goes unless the guard holds him. */
 static void check_lacked(void)
 {

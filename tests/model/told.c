@@ -188,8 +188,8 @@ void told_malformed(size_t number)
 {
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         struct task *task = &marathon.tasks[i];
-        bool is_known =
-            task->told.absent < CONFIRMATIONS; /* one that has left is not among those that count as listed */
+        /* One that has left is not among those that count as listed; one that the guard holds is. */
+        bool is_known = task->told.absent < CONFIRMATIONS || rules_task_is_kept(task);
         task->told.absent = task->app == number && is_known ? 0 : task->told.absent;
     }
     marathon.apps[number].moved_us = now_us();
