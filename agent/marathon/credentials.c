@@ -8,6 +8,7 @@
 
 #include "client_private.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 __attribute__((format(printf, 2, 3))) static void add_finding(struct buf *why, const char *format, ...)
 {
@@ -101,11 +102,6 @@ static char *read_secret(const char *front, const char *middle, const char *path
     return whole;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static void secret_free(char *secret)
 {
     if (secret) {
@@ -135,8 +131,8 @@ bool credentials_read(struct credentials *credentials, const struct config_marat
     if (config->key_file[0] && stat(config->key_file, &info) == 0) {
         check_mode(config->key_file, &info, why);
     }
-    bool changed = !same_text(fresh.user_password, credentials->user_password) ||
-                   !same_text(fresh.token_header, credentials->token_header);
+    bool changed = !text_equal(fresh.user_password, credentials->user_password) ||
+                   !text_equal(fresh.token_header, credentials->token_header);
     credentials_free(credentials);
     *credentials = fresh;
     return changed;
