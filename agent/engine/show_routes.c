@@ -5,6 +5,9 @@
 #include "engine_private.h"
 #include "slotd/map_output.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
+
+#define SHOW_MAX_RULE 200 /* bytes of a rule in a message */
 
 static bool edge_has_routes(const struct edge *edge)
 {
@@ -22,7 +25,51 @@ static const struct edge *engine_find_router(const struct engine *engine)
     return NULL;
 }
 
+/* ---- all claims ---- */
+
+static int compare_claims(const void *left, const void *right)
+{
+    const struct route_claim *a = left;
+    const struct route_claim *b = right;
+    int order = strcmp(a->route->service, b->route->service);
+    order = order != 0 ? order : strcmp(a->key, b->key);
+    return order != 0 ? order : (int)a->exact - (int)b->exact;
+}
+
+/* Those of all hosts, by service and key: each host is looked at once, whatever the number of its services. The caller
+ * frees with routes_free_claims(). */
+static struct route_claim *edge_list_claims(const struct edge *edge, size_t *ret_count)
+{
+    struct route_claim *all = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    size_t position = 0;
+    const char *host;
+    while ((host = routes_next_host(edge->engine->routes, &position))) {
+        size_t n_claims = 0;
+        struct route_claim *claims = edge_find_claims(edge, host, &n_claims);
+        MEM_GROW(all, capacity, count + n_claims);
+        for (size_t i = 0; i < n_claims; i++) {
+            all[count++] = claims[i];
+        }
+        free(claims);
+    }
+    if (count > 1) {
+        qsort(all, count, sizeof(*all), compare_claims);
+    }
+    *ret_count = count;
+    return all;
+}
+
 /* ---- problems ---- */
+
+/* A rule in a message: what a label says may be long. */
+static char *rule_shorten(const char *rule)
+{
+    struct buf shown = BUF_INIT;
+    text_append_safe(&shown, rule, strlen(rule), SHOW_MAX_RULE);
+    return buf_steal(&shown);
+}
 
 static void add_problem(struct json_object *problems, const struct service *service, const char *code,
                         const char *message)
@@ -35,40 +82,56 @@ static void add_problem(struct json_object *problems, const struct service *serv
 static void problem_of_claim(const struct service *service, const struct route_claim *claim,
                              struct json_object *problems)
 {
-    if (!claim->loses_to || strcmp(claim->route->service, service->name) != 0) {
-        return;
-    }
-    cleanup_free char *message = mem_printf(
-        "`%s`%s leads to %s, whose rule `%s` comes first; another traefik.frontend.priority would decide "
-        "otherwise",
-        claim->key, claim->exact ? "" : " and what begins so", claim->loses_to->service, claim->loses_to->rule);
+    cleanup_free char *rule = rule_shorten(claim->loses_to->rule);
+    cleanup_free char *message =
+        mem_printf("`%s`%s leads to %s, whose rule `%s` comes first; another traefik.frontend.priority would decide "
+                   "otherwise",
+                   claim->key, claim->exact ? "" : " and what begins so", claim->loses_to->service, rule);
     add_problem(problems, service, "route-taken", message);
 }
 
-void problems_of_routes(const struct engine *engine, const struct service *service, struct json_object *problems)
+static void problem_of_rule(const struct service *service, const struct route *route, struct json_object *problems)
+{
+    cleanup_free char *rule = rule_shorten(route->rule);
+    cleanup_free char *message =
+        mem_printf("its rule `%s` leads nowhere: %s%s", rule,
+                   route->means == ROUTE_BY_AGENT ? "no look-up in a map decides " : "", route->why);
+    add_problem(problems, service, "rule-not-routed", message);
+}
+
+/* The service, when it is asked for and has servers here. */
+static const struct service *find_wanted(const struct edge *edge, const char *name, const char *const *names,
+                                         size_t n_names)
+{
+    const struct service *service = services_get(edge->engine->services, name);
+    bool is_wanted =
+        service && edge_find_backend_of(edge, service) && service_is_wanted(edge->engine, service, names, n_names);
+    return is_wanted ? service : NULL;
+}
+
+void problems_of_routes(const struct engine *engine, const char *const *names, size_t n_names,
+                        struct json_object *problems)
 {
     const struct edge *edge = engine_find_router(engine);
-    const struct route *route = routes_get(engine->routes, service->name);
-    size_t n_hosts = 0;
-    if (!edge || !route) {
+    const struct service *service;
+    size_t count = 0;
+    if (!edge) {
         return;
     }
-    if (route->means != ROUTE_BY_MAP) {
-        cleanup_free char *message =
-            route->means == ROUTE_BY_AGENT
-                ? mem_printf("its rule `%s` leads nowhere: no look-up in a map decides %s", route->rule, route->why)
-                : mem_printf("its rule `%s` leads nowhere: %s", route->rule, route->why);
-        add_problem(problems, service, "rule-not-routed", message);
-    }
-    const char *const *hosts = routes_hosts(engine->routes, service->name, &n_hosts);
-    for (size_t i = 0; i < n_hosts; i++) {
-        size_t count = 0;
-        struct route_claim *claims = edge_find_claims(edge, hosts[i], &count);
-        for (size_t c = 0; c < count; c++) {
-            problem_of_claim(service, &claims[c], problems);
+    const struct route **routes = routes_list(engine->routes, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (routes[i]->means != ROUTE_BY_MAP && (service = find_wanted(edge, routes[i]->service, names, n_names))) {
+            problem_of_rule(service, routes[i], problems);
         }
-        routes_free_claims(claims, count);
     }
+    free(routes);
+    struct route_claim *claims = edge_list_claims(edge, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (claims[i].loses_to && (service = find_wanted(edge, claims[i].route->service, names, n_names))) {
+            problem_of_claim(service, &claims[i], problems);
+        }
+    }
+    routes_free_claims(claims, count);
 }
 
 /* ---- slotctl routes ---- */
@@ -86,30 +149,16 @@ static struct json_object *show_key(const struct edge *edge, const struct route_
     return object;
 }
 
-static void add_keys(const struct edge *edge, const struct route *route, struct json_object *keys)
-{
-    size_t n_hosts = 0;
-    const char *const *hosts = routes_hosts(edge->engine->routes, route->service, &n_hosts);
-    for (size_t i = 0; i < n_hosts; i++) {
-        size_t count = 0;
-        struct route_claim *claims = edge_find_claims(edge, hosts[i], &count);
-        for (size_t c = 0; c < count; c++) {
-            if (claims[c].route == route) {
-                json_object_array_add(keys, show_key(edge, &claims[c]));
-            }
-        }
-        routes_free_claims(claims, count);
-    }
-}
-
-static struct json_object *show_route(const struct edge *edge, const struct route *route)
+/* claims: this route's. */
+static struct json_object *show_route(const struct edge *edge, const struct route *route,
+                                      const struct route_claim *claims, size_t count)
 {
     static const char *const means[] = {
         [ROUTE_BY_MAP] = "map", [ROUTE_BY_AGENT] = "spoe", [ROUTE_BY_NOBODY] = "nothing"};
     struct json_object *object = json_object_new_object();
     struct json_object *keys = json_object_new_array();
-    if (edge) {
-        add_keys(edge, route, keys);
+    for (size_t i = 0; i < count; i++) {
+        json_object_array_add(keys, show_key(edge, &claims[i]));
     }
     json_object_object_add(object, "service", json_object_new_string(route->service));
     json_object_object_add(object, "frontend", json_object_new_string(route->frontend));
@@ -127,10 +176,18 @@ struct json_object *engine_show_routes(const struct engine *engine)
     struct json_object *shown = json_object_new_array();
     const struct edge *edge = engine_find_router(engine);
     size_t count = 0;
+    size_t n_claims = 0;
     const struct route **routes = routes_list(engine->routes, &count);
-    for (size_t i = 0; i < count; i++) {
-        json_object_array_add(shown, show_route(edge, routes[i]));
+    struct route_claim *claims = edge ? edge_list_claims(edge, &n_claims) : NULL;
+    for (size_t i = 0, first = 0; i < count; i++) {
+        size_t end = first;
+        while (end < n_claims && claims[end].route == routes[i]) {
+            end++;
+        }
+        json_object_array_add(shown, show_route(edge, routes[i], claims + first, end - first));
+        first = end;
     }
+    routes_free_claims(claims, n_claims);
     free(routes);
     json_object_object_add(document, "haproxy", edge ? json_object_new_string(edge->config->name) : NULL);
     json_object_object_add(document, "routes", shown);

@@ -133,7 +133,6 @@ static void problems_of_service(const struct engine *engine, const struct servic
     }
     health_add_problems(backend, service, problems);
     problems_of_checks(engine, service, problems);
-    problems_of_routes(engine, service, problems);
     bool ignores_weights = slots_weights_are_fixed(backend->slots) && service_has_weights(service);
     for (size_t p = 0; ignores_weights && p < service->n_parts; p++) {
         add_part_problem(problems, service->parts[p], NULL, "weights-ignored",
@@ -184,6 +183,7 @@ struct json_object *engine_show_services(struct engine *engine, const char *cons
         }
     }
     free(list);
+    problems_of_routes(engine, names, n_names, problems);
     for (size_t i = 0; n_names == 0 && i < engine->n_edges; i++) {
         problems_of_pools(engine->edges[i], problems);
     }

@@ -308,6 +308,12 @@ const char *const *routes_hosts(const struct routes *routes, const char *service
     return entry ? (const char *const *)entry->hosts : NULL;
 }
 
+const char *routes_next_host(const struct routes *routes, size_t *position)
+{
+    const struct table_entry *slot = table_next(&routes->hosts, position);
+    return slot ? slot->key : NULL;
+}
+
 static int compare_routes(const void *a, const void *b)
 {
     return strcmp((*(const struct route *const *)a)->service, (*(const struct route *const *)b)->service);

@@ -41,6 +41,9 @@ const struct route **routes_list(const struct routes *routes, size_t *ret_count)
 /* The hosts that a service's rule names, for ROUTE_BY_MAP; else none. */
 const char *const *routes_hosts(const struct routes *routes, const char *service, size_t *ret_count);
 
+/* Every host that a rule of ROUTE_BY_MAP names, in no order: start with *position = 0; NULL at the end. */
+const char *routes_next_host(const struct routes *routes, size_t *position);
+
 /* ---- claims: the keys of one host ---- */
 
 /* A key that a rule wants to lead to its service: the host in lower case without a last dot, and the path as it is

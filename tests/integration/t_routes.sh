@@ -113,6 +113,11 @@ equal "failed requests of $(load_value requests) to what stayed" 0 "$(load_value
 rule web 2 "Host:web.test;PathPrefixStrip:/x"
 await "a rule that no look-up decides leads nowhere" 10 answers web.test /x 404
 equal "and is told" "/web:rule-not-routed" "$(problems)"
+# A long rule is shortened in a message.
+rule web 2 "Host:web.test;PathPrefixStrip:/$(printf '%03000d' 0)"
+await "its message is short" 10 sh -c "$BUILD/slotctl -s $work/slotd.sock -o json services | grep -Eq 'its rule .{180,220}[.]{3}. leads nowhere'"
+rule web 2 "Host:web.test;PathPrefixStrip:/x"
+await "the rule is back" 10 sh -c "$BUILD/slotctl -s $work/slotd.sock services | grep -q 'its rule .Host:web.test;PathPrefixStrip:/x. leads nowhere'"
 ctl routes >"$work/routes"
 check "slotctl routes says why" grep -q 'backend-web .*spoe.*the matcher `PathPrefixStrip`' "$work/routes"
 check "and where the others lead" grep -Eq 'backend-blog .*map +shared.test/ +yes' "$work/routes"
