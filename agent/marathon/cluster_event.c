@@ -20,9 +20,7 @@ static enum cluster_effect effect_of_end(struct cluster *cluster, struct known_a
     return effect_of(app);
 }
 
-/* No event tells which deployments are in progress and what their checks say: one is (the posted definition's own), and
- * the rest stays as the last answer had it until the next one. */
-static void definition_inherit_readiness(struct marathon_app *posted, struct marathon_app *former)
+void cluster_inherit_readiness(struct marathon_app *posted, struct marathon_app *former)
 {
     struct marathon_readiness *results = posted->readiness;
     size_t n_results = posted->n_readiness;
@@ -40,7 +38,7 @@ static void app_promote_provisional(struct cluster *cluster, struct known_app *a
     if (app->provisional && strcmp(app->provisional->version, version) == 0) {
         struct marathon_app *definition = app->provisional;
         app->provisional = NULL;
-        definition_inherit_readiness(definition, app->definition);
+        cluster_inherit_readiness(definition, app->definition);
         cluster_set_definition(cluster, app, definition, app->posted);
         cluster_end_waiting(cluster, app, 0);
     }

@@ -162,6 +162,11 @@ static void app_take_definition(struct cluster *cluster, struct known_app *app, 
         app->provisional = NULL;
     }
     if (app->has_definition && app->defined > stamp) {
+        /* The definition is older than the posted one; what it says of deployments is the newest that is known. */
+        cluster_inherit_readiness(app->definition, listed);
+        if (app->definition->n_readiness_checks > 0) {
+            cluster_mark_dirty(cluster, app);
+        }
         marathon_app_free(listed);
         return;
     }

@@ -98,6 +98,9 @@ void cluster_set_held(struct cluster *cluster, struct known_task *known, bool he
 void cluster_task_found(struct cluster *cluster, struct known_task *known);
 /* The place of the task among the app's, or where it would go. */
 size_t known_app_find_place(const struct known_app *app, const char *id);
+/* No event tells which deployments are in progress and what their checks say: one is (the posted definition's own), and
+ * the rest is as the last answer has it. Takes former's results. */
+void cluster_inherit_readiness(struct marathon_app *posted, struct marathon_app *former);
 /* What is told of an instance counts for each of its tasks. app may be NULL. */
 void cluster_apply_instance(struct cluster *cluster, struct known_app *app, const struct marathon_event *event);
 /* An answer under way may still list tasks of the instance as they were. */

@@ -9,14 +9,6 @@
 #define DEFAULT_S 10
 #define ON_TIME (2 * SECOND) /* a slow turn, a plan that waits for another one, and the commands */
 
-/* Where the first answer that lists a task was asked for before a post and came after it, slotd does not know which
- * deployment started it, and goes by its age, as Traefik does (README, "What is not in it"). */
-static bool slotd_takes_for_old(const struct task *task)
-{
-    const struct known_task *known = slotd ? table_get(&slotd->feed.cluster->tasks, task->id) : NULL;
-    return known && known->ran_listed && cluster_task_standing(slotd->feed.cluster, task->id) == CLUSTER_TASK_LISTED;
-}
-
 /* When the task is old enough to do without a result; NEVER: its age does not count. By slotd's clock. */
 static int64_t old_enough_ms(const struct task *task)
 {
@@ -24,8 +16,7 @@ static int64_t old_enough_ms(const struct task *task)
     const struct definition *definition = &app->history[0];
     const struct told *told = &task->told;
     bool is_listed = told->sent_us > 0 && (told->ran_us == 0 || told->ran_listed || told->was_lost);
-    bool is_fresh =
-        told->fresh > 0 && !told->was_lost && told->fresh == app->told_deployment && !slotd_takes_for_old(task);
+    bool is_fresh = told->fresh > 0 && !told->was_lost && told->fresh == app->told_deployment;
     /* Of a task that was started before its app had readiness checks no answer tells when. */
     if (!is_listed || is_fresh || told->result != RESULT_NONE || task->readiness_s == 0) {
         return NEVER;

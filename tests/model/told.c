@@ -136,8 +136,8 @@ void told_listed(const struct client_fetch *fetch, size_t number)
     if (app->defined_us <= fetch->sent_us) {
         app_told(app, &snapshot->definitions[number]);
         app->defined_us = fetch->sent_us;
-        note_results(snapshot, number);
     }
+    note_results(snapshot, number);
     for (size_t i = 0; i < snapshot->n_tasks; i++) {
         const struct listed *listed = &snapshot->tasks[i];
         struct task *task = &marathon.tasks[listed->task];
@@ -154,6 +154,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
         if (snapshot->at_us < fetch->sent_us && listed->state != LIFE_OVER &&
             (task->told.is_buried || task->told.by_instance)) {
             task->told.over_us = 0; /* an old leader says that it lives: a word against a word */
+            task->told.was_lost = task->told.was_lost || task->told.is_buried;
         }
         task_told(task, (enum life)listed->state);
     }

@@ -155,6 +155,28 @@ START_TEST(test_a_posted_definition_keeps_what_is_known_of_readiness)
 }
 END_TEST
 
+/* Its definition is too old, what it tells of deployments is not. */
+START_TEST(test_an_answer_from_before_a_post_tells_of_deployments)
+{
+    struct cluster_view view;
+    answer_checked("old", "");
+    status("/a", "first", "1", "RUNNING");
+    uint64_t stamp = cluster_begin_single(cluster);
+    post_checked("2");
+    status("/a", "new", "2", "RUNNING");
+    while (cluster_next_dirty(cluster, &view)) {
+        ck_assert(view.app);
+    }
+    cluster_put_single_app(cluster, stamp, checked_app("1", "old first", FIRST));
+    ck_assert(cluster_next_dirty(cluster, &view));
+    ck_assert_str_eq(view.app->version, "2");
+    ck_assert_uint_eq(view.app->n_deployments, 1);
+    ck_assert_int_eq(cluster_task_standing(cluster, "first"), CLUSTER_TASK_FRESH);
+    ck_assert_int_eq(cluster_task_standing(cluster, "old"), CLUSTER_TASK_LISTED);
+    ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_UNLISTED);
+}
+END_TEST
+
 START_TEST(test_apps_without_checks_are_not_asked_about)
 {
     answer("/a", "1", "old");
@@ -182,6 +204,7 @@ static Suite *cluster_readiness_suite(void)
     tcase_add_test(tests, test_a_start_without_a_deployment);
     tcase_add_test(tests, test_a_posted_definition_is_a_deployment);
     tcase_add_test(tests, test_a_posted_definition_keeps_what_is_known_of_readiness);
+    tcase_add_test(tests, test_an_answer_from_before_a_post_tells_of_deployments);
     tcase_add_test(tests, test_apps_without_checks_are_not_asked_about);
     tcase_add_test(tests, test_results_that_nobody_wants_are_not_asked_for);
     suite_add_tcase(suite, tests);
