@@ -83,6 +83,12 @@ long slots_find_endpoint(const struct slots *slots, const char *key)
     return wanted && wanted->slot != SLOTS_NONE ? (long)wanted->slot : -1;
 }
 
+/* Who is to serve, or would if no operator drained him: what operators do is no loss. */
+static bool wanted_counts(const struct wanted *wanted)
+{
+    return !wanted->drain || wanted->operator_drain;
+}
+
 struct slots_counts slots_count_states(const struct slots *slots)
 {
     struct slots_counts counts = {.slots = slots->count, .served = slots->served};
@@ -95,12 +101,12 @@ struct slots_counts slots_count_states(const struct slots *slots)
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
         (*by_state[slot_get_state(slots, slot)])++;
-        counts.wanted += slot->role == ROLE_OWNED && !slot->owner->drain;
+        counts.wanted += slot->role == ROLE_OWNED && wanted_counts(slot->owner);
     }
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         counts.waiting += wanted_needs_slot(wanted);
         counts.unresolved += wanted->address[0] == '\0';
-        counts.wanted += !wanted->drain && !wanted->kept_only;
+        counts.wanted += wanted_counts(wanted) && !wanted->kept_only;
     }
     return counts;
 }

@@ -188,7 +188,7 @@ struct slots_counts {
     size_t slots, free, assigning, starting, ready, down, draining, held, leaving, orphans, unknown;
     size_t waiting;    /* endpoints without a slot because all are taken */
     size_t unresolved; /* endpoints without an address */
-    size_t wanted;     /* endpoints that are to serve, wherever they are */
+    size_t wanted;     /* endpoints that are to serve, wherever they are, also where an operator drains them */
     size_t served;     /* slots that served at the last complete observation */
 };
 struct slots_counts slots_count_states(const struct slots *slots);

@@ -291,6 +291,21 @@ START_TEST(what_was_in_doubt_before_a_reload_is_in_doubt_after_it)
 }
 END_TEST
 
+START_TEST(what_an_operator_drains_is_there_nevertheless)
+{
+    want("a 80,b 81");
+    run();
+    slots_free(slots);
+    slots = slots_new("web");
+    model_show(&model, slots, true);
+    want("c 82 operator,d 83 operator,e 84");
+    struct slots_counts counts = slots_count_states(slots);
+    ck_assert_uint_eq(counts.orphans, 2);
+    ck_assert_uint_eq(counts.served, 2);
+    ck_assert_uint_eq(counts.wanted, 3);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static void refuse_all(void)
@@ -487,6 +502,7 @@ static Suite *make_suite(void)
         nothing_is_sent_before_haproxy_is_known_or_without_it,
         a_task_known_to_be_over_is_out_after_a_reload,
         what_was_in_doubt_before_a_reload_is_in_doubt_after_it,
+        what_an_operator_drains_is_there_nevertheless,
         a_refused_slot_is_read_before_it_is_used,
         a_slot_that_refuses_always_is_set_aside,
         refusals_count_when_they_come_in_a_row,
