@@ -137,11 +137,12 @@ static void feed_answer_complete(struct engine *engine)
         feed->last.verdict = CLUSTER_GOOD;
     }
     feed->answers[feed->last.verdict]++;
-    if (feed->last.verdict == CLUSTER_HELD) {
-        feed->held_answers++;
-    } else {
+    if (feed->last.verdict != CLUSTER_HELD) {
         feed->held_answers = 0;
         feed->good_answers++;
+    } else {
+        /* What is held can wait longer and longer; what is lacked besides cannot. */
+        feed->held_answers = feed->last.n_unconfirmed > 0 ? 1 : feed->held_answers + 1;
     }
     feed_schedule(engine, feed_next_ms(engine));
     engine_answer_applied(engine, feed->stamp, true);

@@ -306,6 +306,7 @@ struct absence {
     uint64_t stamp;
     size_t missing; /* tasks that it lacks */
     size_t removed;
+    size_t unconfirmed; /* neither removed nor held */
     size_t n_listed;
     bool guarded;
 };
@@ -358,6 +359,8 @@ static void app_remove_lacked(struct cluster *cluster, struct known_app *app, st
         if (!held && known->missing >= cluster->config.missing_confirmations) {
             cluster_remove_task(cluster, known);
             absence->removed++;
+        } else if (!held) {
+            absence->unconfirmed++;
         }
     }
 }
@@ -437,8 +440,11 @@ struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t 
     } else if (absence.missing > absence.removed || apps_are_unconfirmed(cluster, stamp)) {
         verdict = CLUSTER_UNCONFIRMED;
     }
-    return (struct cluster_fetch_result){
-        .verdict = verdict, .n_apps = absence.n_listed, .n_missing = absence.missing, .n_removed = absence.removed};
+    return (struct cluster_fetch_result){.verdict = verdict,
+                                         .n_apps = absence.n_listed,
+                                         .n_missing = absence.missing,
+                                         .n_unconfirmed = absence.unconfirmed,
+                                         .n_removed = absence.removed};
 }
 
 void cluster_abandon_fetch(struct cluster *cluster, uint64_t stamp)

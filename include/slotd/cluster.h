@@ -53,9 +53,10 @@ enum cluster_verdict {
 };
 struct cluster_fetch_result {
     enum cluster_verdict verdict;
-    size_t n_apps;    /* listed in this answer */
-    size_t n_missing; /* tasks that are known, not gone, and absent */
-    size_t n_removed; /* tasks that went by this answer */
+    size_t n_apps;        /* listed in this answer */
+    size_t n_missing;     /* tasks that are known, not gone, and absent */
+    size_t n_unconfirmed; /* of these, whom the guard does not hold and who wait for another answer */
+    size_t n_removed;     /* tasks that went by this answer */
 };
 /* The answer to the request with that stamp is complete: judges absence. */
 struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t stamp);

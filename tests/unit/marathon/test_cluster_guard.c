@@ -108,6 +108,23 @@ START_TEST(apps_whose_tasks_are_held_are_listed)
 }
 END_TEST
 
+START_TEST(what_is_lacked_besides_waits_for_its_confirmation)
+{
+    list("/web", EIGHT, "/api", "p");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    list_app(stamp, "/api", "1", "q");
+    struct cluster_fetch_result result = cluster_end_fetch(cluster, stamp);
+    ck_assert_int_eq(result.verdict, CLUSTER_HELD);
+    ck_assert_uint_eq(result.n_missing, 9);
+    ck_assert_uint_eq(result.n_unconfirmed, 1);
+    stamp = cluster_begin_fetch(cluster);
+    list_app(stamp, "/api", "1", "q");
+    result = cluster_end_fetch(cluster, stamp);
+    ck_assert_uint_eq(result.n_removed, 1);
+    ck_assert_uint_eq(result.n_unconfirmed, 0);
+}
+END_TEST
+
 START_TEST(what_comes_to_others_does_not_let_go_what_is_held)
 {
     list("/api", EIGHT, NULL, NULL);
@@ -156,6 +173,7 @@ static Suite *make_suite(void)
         an_app_that_takes_over_a_service_replaces_the_other,
         a_task_is_an_endpoint_in_each_service_of_its_app,
         what_comes_to_others_does_not_let_go_what_is_held,
+        what_is_lacked_besides_waits_for_its_confirmation,
         apps_whose_tasks_are_held_are_listed,
         a_task_that_waits_for_its_definition_replaces_nothing,
         an_empty_answer_holds_everything_that_a_haproxy_serves,
