@@ -265,6 +265,9 @@ struct client_fetch *client_fetch_start(struct client *own, enum client_fetch_ki
                                    .malformed = MAX_APPS,
                                    .next = fetches};
     fetches = fetch;
+    if (kind == CLIENT_FETCH_ALL) {
+        rules_note_asked();
+    }
     tell("request", "%s", app_id ? app_id : "for all apps");
     schedule(chance_delay(&client_luck, 50, 100 * MS), fetch_compute, NULL, fetch->number);
     return fetch;

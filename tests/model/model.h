@@ -464,6 +464,10 @@ void rules_before(const char *words, struct backend *backend, struct server *ser
 void rules_after(const char *words, struct backend *backend, struct server *server);
 /* Whether slotd, alive, still counts the task. */
 bool rules_task_is_kept(const struct task *task);
+/* The stream is live; all apps are asked for; a complete answer has ended. */
+void rules_note_live(void);
+void rules_note_asked(void);
+void rules_note_answered(void);
 void rules_check(void);
 void rules_check_orders(void);
 void rules_note_confirm(void);

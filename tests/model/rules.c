@@ -11,6 +11,7 @@ static uint64_t checks;
 void rules_reset(void)
 {
     rules_reset_commands();
+    rules_reset_asking();
     memset(unknown_us, 0, sizeof(unknown_us));
 }
 
@@ -310,6 +311,7 @@ void rules_check(void)
     }
     check_bounds();
     check_lacked();
+    check_asking();
     if (checks % 64 == 1) {
         check_on_time();
     }

@@ -32,5 +32,7 @@ bool readiness_is_respected(void);
 /* By what slotd was told of its readiness, now or before. */
 bool task_may_serve(struct task *task);
 void rules_reset_commands(void);
+void rules_reset_asking(void);
+void check_asking(void);
 
 #endif

@@ -119,6 +119,7 @@ static void client_went_live(void *arg, uint64_t connects)
     static const char attached[] = "{\"eventType\":\"event_stream_attached\",\"remoteAddress\":\"127.0.0.1\"}";
     client->is_live = true;
     tell("stream", "is live");
+    rules_note_live();
     client->events->on_event(client->arg, "event_stream_attached", attached, sizeof(attached) - 1);
     client->events->on_live(client->arg, "http://m1");
 }

@@ -183,6 +183,7 @@ void told_complete(const struct client_fetch *fetch)
     note_buried(fetch, MAX_APPS);
     answered_us = now_us();
     complete_us = fetch->sent_us > complete_us ? fetch->sent_us : complete_us;
+    rules_note_answered();
 }
 
 void told_malformed(size_t number)
