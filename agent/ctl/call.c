@@ -26,7 +26,9 @@ static int call_connect(const struct ctl *ctl)
     const char *hint = errno == ENOENT || errno == ECONNREFUSED ? "; is slotd running?"
                        : errno == EACCES                        ? "; you are not in the socket's group"
                                                                 : "";
-    fprintf(stderr, "slotctl: %s: %s%s\n", ctl->socket, strerror(errno), hint);
+    if (!ctl->quiet) {
+        fprintf(stderr, "slotctl: %s: %s%s\n", ctl->socket, strerror(errno), hint);
+    }
     if (fd >= 0) {
         close(fd);
     }
@@ -113,9 +115,8 @@ int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arg
         }
     }
     close(fd);
-    if (code < 0) {
+    if (code < 0 && !ctl->quiet) {
         fprintf(stderr, "slotctl: %s: slotd closed the connection\n", ctl->socket);
-        code = CTL_EXIT_UNREACHABLE;
     }
-    return code;
+    return code < 0 ? CTL_EXIT_UNREACHABLE : code;
 }

@@ -14,6 +14,7 @@ struct ctl {
     const char *socket;
     bool json;
     bool colour;
+    bool quiet; /* a call that fails says so by its exit code alone */
 };
 
 /* ---- call.c ---- */
@@ -83,6 +84,11 @@ int ctl_map(const struct ctl *ctl, int argc, char **argv);
 /* `render [-c FILE] [--name NAME] [--backends N] [--slots N] [--init]`. What is wrong with the words goes to complaint.
  */
 int ctl_render(const struct ctl *ctl, int argc, char **argv, struct buf *complaint);
+
+/* ---- doctor.c ---- */
+
+/* `doctor [-c FILE]`. What is wrong with the words goes to complaint. */
+int ctl_doctor(const struct ctl *ctl, int argc, char **argv, struct buf *complaint);
 
 /* ---- render_init.c ---- */
 

@@ -92,6 +92,8 @@ int haproxy_info_parse(const char *text, size_t len, struct haproxy_info *ret_in
     err = err ? err : info_number(text, len, "Stopping", &stopping, why);
     if (!err) {
         info.stopping = stopping != 0;
+        (void)info_number(text, len, "Ulimit-n", &info.max_files, NULL);
+        (void)info_number(text, len, "Maxconn", &info.max_connections, NULL);
         *ret_info = info;
     }
     return err;

@@ -55,6 +55,8 @@ struct haproxy_info {
     long pid;
     long uptime_s;
     bool stopping;
+    long max_files;       /* Ulimit-n; 0: not said */
+    long max_connections; /* Maxconn; 0: not said */
 };
 int haproxy_info_parse(const char *text, size_t len, struct haproxy_info *ret_info, struct buf *why);
 

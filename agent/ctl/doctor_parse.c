@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* What HAProxy shows of itself, and what its files say, as far as doctor needs it. */
+#include <string.h>
+
+#include "doctor.h"
+#include "slotd/mem.h"
+
+#define PARSE_MAX_COLUMNS 256 /* of `show stat`; HAProxy 3.4 has 130 */
+
+const char *doctor_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* ---- `show map` ---- */
+
+/* The text between two marks; NULL: it is not there. The caller frees. */
+static char *cut_between(const char *line, const char *open, const char *close)
+{
+    const char *start = strstr(line, open);
+    const char *end = start ? strstr(start + strlen(open), close) : NULL;
+    return end ? mem_strndup(start + strlen(open), (size_t)(end - start) - strlen(open)) : NULL;
+}
+
+/* "2 (/maps/r.map) pattern loaded from file '/maps/r.map' used by map at file '/etc/haproxy.cfg' line 14. curr_ver=0"
+ */
+static char *find_place(const char *line)
+{
+    cleanup_free char *file = cut_between(line, " at file '", "' line ");
+    cleanup_free char *number = cut_between(line, "' line ", ".");
+    return file && number ? mem_printf("%s line %s", file, number) : mem_strdup("");
+}
+
+void doctor_parse_maps(const char *text, struct doctor_known_maps *ret_maps)
+{
+    struct doctor_known_maps maps = {0};
+    size_t capacity = 0;
+    cleanup_free char *copy = mem_strdup(text);
+    char *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        char *name = line[0] == '#' ? NULL : cut_between(line, " (", ") ");
+        if (name && name[0]) {
+            MEM_GROW(maps.items, capacity, maps.count + 1);
+            maps.items[maps.count++] = (struct doctor_known_map){.name = name, .place = find_place(line)};
+        } else {
+            free(name); /* without a file: of an expression */
+        }
+    }
+    *ret_maps = maps;
+}
+
+/* ---- `show stat` ---- */
+
+/* Cuts a writable line at its commas. */
+static size_t split_columns(char *line, const char **columns)
+{
+    size_t count = 0;
+    char *rest = line;
+    for (char *column; count < PARSE_MAX_COLUMNS && (column = strsep(&rest, ","));) {
+        columns[count++] = column;
+    }
+    return count;
+}
+
+static const char *find_column(const char *const *names, size_t n_names, const char *const *columns, size_t count,
+                               const char *name)
+{
+    for (size_t i = 0; i < n_names && i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return columns[i];
+        }
+    }
+    return "";
+}
+
+void doctor_parse_backends(const char *text, struct doctor_backends *ret_backends)
+{
+    struct doctor_backends backends = {0};
+    size_t capacity = 0;
+    const char *names[PARSE_MAX_COLUMNS];
+    const char *columns[PARSE_MAX_COLUMNS];
+    cleanup_free char *copy = mem_strdup(text);
+    char *rest = copy;
+    const char *header = strsep(&rest, "\n");
+    size_t n_names = strncmp(header, "# ", 2) == 0 ? split_columns(copy + 2, names) : 0;
+    for (char *line; n_names > 0 && (line = strsep(&rest, "\n"));) {
+        size_t count = split_columns(line, columns);
+        if (strcmp(find_column(names, n_names, columns, count, "svname"), "BACKEND") != 0) {
+            continue;
+        }
+        MEM_GROW(backends.items, capacity, backends.count + 1);
+        backends.items[backends.count++] = (struct doctor_backend){
+            .name = mem_strdup(columns[0]),
+            .mode = mem_strdup(find_column(names, n_names, columns, count, "mode")),
+            .balance = mem_strdup(find_column(names, n_names, columns, count, "algo")),
+        };
+    }
+    *ret_backends = backends;
+}
+
+/* ---- haproxy.cfg ---- */
+
+void doctor_parse_configuration(const char *text, struct doctor_configuration *configuration)
+{
+    cleanup_free char *copy = mem_strdup(text);
+    char *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        char *words = NULL;
+        line[strcspn(line, "#\r")] = '\0';
+        const char *key = strtok_r(line, " \t", &words);
+        const char *value = key ? strtok_r(NULL, " \t\"'", &words) : NULL;
+        if (value && strcmp(key, "server-state-file") == 0) {
+            free(configuration->state_file);
+            configuration->state_file = mem_strdup(value);
+        } else if (value && strcmp(key, "load-server-state-from-file") == 0 && strcmp(value, "global") == 0) {
+            configuration->loads = true;
+        }
+    }
+}
+
+/* ---- a map's file ---- */
+
+/* KEY, blanks, and the value up to the end of the line, in place; false: nothing that counts. */
+static bool parse_map_line(char *line, struct map_entry *ret_entry)
+{
+    char *key = line + strspn(line, " \t");
+    size_t len = strcspn(key, " \t\r");
+    if (len == 0 || key[0] == '#') {
+        return false;
+    }
+    char *value = key + len + strspn(key + len, " \t");
+    char *end = value + strcspn(value, "\r");
+    while (end > value && strchr(" \t", end[-1])) {
+        end--;
+    }
+    *end = '\0';
+    key[len] = '\0';
+    *ret_entry = (struct map_entry){.reference = "", .key = key, .value = value};
+    return true;
+}
+
+struct map_content *doctor_parse_map_file(const char *text)
+{
+    struct map_content *content = MEM_NEW(struct map_content);
+    size_t capacity = 0;
+    content->text = mem_strdup(text);
+    char *rest = content->text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        struct map_entry entry;
+        if (parse_map_line(line, &entry)) {
+            MEM_GROW(content->entries, capacity, content->count + 1);
+            content->entries[content->count++] = entry;
+        }
+    }
+    return content;
+}
