@@ -54,14 +54,20 @@ size_t doctor_count_state_differences(const struct doctor_haproxy *haproxy, cons
     return differences;
 }
 
-/* Rows of servers that HAProxy does not have. */
-static size_t count_strangers(const struct doctor_haproxy *haproxy, const struct haproxy_state *kept)
+/* Whether it has servers that HAProxy does not have, and nothing about those that it has. */
+static bool is_foreign(const struct doctor_haproxy *haproxy, const struct haproxy_state *kept)
 {
     size_t strangers = 0;
     for (size_t i = 0; i < kept->count; i++) {
         strangers += !find_server(haproxy->state, &kept->servers[i]);
     }
-    return strangers;
+    for (size_t i = 0; strangers > 0 && i < haproxy->state->count; i++) {
+        const struct haproxy_server *server = &haproxy->state->servers[i];
+        if (doctor_server_kind(haproxy->state, server) == DOCTOR_SERVER_SLOT && find_server(kept, server)) {
+            return false;
+        }
+    }
+    return strangers > 0;
 }
 
 static void judge_configuration(const struct doctor_haproxy *haproxy, struct doctor_findings *findings)
@@ -89,11 +95,10 @@ static void judge_state_rows(const struct doctor_haproxy *haproxy, const struct 
 {
     const struct doctor_file *file = &haproxy->state_file;
     int64_t started_ms = haproxy->now_ms - ((int64_t)haproxy->info.uptime_s + 1) * 1000;
-    size_t strangers = count_strangers(haproxy, kept);
     size_t differences = doctor_count_state_differences(haproxy, kept);
-    if (kept->count > 0 && strangers == kept->count) {
+    if (is_foreign(haproxy, kept)) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-foreign", file->path,
-                      "it is about another HAProxy: none of its %zu servers is one of this one's", kept->count);
+                      "it is about another HAProxy: it has %zu servers, and none of this one's slots", kept->count);
         doctor_remedy(findings, "slotd.conf: a haproxy.state_file of its own for each HAProxy");
     } else if (differences > 0) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-out-of-step", file->path,
