@@ -275,7 +275,7 @@ static void judge_mode(const struct pool_view *view, struct doctor_findings *fin
                       view->one->mode);
         doctor_remedy(findings, "haproxy.cfg, backend %s: mode %s", view->one->name, wanted);
     }
-    if (view->other) {
+    if (view->one && view->other) {
         doctor_report(findings, DOCTOR_WARNING, "pool-unequal", view->other->name,
                       "it is of the pool %s* and differs from %s: mode %s, balance %s, not mode %s, balance %s",
                       pool->prefix, view->one->name, view->other->mode, view->other->balance, view->one->mode,

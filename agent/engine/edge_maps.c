@@ -19,6 +19,7 @@
 struct sent {
     struct edge_map *map;
     unsigned epoch;
+    edge_map_replied *replied; /* of edge_map_ask() */
 };
 
 const char *edge_map_name(enum edge_map_kind kind)
@@ -39,11 +40,11 @@ static void edge_map_set_error(struct edge_map *map, const char *error)
     map->error = mem_strdup(error);
 }
 
-static void edge_map_send(struct edge_map *map, const char *line, haproxy_done *done)
+static void edge_map_send(struct edge_map *map, const char *line, haproxy_done *done, edge_map_replied *replied)
 {
     struct edge *edge = map->edge;
     struct sent *sent = MEM_NEW(struct sent);
-    *sent = (struct sent){map, edge->epoch};
+    *sent = (struct sent){.map = map, .epoch = edge->epoch, .replied = replied};
     edge->in_flight++;
     map->in_flight++;
     log_debug("haproxy", "%s: %s", edge->config->name, line);
@@ -63,7 +64,19 @@ static bool edge_map_take_reply(struct sent *sent)
     return current;
 }
 
-static void edge_map_read(struct edge_map *map);
+static void edge_map_asked(void *arg, int err, const char *reply, size_t len)
+{
+    struct edge_map *map = ((struct sent *)arg)->map;
+    edge_map_replied *replied = ((struct sent *)arg)->replied;
+    if (edge_map_take_reply(arg) && !err) {
+        replied(map, reply, len);
+    }
+}
+
+void edge_map_ask(struct edge_map *map, const char *line, edge_map_replied *replied)
+{
+    edge_map_send(map, line, edge_map_asked, replied);
+}
 
 /* Nothing is known of it any more. */
 static void edge_map_doubt(struct edge_map *map, const char *why)
@@ -99,15 +112,16 @@ static void edge_map_read_done(void *arg, int err, const char *reply, size_t len
     }
 }
 
-static void edge_map_read(struct edge_map *map)
+void edge_map_read(struct edge_map *map)
 {
     cleanup_free char *line = mem_printf("show map %s", map->path);
     map->state = EDGE_MAP_READING;
-    edge_map_send(map, line, edge_map_read_done);
+    edge_map_send(map, line, edge_map_read_done, NULL);
 }
 
 void edge_maps_read(struct edge *edge)
 {
+    edge->no_swaps = false;
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         struct edge_map *map = edge->maps[i];
         map->in_flight = 0;
@@ -122,6 +136,7 @@ void edge_maps_lose(struct edge *edge)
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         map_content_free(edge->maps[i]->content);
         edge->maps[i]->content = NULL;
+        edge_map_drop_swap(edge->maps[i]);
         edge->maps[i]->state = EDGE_MAP_UNREAD;
     }
 }
@@ -244,30 +259,37 @@ static void edge_map_fill(struct edge_map *map)
 
 /* ---- sending ---- */
 
+void edge_map_refuse(struct edge_map *map, enum haproxy_reply verdict, const char *reply, size_t len)
+{
+    struct edge *edge = map->edge;
+    if (verdict == HAPROXY_REPLY_DENIED) {
+        haproxy_connection_restart(edge->connection, "permission denied: its socket needs `level admin`");
+        return;
+    }
+    cleanup_buf struct buf shown = BUF_INIT;
+    buf_puts(&shown, "HAProxy refused a change: ");
+    text_append_safe(&shown, reply, len, 200);
+    edge->refusals++;
+    log_warning("haproxy", "%s: %s: %s", edge->config->name, map->path, buf_text(&shown));
+    edge_map_doubt(map, buf_text(&shown));
+}
+
 static void edge_map_command_done(void *arg, int err, const char *reply, size_t len)
 {
     struct edge_map *map = ((struct sent *)arg)->map;
-    struct edge *edge = map->edge;
     if (!edge_map_take_reply(arg) || err) {
         return;
     }
     enum haproxy_reply verdict = map_reply_judge(reply, len);
-    if (verdict == HAPROXY_REPLY_DENIED) {
-        haproxy_connection_restart(edge->connection, "permission denied: its socket needs `level admin`");
-    } else if (verdict != HAPROXY_REPLY_DONE) {
-        cleanup_buf struct buf shown = BUF_INIT;
-        buf_puts(&shown, "HAProxy refused a change: ");
-        text_append_safe(&shown, reply, len, 200);
-        edge->refusals++;
-        log_warning("haproxy", "%s: %s: %s", edge->config->name, map->path, buf_text(&shown));
-        edge_map_doubt(map, buf_text(&shown));
+    if (verdict != HAPROXY_REPLY_DONE) {
+        edge_map_refuse(map, verdict, reply, len);
     } else if (map->state == EDGE_MAP_IN_STEP && map->in_flight == 0) {
         map->tries = 0;
     }
 }
 
 /* Sends nothing of a map that HAProxy does not have. */
-static void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan)
+void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan)
 {
     cleanup_buf struct buf line = BUF_INIT;
     for (size_t i = 0; i < plan->count && !map->missing; i++) {
@@ -278,7 +300,7 @@ static void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan
             continue;
         }
         map->edge->commands++;
-        edge_map_send(map, buf_text(&line), edge_map_command_done);
+        edge_map_send(map, buf_text(&line), edge_map_command_done, NULL);
     }
 }
 
@@ -299,10 +321,13 @@ static void edge_map_settle(struct edge_map *map, struct map_plan *plan)
         }
     }
     map_observe(map->map, content, plan);
-    edge_map_send_plan(map, plan);
+    map->state = EDGE_MAP_IN_STEP;
+    edge_map_apply(map, plan);
+    if (plan->count > 0) {
+        kept_file_touch(map->file); /* HAProxy may have begun with a file that is not as we left it */
+    }
     map_content_free(map->content);
     map->content = NULL;
-    map->state = EDGE_MAP_IN_STEP;
     map->tries = plan->count == 0 ? 0 : map->tries;
     edge_map_ask_for_answer(map);
 }
@@ -322,9 +347,9 @@ bool edge_maps_run(struct edge *edge)
             edge_map_settle(map, &plan);
         } else if (map->state == EDGE_MAP_IN_STEP && map_differs(map->map)) {
             map_make_plan(map->map, &plan);
-            edge_map_send_plan(map, &plan);
+            edge_map_apply(map, &plan);
         }
-        known = known && map->state != EDGE_MAP_READING;
+        known = known && map->state != EDGE_MAP_READING && map->state != EDGE_MAP_SWAPPING;
     }
     map_plan_free(&plan);
     return known;
@@ -409,6 +434,7 @@ static void edge_map_close(struct edge_map *map)
         log_error("haproxy", "%s: %s cannot be written: %s", map->edge->config->name, map->path, error_text(err));
     }
     kept_file_close(map->file);
+    edge_map_drop_swap(map);
     map_content_free(map->content);
     map_free(map->map);
     free(map->path);

@@ -59,11 +59,12 @@ enum edge_map_kind {
     EDGE_N_MAPS
 };
 enum edge_map_state {
-    EDGE_MAP_UNREAD,  /* HAProxy is not connected */
-    EDGE_MAP_READING, /* and no slot gets a command meanwhile */
-    EDGE_MAP_READ,    /* to be compared once Marathon has answered */
-    EDGE_MAP_IN_STEP, /* differences are sent as they come */
-    EDGE_MAP_REFUSED, /* too often: it is left alone until Marathon's next complete answer */
+    EDGE_MAP_UNREAD,   /* HAProxy is not connected */
+    EDGE_MAP_READING,  /* and no slot gets a command meanwhile */
+    EDGE_MAP_READ,     /* to be compared once Marathon has answered */
+    EDGE_MAP_SWAPPING, /* a whole table is on its way, and no slot gets a command meanwhile */
+    EDGE_MAP_IN_STEP,  /* differences are sent as they come */
+    EDGE_MAP_REFUSED,  /* too often: it is left alone until Marathon's next complete answer */
 };
 struct edge_map {
     struct edge *edge;
@@ -73,6 +74,7 @@ struct edge_map {
     bool missing;                /* HAProxy's configuration does not mention it */
     struct map_content *content; /* as read, in EDGE_MAP_READ; NULL: missing */
     struct map *map;
+    struct edge_map_swap *swap; /* in EDGE_MAP_SWAPPING */
     struct kept_file *file;
     bool filled;      /* what should be in it is known, and the file follows */
     bool doubts;      /* it has entries that no service asks for */
@@ -122,6 +124,7 @@ struct edge {
     struct table backends; /* name to struct edge_backend */
     struct edge_backend *first_dirty, **last_dirty;
     struct edge_backend *first_unsaved;
+    bool no_swaps;    /* HAProxy has refused a whole table: entry by entry, until it is connected to anew */
     bool unsaved_all; /* servers were read anew since the server-state file was collected */
     size_t in_flight; /* commands without a reply */
     unsigned epoch;   /* counts connections: replies of an older one are not ours any more */
@@ -210,6 +213,17 @@ bool edge_maps_are_settled(const struct edge *edge);
 void edge_map_refresh(struct edge_map *map, const char *key);
 /* The same, and what it leads to by now is no reason to keep it. */
 void edge_map_drop(struct edge_map *map, const char *key);
+/* Sends what the plan says, entry by entry or as a whole table. */
+void edge_map_apply(struct edge_map *map, const struct map_plan *plan);
+void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan);
+void edge_map_drop_swap(struct edge_map *map);
+/* Sends a line; replied is called unless the connection was lost before. */
+typedef void edge_map_replied(struct edge_map *map, const char *reply, size_t len);
+void edge_map_ask(struct edge_map *map, const char *line, edge_map_replied *replied);
+/* Asks HAProxy for all of it. */
+void edge_map_read(struct edge_map *map);
+/* HAProxy has not done what it was told: what it has is not known any more. */
+void edge_map_refuse(struct edge_map *map, enum haproxy_reply verdict, const char *reply, size_t len);
 /* Why its file is not in step, or NULL. */
 const char *edge_map_file_error(const struct edge_map *map);
 /* What the map should have for the backend, which has current now; NULL: no entry. Borrowed from the service, or

@@ -42,6 +42,7 @@ struct haproxy_capabilities haproxy_capabilities_of(const struct haproxy_version
         .add_backend = number >= 3004,
         .wait_command = number >= 3000,
         .init_state = number >= 3001,
+        .indexed_maps = number >= 3000,
     };
 }
 

@@ -67,6 +67,7 @@ struct haproxy_capabilities {
     bool add_backend;  /* 3.4+ */
     bool wait_command; /* 3.0+ */
     bool init_state;   /* 3.1+ */
+    bool indexed_maps; /* 3.0+: `set map` and `del map` do not go through all entries */
 };
 struct haproxy_capabilities haproxy_capabilities_of(const struct haproxy_version *version);
 

@@ -56,9 +56,40 @@ int map_command_format(const char *name, const struct map_command *command, stru
 /* Judges the reply by an exact table of texts, the same on HAProxy 2.4 to 3.4; everything unknown is UNEXPECTED. */
 enum haproxy_reply map_reply_judge(const char *reply, size_t len);
 
+struct map;
+
+/* ---- a whole table at once ---- */
+
+/* Whether that is cheaper for HAProxy than the plan's commands, which bring the table there one by one. indexed: it
+ * finds a key without a look at all of them. By costs as measured, see map_swap.c. */
+bool map_swap_pays(const struct map *map, const struct map_plan *plan, bool indexed);
+/* All that should be in a map, in blocks of lines, each small enough for two to be on their way (HAProxy takes payloads
+ * of less than 16 kB). */
+#define MAP_BLOCK_BYTES 3900
+struct map_blocks {
+    struct buf *items;
+    size_t count, capacity;
+};
+/* Returns 0, or SLOTD_E_REFUSED when a key or a value does not pass text_is_map_word(). The caller frees with
+ * map_blocks_free(). */
+int map_list_blocks(const struct map *map, struct map_blocks *ret_blocks);
+void map_blocks_free(struct map_blocks *blocks);
+/* The lines, without line end: `prepare map` gives the version that the others name. Refused as by
+ * map_command_format(). */
+int map_prepare_format(const char *name, struct buf *line);
+/* For a name that has been prepared. The block goes as a payload, which the line's end completes. */
+void map_fill_format(const char *name, unsigned version, const struct buf *block, struct buf *line);
+void map_commit_format(const char *name, unsigned version, struct buf *line);
+void map_clear_format(const char *name, unsigned version, struct buf *line);
+/* Judges as map_reply_judge() does; DONE with the version. */
+enum haproxy_reply map_prepare_judge(const char *reply, size_t len, unsigned *ret_version);
+/* Whether HAProxy does not know the command. */
+bool map_prepare_is_unknown(const char *reply, size_t len);
+/* The replies to the other three. */
+enum haproxy_reply map_swap_judge(const char *reply, size_t len);
+
 /* ---- what should be and what is ---- */
 
-struct map;
 struct map *map_new(uint64_t seed);
 void map_free(struct map *map);
 /* What key should have; NULL, or what does not pass text_is_map_word(): no entry. Returns whether that is another than
