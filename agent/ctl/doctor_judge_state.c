@@ -74,7 +74,9 @@ static void judge_configuration(const struct doctor_haproxy *haproxy, struct doc
 {
     const struct doctor_configuration *configuration = &haproxy->configuration;
     const char *path = haproxy->config->state_file;
-    if (!configuration->known) {
+    const char *named = configuration->state_file ? configuration->state_file : path;
+    /* A relative path, or one with a variable, is HAProxy's to resolve. */
+    if (!configuration->known || named[0] != '/' || strchr(named, '$')) {
         return;
     }
     if (!configuration->state_file || strcmp(configuration->state_file, path) != 0) {
@@ -174,8 +176,10 @@ void doctor_judge_state_file(const struct doctor_haproxy *haproxy, const struct 
     judge_configuration(haproxy, findings);
     judge_state_kept(haproxy, user, findings);
     if (doctor_is_fine_since(findings, first)) {
+        const char *named = haproxy->configuration.known ? haproxy->configuration.state_file : NULL;
+        bool is_read = named && strcmp(named, haproxy->config->state_file) == 0;
         doctor_report(findings, DOCTOR_OK, "state-file", haproxy->state_file.path, "it says what HAProxy's slots are%s",
-                      haproxy->configuration.known ? ", and HAProxy starts with it" : "");
+                      is_read ? ", and HAProxy starts with it" : "");
     }
 }
 
