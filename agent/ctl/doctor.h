@@ -125,7 +125,8 @@ struct doctor_haproxy {
     struct doctor_path socket; /* where it is a path */
     enum doctor_peer peer;
     int connect_err;
-    char *answer; /* of DOCTOR_PEER_OTHER */
+    char *answer;   /* of DOCTOR_PEER_OTHER */
+    size_t clients; /* connections to the socket that stay, ours not among them; 0 where that cannot be known */
     bool knows_info;
     struct haproxy_info info;
     char *level; /* "admin", "operator", "user", or NULL */
@@ -147,6 +148,8 @@ void doctor_haproxy_free(struct doctor_haproxy *haproxy);
 void doctor_parse_maps(const char *text, struct doctor_known_maps *ret_maps);
 /* From `show stat -1 2 -1`; without a usable header none. */
 void doctor_parse_backends(const char *text, struct doctor_backends *ret_backends);
+/* From /proc/net/unix: the connections to the socket of that path. */
+size_t doctor_parse_clients(const char *text, const char *path);
 /* Adds what one configuration file says. */
 void doctor_parse_configuration(const char *text, struct doctor_configuration *configuration);
 /* The lines of a map file as the entries of a map; the caller frees with map_content_free(). */

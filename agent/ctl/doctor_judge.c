@@ -138,6 +138,14 @@ bool doctor_judge_socket(const struct doctor_haproxy *haproxy, const struct doct
         judge_peer(haproxy, findings);
         return false;
     }
+    if (haproxy->clients > 1) {
+        doctor_report(
+            findings, DOCTOR_HINT, "socket-shared", haproxy->config->socket,
+            "%zu programs stay connected to it, and slotd needs one connection: a second slotd would undo what "
+            "the first does",
+            haproxy->clients);
+        doctor_remedy(findings, "pgrep -a slotd");
+    }
     bool is_admin = judge_level(haproxy, findings);
     if (doctor_is_fine_since(findings, first)) {
         doctor_report(findings, DOCTOR_OK, "socket", haproxy->config->socket, "HAProxy answers, and takes changes");

@@ -15,6 +15,7 @@
 #define LOOK_MAX_CONFIGURATION (16U << 20)
 #define LOOK_TRIES 20 /* until what differs counts as out of step: slotd writes within seconds */
 #define LOOK_PAUSE_MS 300
+#define LOOK_CLIENTS_MS 100
 
 /* The maps of maps_dir, by their names. */
 static const char *const map_names[] = {
@@ -42,6 +43,21 @@ void doctor_file_free(struct doctor_file *file)
     doctor_path_free(&file->folder);
     buf_free(&file->content);
     *file = (struct doctor_file){0};
+}
+
+/* Of the kernel's: its size is not known in advance. */
+static bool read_proc(const char *path, struct buf *text)
+{
+    FILE *file = fopen(path, "re");
+    size_t len = 0;
+    while (file && (len = fread(buf_reserve(text, 65536), 1, 65536, file)) > 0) {
+        buf_commit(text, len);
+    }
+    bool good = file && !ferror(file);
+    if (file) {
+        (void)fclose(file);
+    }
+    return good;
 }
 
 /* ---- HAProxy ---- */
@@ -78,6 +94,25 @@ static void look_at_peer(struct doctor_haproxy *haproxy)
     }
     haproxy->answer = mem_strdup(buf_text(&answer));
     haproxy->knows_info = err == 0 && haproxy_info_parse(buf_text(&answer), answer.len, &haproxy->info, NULL) == 0;
+}
+
+/* The fewest of some looks: who only asks something is soon gone. */
+static void look_at_clients(struct doctor_haproxy *haproxy)
+{
+    enum { LOOKS = 3 };
+    const struct timespec pause = {.tv_nsec = LOOK_CLIENTS_MS * 1000000L};
+    for (int i = 0; i < LOOKS; i++) {
+        cleanup_buf struct buf text = BUF_INIT;
+        size_t clients = 0;
+        if (haproxy->config->socket[0] == '/' && read_proc("/proc/net/unix", &text)) {
+            clients = doctor_parse_clients(buf_text(&text), haproxy->config->socket);
+        }
+        haproxy->clients = i == 0 || clients < haproxy->clients ? clients : haproxy->clients;
+        if (haproxy->clients <= 1) {
+            return;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 static void look_at_level(struct doctor_haproxy *haproxy)
@@ -213,6 +248,7 @@ void doctor_look_at(const struct config_haproxy *config, bool patiently, struct 
     haproxy.state_file.read_err = -ENODATA;
     look_at_peer(&haproxy);
     if (haproxy.peer == DOCTOR_PEER_HAPROXY) {
+        look_at_clients(&haproxy);
         look_at_level(&haproxy);
         look_at_servers(&haproxy);
         look_at_backends(&haproxy);

@@ -99,6 +99,38 @@ void doctor_parse_backends(const char *text, struct doctor_backends *ret_backend
     *ret_backends = backends;
 }
 
+/* ---- /proc/net/unix ---- */
+
+/* HAProxy binds its socket as PATH.PID.tmp and renames it: its connections keep that name. */
+static bool is_name_of(const char *name, const char *path)
+{
+    size_t len = strlen(path);
+    if (strncmp(name, path, len) != 0) {
+        return false;
+    }
+    size_t digits = name[len] == '.' ? strspn(name + len + 1, "0123456789") : 0;
+    return name[len] == '\0' || (digits > 0 && strcmp(name + len + 1 + digits, ".tmp") == 0);
+}
+
+/* "Num: RefCount Protocol Flags Type St Inode Path"; St 03 is connected. */
+size_t doctor_parse_clients(const char *text, const char *path)
+{
+    enum { WORDS = 8, STATE = 5, NAME = 7 };
+    cleanup_free char *copy = mem_strdup(text);
+    char *rest = copy;
+    size_t clients = 0;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        const char *words[WORDS];
+        size_t count = 0;
+        char *next = NULL;
+        for (char *word = strtok_r(line, " ", &next); word && count < WORDS; word = strtok_r(NULL, " ", &next)) {
+            words[count++] = word;
+        }
+        clients += count == WORDS && strcmp(words[STATE], "03") == 0 && is_name_of(words[NAME], path);
+    }
+    return clients;
+}
+
 /* ---- haproxy.cfg ---- */
 
 void doctor_parse_configuration(const char *text, struct doctor_configuration *configuration)

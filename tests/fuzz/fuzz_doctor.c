@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct doctor_haproxy haproxy = {0};
     doctor_parse_maps(text, &haproxy.known_maps);
     doctor_parse_backends(text, &haproxy.backends);
+    (void)doctor_parse_clients(text, "/run/s.sock");
     doctor_parse_configuration(text, &haproxy.configuration);
     for (size_t i = 0; i < haproxy.known_maps.count; i++) {
         (void)doctor_base_name(haproxy.known_maps.items[i].name);

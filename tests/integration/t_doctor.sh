@@ -367,6 +367,21 @@ check "-s counts" grep -q "nobody.sock: slotd does not run" "$work/text"
 
 # ---- slotd runs, and something is wrong ----
 
+cat >"$work/second.conf" <<CONF
+marathon = { endpoints = [ "http://127.0.0.1:1" ]; };
+haproxy = ( { name = "edge"; socket = "$socket"; } );
+control = { socket = "$work/second.sock"; state_dir = "$work/second"; };
+CONF
+mkdir "$work/second"
+"$BUILD/slotd" -c "$work/second.conf" >>"$work/second.log" 2>&1 &
+second_pid=$!
+pids="$pids $second_pid"
+await "a second slotd is connected" 10 grep -q adopted "$work/second.log"
+doctor
+check "a second slotd" finds "hint socket-shared haproxy.sock"
+kill "$second_pid"
+wait "$second_pid"
+
 sed -i "s/name = \"edge\"/name = \"other\"/" "$conf"
 doctor
 check "another slotd.conf" finds "warning slotd-other-configuration slotd"

@@ -100,6 +100,21 @@ START_TEST(backends_are_listed_by_the_header)
 }
 END_TEST
 
+START_TEST(clients_are_counted_by_the_name_that_haproxy_bound)
+{
+    static const char text[] = "Num               RefCount Protocol Flags    Type St Inode Path\n"
+                               "0000: 00000002 00000000 00010000 0001 01 1 /run/s.sock.12.tmp\n"
+                               "0000: 00000003 00000000 00000000 0001 03 2 /run/s.sock.12.tmp\n"
+                               "0000: 00000003 00000000 00000000 0001 03 3 /run/s.sock\n"
+                               "0000: 00000003 00000000 00000000 0001 03 4 /run/s.sock2\n"
+                               "0000: 00000003 00000000 00000000 0001 03 5 /run/s.sock.tmp\n"
+                               "0000: 00000003 00000000 00000000 0001 03 6 /run/s.sock.12.tmpx\n"
+                               "0000: 00000003 00000000 00000000 0001 03 7\n";
+    ck_assert_uint_eq(doctor_parse_clients(text, "/run/s.sock"), 2);
+    ck_assert_uint_eq(doctor_parse_clients("", "/run/s.sock"), 0);
+}
+END_TEST
+
 START_TEST(configuration_is_read_by_words)
 {
     struct doctor_haproxy haproxy = {0};
@@ -353,6 +368,7 @@ static Suite *doctor_suite(void)
     TCase *parse = tcase_create("what is read");
     tcase_add_test(parse, maps_are_listed);
     tcase_add_test(parse, backends_are_listed_by_the_header);
+    tcase_add_test(parse, clients_are_counted_by_the_name_that_haproxy_bound);
     tcase_add_test(parse, configuration_is_read_by_words);
     tcase_add_test(parse, map_files_are_read_as_haproxy_does);
     tcase_add_test(parse, maps_differ_by_keys);
