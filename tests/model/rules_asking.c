@@ -25,13 +25,15 @@ void rules_note_asked(void)
     answered_us = 0;
 }
 
-/* A task is lacked, and not often enough. */
+/* A task is lacked, not often enough, and the guard does not hold it. */
 static bool answer_leaves_doubt(void)
 {
     for (size_t i = 0; i < marathon.n_tasks; i++) {
         const struct told *told = &marathon.tasks[i].told;
-        if (told->absent > 0 && told->absent < CONFIRMATIONS && told->state != LIFE_OVER &&
-            rules_task_is_kept(&marathon.tasks[i])) {
+        bool is_lacked = told->absent > 0 && told->absent < CONFIRMATIONS && told->state != LIFE_OVER;
+        const struct known_task *known =
+            slotd && is_lacked ? table_get(&slotd->feed.cluster->tasks, marathon.tasks[i].id) : NULL;
+        if (known && !known->held) {
             return true;
         }
     }
