@@ -38,15 +38,22 @@ static bool is_healthcheck_port(const char *name, const char *property)
            strcmp(property, ".port") == 0;
 }
 
+static bool dot_ends_segment(const struct segment_view *view, const char *name, const char *dot)
+{
+    bool is_of_traefik =
+        is_segment_property(dot + 1) && !is_healthcheck_port(name, dot) && !labels_tcp_is_own(view, name, dot);
+    return dot > name && (is_of_traefik || labels_tcp_make_segment(view, name, dot));
+}
+
 /* The length of the segment's name in a label key, 0 when it has none: the shortest name counts, and what stands under
  * `frontend.` and `backend.` is the app's own (Traefik 1.7's regular expression). */
-static size_t segment_length(const char *name)
+static size_t segment_length(const struct segment_view *view, const char *name)
 {
     if (strncmp(name, "frontend.", 9) == 0 || strncmp(name, "backend.", 8) == 0 || strchr(name, '\n')) {
         return 0;
     }
     for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
-        if (dot > name && is_segment_property(dot + 1) && !is_healthcheck_port(name, dot)) {
+        if (dot_ends_segment(view, name, dot)) {
             return (size_t)(dot - name);
         }
     }
@@ -93,7 +100,7 @@ char **labels_list_segments(const struct segment_view *view, size_t *ret_count)
     size_t count = 0;
     for (size_t i = 0; i < app->n_labels; i++) {
         const char *name = behind_prefix(view->mapper, app->labels[i].key);
-        size_t len = name ? segment_length(name) : 0;
+        size_t len = name ? segment_length(view, name) : 0;
         if (len > MAPPING_MAX_NAME) {
             view_add_problem(
                 view, NULL, "segment-name-too-long",

@@ -282,6 +282,7 @@ static void map_segment(const struct segment_view *view, struct mapping_run *run
     part->class = class_find(view, protocol);
     part->priority = rule_find_priority(view, part->rule);
     part->check = healthcheck_find(view, protocol);
+    part->tcp = tcp_find(view, protocol);
     map_tasks(view, run, part, suffix);
     for (size_t i = 0; i < part->n_endpoints; i++) {
         part->endpoints[i].weight = weight;

@@ -6,7 +6,8 @@
  * ip-address-index, ip-address-missing, loadbalancer-method-unknown, mode-conflict, no-port, port-and-index,
  * port-index-invalid, port-index-out-of-range, port-invalid, port-name-not-published, port-name-unknown,
  * priority-invalid, protocol-unknown, rule-invalid, segment-clash, segment-name-too-long, stickiness-invalid,
- * task-id-invalid, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid, weight-negative,
+ * task-id-invalid, tcp-clash, tcp-port-ambiguous, tcp-port-invalid, tcp-sni-ignored, tcp-sni-invalid,
+ * tcp-sni-too-many, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid, weight-negative,
  * weight-zero. app-malformed comes from those who read the app. */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
@@ -87,6 +88,28 @@ void healthcheck_free(struct service_check *check);
 void healthcheck_complete(struct service_check *check, const struct service_check *next);
 /* The first label of part, by its last word, that the service does otherwise; NULL: none. */
 const char *healthcheck_find_clash(const struct service_check *check, const struct service_check *part);
+
+/* labels_tcp.c: where the labels [SEGMENT.]tcp.port and .tcp.sni stand in Traefik's grammar. A label PREFIX.NAME is
+ * given as NAME, and the dot in it that is looked at. */
+/* Whether NAME is [SEGMENT.]tcp.port, property its last part, and slotd's own label: SEGMENT (or the app) has protocol
+ * tcp, and no label but this one makes a segment [SEGMENT.]tcp. */
+bool labels_tcp_is_own(const struct segment_view *view, const char *name, const char *property);
+/* Whether NAME up to property is a segment because property is .tcp.port, or .tcp.sni, and that is its own label. */
+bool labels_tcp_make_segment(const struct segment_view *view, const char *name, const char *property);
+/* The label tcp.port as labels_get() has others, where it is not the port of a segment called tcp. */
+const char *labels_get_tcp_port(const struct segment_view *view);
+/* Adds a problem for a segment called [SEGMENT.]tcp whose port may have been meant as the other one. */
+void labels_tcp_judge_segment(const struct segment_view *view);
+
+/* tcp.c */
+/* How the segment is reached, by its labels; the caller frees it with tcp_free(). */
+struct service_tcp tcp_find(const struct segment_view *view, const char *protocol);
+bool tcp_equal(const struct service_tcp *a, const struct service_tcp *b);
+void tcp_free(struct service_tcp *tcp);
+/* Borrows from next what tcp does not have. */
+void tcp_complete(struct service_tcp *tcp, const struct service_tcp *next);
+/* The first label of part that the service does otherwise; NULL: none. */
+const char *tcp_find_clash(const struct service_tcp *tcp, const struct service_tcp *part);
 
 /* class.c: of the backend that the segment needs; static. */
 const char *class_find(const struct segment_view *view, const char *protocol);

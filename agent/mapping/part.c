@@ -108,6 +108,7 @@ static void part_free(struct service_part *part)
     free(part->frontend);
     free(part->rule);
     healthcheck_free(&part->check);
+    tcp_free(&part->tcp);
 }
 
 void app_mapping_free(struct app_mapping *mapping)
@@ -136,7 +137,7 @@ bool service_part_equal(const struct service_part *a, const struct service_part 
     bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->class == b->class &&
                  a->priority == b->priority && strcmp(a->name, b->name) == 0 && strcmp(a->segment, b->segment) == 0 &&
                  strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0 &&
-                 healthcheck_equal(&a->check, &b->check);
+                 healthcheck_equal(&a->check, &b->check) && tcp_equal(&a->tcp, &b->tcp);
     for (size_t i = 0; equal && i < a->n_endpoints; i++) {
         equal = endpoint_equal(&a->endpoints[i], &b->endpoints[i]);
     }

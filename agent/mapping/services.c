@@ -9,6 +9,7 @@
 static const char code_mode_conflict[] = "mode-conflict";
 static const char code_class_conflict[] = "class-conflict";
 static const char code_healthcheck_clash[] = "healthcheck-clash";
+static const char code_tcp_clash[] = "tcp-clash";
 
 struct entry {
     struct service service; /* parts points to parts below */
@@ -188,11 +189,36 @@ static void entry_find_check_clashes(struct entry *entry)
     }
 }
 
+static struct service_tcp entry_find_tcp(const struct entry *entry)
+{
+    struct service_tcp tcp = {0};
+    for (size_t i = 0; i < entry->n_parts && strcmp(entry->parts[0]->mode, "tcp") == 0; i++) {
+        tcp_complete(&tcp, &entry->parts[i]->tcp);
+    }
+    return tcp;
+}
+
+static void entry_find_tcp_clashes(struct entry *entry)
+{
+    struct service_tcp tcp = entry_find_tcp(entry);
+    for (size_t i = 1; i < entry->n_parts; i++) {
+        const struct service_part *part = entry->parts[i];
+        const char *label = tcp_find_clash(&tcp, &part->tcp);
+        if (label && strcmp(part->mode, entry->parts[0]->mode) == 0) {
+            problem_list_add(&entry->conflicts, part->app, NULL, part->segment, code_tcp_clash,
+                             "its label %s is not that of an earlier app in the service %s; that of the first app by "
+                             "id stays",
+                             label, entry->name);
+        }
+    }
+}
+
 /* A service has one mode and one class, those of its first part. */
 static void entry_find_conflicts(struct entry *entry)
 {
     problem_list_free(&entry->conflicts);
     entry_find_check_clashes(entry);
+    entry_find_tcp_clashes(entry);
     for (size_t i = 1; i < entry->n_parts; i++) {
         const struct service_part *first = entry->parts[0];
         const struct service_part *part = entry->parts[i];
@@ -221,6 +247,7 @@ static const struct service *entry_show(struct entry *entry)
         .mode = first ? first->mode : "http",
         .class = first ? first->class : "http",
         .check = entry_find_check(entry),
+        .tcp = entry_find_tcp(entry),
         .parts = entry->parts,
         .n_parts = entry->n_parts,
         .gone = entry->n_parts == 0,
@@ -367,7 +394,7 @@ const struct service **services_list(const struct services *services, size_t *re
 static bool is_conflict(const struct problem *problem)
 {
     return problem->code == code_mode_conflict || problem->code == code_class_conflict ||
-           problem->code == code_healthcheck_clash;
+           problem->code == code_healthcheck_clash || problem->code == code_tcp_clash;
 }
 
 static int compare_problems(const void *a, const void *b)

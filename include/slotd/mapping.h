@@ -54,6 +54,14 @@ struct service_check {
     uint16_t port; /* 0: no label, the server's own */
 };
 
+#define SERVICE_MAX_NAMES 64
+/* How clients reach a service of mode tcp, by the labels tcp.port and tcp.sni (or marathon-lb's service port). */
+struct service_tcp {
+    uint16_t port; /* that HAProxy listens on; 0: none */
+    char **names;  /* server names of TLS, each once, in the label's order: host names in lower case, or "*." and one */
+    size_t n_names, names_capacity;
+};
+
 /* What one app, or one segment of it, contributes to the service of that name. */
 struct service_part {
     char *name;    /* the service's name, by Traefik's rule, in Unicode */
@@ -67,6 +75,7 @@ struct service_part {
         *class;       /* of the backend that it needs: "http", "https", "h2c", "tcp", "sticky" or "leastconn"; static */
     int64_t priority; /* of the rule: the label's, else the rule's length in characters */
     struct service_check check;
+    struct service_tcp tcp;     /* of mode tcp alone */
     struct endpoint *endpoints; /* in the order of the app's tasks, sorted by task id */
     size_t n_endpoints;
 };
@@ -121,6 +130,7 @@ struct service {
     const char *mode;
     const char *class;
     struct service_check check;              /* borrowed; each label's from the first part that has it */
+    struct service_tcp tcp;                  /* borrowed; the same */
     const struct service_part *const *parts; /* sorted by app id, then segment */
     size_t n_parts;
     bool gone; /* no part is left; reported once as changed, then forgotten */
