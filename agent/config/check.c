@@ -2,6 +2,7 @@
 /* Checks of single values. A value with a password in it is never shown. */
 #include "check.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -191,6 +192,21 @@ bool config_check_bind_range(const char *value, struct buf *why)
     return config_check_are_addresses(value, true) ||
            config_check_refuse(
                value, "ADDRESS:PORT-PORT or ADDRESS:PORT such as \"*:10000-10099\", or several joined by commas", why);
+}
+
+bool config_bind_has_port(const char *bind, uint16_t port)
+{
+    for (const char *part = bind; part; part = strchr(part, ',') ? strchr(part, ',') + 1 : NULL) {
+        cleanup_free char *address = mem_strndup(part, strcspn(part, ","));
+        const char *colon = strrchr(address, ':');
+        char *end = NULL;
+        unsigned long first = colon ? strtoul(colon + 1, &end, 10) : 0;
+        unsigned long last = end && *end == '-' ? strtoul(end + 1, NULL, 10) : first;
+        if (port >= first && port <= last) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool config_check_spoe_listen(const char *value, struct buf *why)

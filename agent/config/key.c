@@ -113,6 +113,7 @@ static const struct config_key edge_keys[] = {
     {KEY(edge, certificates, STRING), .fallback = "", .example = "/etc/haproxy/certs",
      .check = config_check_rendered_path},
     {KEY(edge, tcp_bind, STRING), .fallback = "", .example = "*:10000-10099", .check = config_check_bind_range},
+    {KEY(edge, sni_passthrough, BOOL), .fallback = "false"},
     {KEY(edge, stats_bind, STRING), .fallback = "", .example = "127.0.0.1:8404", .check = config_check_bind},
 };
 static const struct config_group edge_group = GROUP_OF(edge_keys, edge);

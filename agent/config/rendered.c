@@ -97,6 +97,15 @@ static void rendered_check_shared(struct config_source *source, const config_set
     }
 }
 
+static void rendered_check_passthrough(struct config_source *source, const config_setting_t *edge)
+{
+    const config_setting_t *member = config_setting_get_member(edge, "sni_passthrough");
+    if (member && config_setting_get_bool(member) && !rendered_text(edge, "https_bind")[0]) {
+        config_source_report(source, config_setting_source_line(member),
+                             "edge.sni_passthrough is set without edge.https_bind, to which clients of TLS connect");
+    }
+}
+
 void config_rendered_check(struct config_source *source, const config_setting_t *root)
 {
     if (source->n_findings > 0) {
@@ -115,5 +124,6 @@ void config_rendered_check(struct config_source *source, const config_setting_t 
     }
     if (edge) {
         config_relations_check_pair(source, "edge", edge, "https_bind", "certificates");
+        rendered_check_passthrough(source, edge);
     }
 }

@@ -267,6 +267,20 @@ static void render_pool(const struct engine_edge_metrics *edge, const struct lea
     }
 }
 
+static void render_tcp_routes(const struct engine_metrics *engine, struct buf *text)
+{
+    static const char name[] = "slotd_tcp_routes";
+    exposition_begin(text, name, EXPOSITION_GAUGE,
+                     "Ports and server names that TCP services want; waiting: leads nowhere yet, taken: leads to "
+                     "another one.");
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        const struct engine_edge_metrics *edge = &engine->edges[i];
+        exposition_add(text, name, LABELS("haproxy", edge->name, "state", "routed"), edge->tcp_routed);
+        exposition_add(text, name, LABELS("haproxy", edge->name, "state", "waiting"), edge->tcp_waiting);
+        exposition_add(text, name, LABELS("haproxy", edge->name, "state", "taken"), edge->tcp_taken);
+    }
+}
+
 static void render_pools(const struct engine_metrics *engine, struct buf *text)
 {
     static const char backends[] = "slotd_pool_backends";
@@ -306,6 +320,7 @@ void metrics_render(const struct engine_metrics *engine, const struct process_me
     render_slots(engine, text);
     render_backends(engine, text);
     render_pools(engine, text);
+    render_tcp_routes(engine, text);
     families_render(process_families, COUNT(process_families), process, text);
     families_render(web_families, COUNT(web_families), web, text);
 }

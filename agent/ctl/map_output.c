@@ -48,6 +48,17 @@ static struct json_object *render_apps(const struct service *service)
     return apps;
 }
 
+/* A service of mode http has none of it. */
+static void render_tcp(const struct service *service, struct json_object *object)
+{
+    struct json_object *names = json_object_new_array();
+    for (size_t i = 0; i < service->tcp.n_names; i++) {
+        json_object_array_add(names, json_object_new_string(service->tcp.names[i]));
+    }
+    json_object_object_add(object, "tcp_port", service->tcp.port ? json_object_new_int(service->tcp.port) : NULL);
+    json_object_object_add(object, "sni", names);
+}
+
 struct json_object *map_output_service(const struct service *service, const struct map_output_places *places)
 {
     struct json_object *object = json_object_new_object();
@@ -69,6 +80,9 @@ struct json_object *map_output_service(const struct service *service, const stru
     json_object_object_add(object, "rule", json_object_new_string(service->rule));
     json_object_object_add(object, "backend", text_or_null(places->backend(places->arg, service)));
     json_object_object_add(object, "frontend", json_object_new_string(service->frontend));
+    if (strcmp(service->mode, "tcp") == 0) {
+        render_tcp(service, object);
+    }
     json_object_object_add(object, "endpoints", endpoints);
     return object;
 }

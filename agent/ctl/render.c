@@ -10,9 +10,13 @@
 char *render_map_path(const struct config_haproxy *haproxy, enum render_map map)
 {
     static const char *const names[RENDER_N_MAPS] = {
-        [RENDER_MAP_ROUTES] = "routes.map",         [RENDER_MAP_PATHS] = "paths.map",
-        [RENDER_MAP_LEASES] = "leases.map",         [RENDER_MAP_TCP_PORTS] = "tcp-ports.map",
-        [RENDER_MAP_CHECK_PATH] = "check-path.map", [RENDER_MAP_CHECK_HOST] = "check-host.map",
+        [RENDER_MAP_ROUTES] = "routes.map",
+        [RENDER_MAP_PATHS] = "paths.map",
+        [RENDER_MAP_LEASES] = "leases.map",
+        [RENDER_MAP_TCP_PORTS] = "tcp-ports.map",
+        [RENDER_MAP_SNI] = "sni.map",
+        [RENDER_MAP_CHECK_PATH] = "check-path.map",
+        [RENDER_MAP_CHECK_HOST] = "check-host.map",
     };
     const char *folder = haproxy->maps_dir;
     size_t len = strlen(folder);
@@ -210,30 +214,11 @@ static void render_http(const struct render *render, struct buf *out)
     }
     if (edge->https_bind[0]) {
         cleanup_free char *options = mem_printf(" ssl crt %s alpn h2,http/1.1", edge->certificates);
-        render_edge(render, "https", edge->https_bind, options, out);
+        cleanup_free char *bind = render_https_bind(render);
+        render_edge(render, "https", bind, options, out);
     } else {
         buf_puts(out, "\n# No frontend https: edge.https_bind and edge.certificates are not set in slotd.conf.\n");
     }
-}
-
-/* TCP services have no name in their requests: the port that is connected to says which it is. */
-static void render_tcp(const struct render *render, struct buf *out)
-{
-    const char *bind = render->config->edge.tcp_bind;
-    if (!bind[0] || !render->haproxy->maps_dir[0]) {
-        buf_printf(out, "\n# No frontend tcp: %s not set in slotd.conf.\n",
-                   !bind[0] ? "edge.tcp_bind, a range of ports such as \"*:10000-10099\", is" : "haproxy.maps_dir is");
-        return;
-    }
-    cleanup_free char *ports = render_map_path(render->haproxy, RENDER_MAP_TCP_PORTS);
-    buf_printf(out,
-               "\n# A line of the map is a port and the backend that it leads to; slotd does not write it yet. HAProxy "
-               "listens on each port from its start on.\n"
-               "frontend tcp from slotd.tcp\n"
-               "    bind %s\n"
-               "    tcp-request connection reject unless { dst_port,map_str(%s) -m found }\n"
-               "    use_backend %%[dst_port,map_str(%s)]\n",
-               bind, ports, ports);
 }
 
 static void render_statistics(const struct render *render, struct buf *out)

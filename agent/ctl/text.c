@@ -197,12 +197,30 @@ static int colour_of(const char *state)
     return strcmp(state, "free") == 0 || strcmp(state, "-") == 0 ? PLAIN : YELLOW;
 }
 
+/* What leads to it: its rule, or its port and server names. The caller frees. */
+static char *service_way(struct json_object *service)
+{
+    struct json_object *names = member(service, "sni");
+    struct buf way = BUF_INIT;
+    if (strcmp(text_of(service, "mode"), "tcp") != 0) {
+        return mem_strdup(text_of(service, "rule"));
+    }
+    buf_puts(&way, "tcp");
+    if (member(service, "tcp_port")) {
+        buf_printf(&way, ", port %s", text_of(service, "tcp_port"));
+    }
+    for (size_t i = 0; i < length_of(names); i++) {
+        buf_printf(&way, ", sni %s", json_object_get_string(json_object_array_get_idx(names, i)));
+    }
+    return buf_steal(&way);
+}
+
 static void print_service(const struct ctl *ctl, struct json_object *service)
 {
     static const char *const headings[] = {"  TASK", "HOST", "ADDRESS", "PORT", "WEIGHT", "PHASE", "SLOT", "STATE"};
     struct json_object *endpoints = member(service, "endpoints");
-    print_line(ctl, BOLD, "%s  (%s, backend %s)", text_of(service, "name"), text_of(service, "rule"),
-               text_of(service, "backend"));
+    cleanup_free char *way = service_way(service);
+    print_line(ctl, BOLD, "%s  (%s, backend %s)", text_of(service, "name"), way, text_of(service, "backend"));
     if (length_of(endpoints) == 0) {
         puts("  no endpoint");
         return;
@@ -286,11 +304,13 @@ static void add_route(struct text_table *table, struct json_object *route, struc
     bool own = strcmp(leads_to, text_of(route, "service")) == 0;
     struct json_object *in_map = key ? member(key, "in_map") : NULL;
     bool routed = in_map && json_object_get_boolean(in_map);
+    const char *kind = key && member(key, "kind") ? text_of(key, "kind") : "";
+    cleanup_free char *shown = key ? mem_printf("%s%s%s", kind, kind[0] ? " " : "", text_of(key, "key")) : NULL;
     text_table_add(table, text_of(route, "service"), PLAIN);
     text_table_add(table, text_of(route, "rule"), PLAIN);
-    add_number(table, route, "priority");
+    text_table_add(table, text_of(route, "priority"), PLAIN);
     text_table_add(table, text_of(route, "by"), strcmp(text_of(route, "by"), "map") == 0 ? PLAIN : YELLOW);
-    text_table_add(table, key ? text_of(key, "key") : text_of(route, "why"), PLAIN);
+    text_table_add(table, key ? shown : text_of(route, "why"), PLAIN);
     text_table_add(table, !key ? "-" : routed ? "yes" : own ? "not yet" : leads_to, routed ? GREEN : YELLOW);
 }
 

@@ -84,7 +84,7 @@ bool backend_may_serve(const struct edge_backend *backend)
 
 static bool edge_routes_lead_to(const struct edge *edge, const char *backend)
 {
-    static const enum edge_map_kind kinds[] = {EDGE_MAP_ROUTES, EDGE_MAP_PATHS};
+    static const enum edge_map_kind kinds[] = {EDGE_MAP_ROUTES, EDGE_MAP_PATHS, EDGE_MAP_TCP_PORTS, EDGE_MAP_SNI};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && edge->maps[kinds[i]]; i++) {
         const struct map *map = edge->maps[kinds[i]]->map;
         size_t position = 0;

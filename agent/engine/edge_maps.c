@@ -27,6 +27,7 @@ const char *edge_map_name(enum edge_map_kind kind)
     static const char *const names[EDGE_N_MAPS] = {
         [EDGE_MAP_CHECK_PATH] = "check-path.map", [EDGE_MAP_CHECK_HOST] = "check-host.map",
         [EDGE_MAP_ROUTES] = "routes.map",         [EDGE_MAP_PATHS] = "paths.map",
+        [EDGE_MAP_TCP_PORTS] = "tcp-ports.map",   [EDGE_MAP_SNI] = "sni.map",
         [EDGE_MAP_LEASES] = "leases.map",
     };
     return names[kind];

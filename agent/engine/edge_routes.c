@@ -12,9 +12,14 @@ static struct table *edge_routed(struct edge *edge, enum edge_map_kind kind)
     return &edge->routed[kind == EDGE_MAP_PATHS];
 }
 
+static bool map_is_of_tcp(const struct edge_map *map)
+{
+    return map->kind == EDGE_MAP_TCP_PORTS || map->kind == EDGE_MAP_SNI;
+}
+
 static bool map_is_of_routes(const struct edge_map *map)
 {
-    return map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS;
+    return map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS || map_is_of_tcp(map);
 }
 
 /* ---- the claims of one host ---- */
@@ -138,7 +143,7 @@ static void edge_touch_service(struct edge *edge, const char *service)
 const char *edge_route_value(struct edge_map *map, const char *key, const char *current)
 {
     struct edge *edge = map->edge;
-    const char *name = table_get(edge_routed(edge, map->kind), key);
+    const char *name = map_is_of_tcp(map) ? edge_tcp_service(map, key) : table_get(edge_routed(edge, map->kind), key);
     const struct service *service = name ? services_get(edge->engine->services, name) : NULL;
     const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
     if (backend) {
@@ -159,6 +164,7 @@ static void backend_open_route(struct edge_backend *backend)
     if (service && slots_count_states(backend->slots).ready > 0) {
         backend->route_open = true;
         edge_touch_service(edge, service->name);
+        edge_tcp_touch_service(edge, service->name);
     }
 }
 
@@ -219,6 +225,7 @@ void edge_routes_adopt(struct edge *edge)
         edge_touch_service(edge, routes[i]->service);
     }
     free(routes);
+    edge_tcp_touch_all(edge);
 }
 
 /* ---- life ---- */
@@ -228,6 +235,7 @@ void edge_routes_open(struct edge *edge)
     table_init(&edge->routed[0], edge->engine->seed);
     table_init(&edge->routed[1], edge->engine->seed);
     table_init(&edge->routed_hosts, edge->engine->seed);
+    edge_tcp_open(edge);
 }
 
 void edge_routes_free(struct edge *edge)
@@ -237,6 +245,7 @@ void edge_routes_free(struct edge *edge)
         routed_host_free(entry->value);
     }
     table_free(&edge->routed_hosts);
+    edge_tcp_free(edge);
     table_free(&edge->routed[0]);
     table_free(&edge->routed[1]);
 }

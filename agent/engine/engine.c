@@ -100,6 +100,7 @@ static void engine_set_route(struct engine *engine, const struct service *servic
     }
     routes_set(engine->routes, service->name, service->frontend, routed ? service->rule : NULL,
                routed ? service->parts[0]->priority : 0, engine_touch_host, engine);
+    engine_set_tcp_route(engine, service);
 }
 
 void engine_map_dirty(struct engine *engine)
@@ -232,6 +233,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->mapper = mapper;
     engine->services = services_new(options->seed);
     engine->routes = routes_new(options->seed);
+    engine->tcp_routes = tcp_routes_new(options->seed);
     engine->readiness = readiness_new(engine);
     engine->watches = watches_new(engine);
     engine->orders = orders_new(options->seed);
@@ -276,6 +278,7 @@ void engine_close(struct engine *engine)
     resolver_close(engine->resolver);
     services_free(engine->services);
     routes_free(engine->routes);
+    tcp_routes_free(engine->tcp_routes);
     mapper_free(engine->mapper);
     journal_free(&engine->journal);
     engine_close_handle((uv_handle_t *)engine->turn);

@@ -18,6 +18,7 @@
 #include "slotd/routes.h"
 #include "slotd/slots.h"
 #include "slotd/table.h"
+#include "slotd/tcp_routes.h"
 
 /* ---- edge: one HAProxy in our care ---- */
 
@@ -55,7 +56,9 @@ enum edge_map_kind {
     EDGE_MAP_CHECK_HOST,
     EDGE_MAP_ROUTES, /* by host and path */
     EDGE_MAP_PATHS,
-    EDGE_MAP_LEASES, /* service to backend; behind those that lead there */
+    EDGE_MAP_TCP_PORTS, /* by the port that is connected to */
+    EDGE_MAP_SNI,       /* by the server name of TLS */
+    EDGE_MAP_LEASES,    /* service to backend; behind those that lead there */
     EDGE_N_MAPS
 };
 enum edge_map_state {
@@ -116,6 +119,7 @@ struct edge {
     struct edge_map *maps[EDGE_N_MAPS]; /* NULL without a maps_dir */
     struct table routed[2];             /* key to service, of routes.map and paths.map */
     struct table routed_hosts;          /* to struct routed_host */
+    struct table tcp_routed[TCP_WAYS];  /* keys of tcp-ports.map and sni.map, with their services */
     bool routes_known;                  /* HAProxy's were read */
     struct edge_leasing leasing;
     struct haproxy_state *state; /* as read at the last adoption, or NULL */
@@ -289,6 +293,27 @@ struct route_claim *edge_find_claims(const struct edge *edge, const char *host, 
 void problems_of_routes(const struct engine *engine, const char *const *names, size_t n_names,
                         struct json_object *problems);
 
+/* ---- routes of TCP services ---- */
+
+void edge_tcp_open(struct edge *edge);
+void edge_tcp_free(struct edge *edge);
+/* What the service's ports and names lead to may be another backend by now. */
+void edge_tcp_touch_service(struct edge *edge, const char *service);
+void edge_tcp_touch_all(struct edge *edge);
+/* The service that the key leads to, or NULL. */
+const char *edge_tcp_service(const struct edge_map *map, const char *key);
+/* Who has the key in this HAProxy, or will have with its next change; NULL: nobody who has had a server. */
+const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way, const char *key);
+/* The service has changed, or is gone. */
+void engine_set_tcp_route(struct engine *engine, const struct service *service);
+/* Adds which ports and names lead to others, or nowhere, of the services that the names stand for. */
+void problems_of_tcp(const struct engine *engine, const char *const *names, size_t n_names,
+                     struct json_object *problems);
+/* Appends each service of mode tcp, as `slotctl routes` shows it. */
+void show_tcp_routes(const struct engine *engine, struct json_object *shown);
+/* Counts the keys by what has become of them. */
+void measure_tcp(const struct edge *edge, struct engine_edge_metrics *ret_metrics);
+
 /* The key of an endpoint among the slots of its backend. The caller frees it. */
 char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);
 /* Adds that key's "task" and "segment"; null for both without a key. */
@@ -384,6 +409,7 @@ struct engine {
     struct mapper *mapper;
     struct services *services;
     struct routes *routes; /* by the services' names */
+    struct tcp_routes *tcp_routes;
     struct resolver *resolver;
     struct readiness *readiness;
     struct orders *orders;

@@ -189,6 +189,7 @@ struct json_object *engine_show_routes(const struct engine *engine)
     }
     routes_free_claims(claims, n_claims);
     free(routes);
+    show_tcp_routes(engine, shown);
     json_object_object_add(document, "haproxy", edge ? json_object_new_string(edge->config->name) : NULL);
     json_object_object_add(document, "routes", shown);
     return document;

@@ -184,6 +184,7 @@ struct json_object *engine_show_services(struct engine *engine, const char *cons
     }
     free(list);
     problems_of_routes(engine, names, n_names, problems);
+    problems_of_tcp(engine, names, n_names, problems);
     for (size_t i = 0; n_names == 0 && i < engine->n_edges; i++) {
         problems_of_pools(engine->edges[i], problems);
     }

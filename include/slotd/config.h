@@ -96,6 +96,7 @@ struct config_edge {
     char *https_bind;
     char *certificates;
     char *tcp_bind;
+    bool sni_passthrough;
     char *stats_bind;
 };
 
@@ -128,6 +129,9 @@ struct config *config_new_render_default(void);
 void config_free(struct config *config);
 /* Whether a file with a secret is named: a password, a token, a private key. None of them is in the struct itself. */
 bool config_names_secret(const struct config *config);
+
+/* Whether one of the addresses of a good edge.tcp_bind has that port. */
+bool config_bind_has_port(const char *bind, uint16_t port);
 
 /* The classes of pools that `slotctl render` can write. */
 enum config_class {

@@ -47,9 +47,10 @@ struct engine_edge_metrics {
     uint64_t slots[ENGINE_SLOT_STATES];
     uint64_t waiting, unresolved; /* endpoints without a slot, without an address */
     uint64_t services_without_backend;
-    const struct histogram *latency;         /* from a cause to HAProxy's acknowledgement */
-    struct engine_backend_metrics *backends; /* sorted by name */
-    struct lease_counts *pools;              /* in the order of slots.pools */
+    uint64_t tcp_routed, tcp_waiting, tcp_taken; /* ports and server names; those that have had no server, or no map */
+    const struct histogram *latency;             /* from a cause to HAProxy's acknowledgement */
+    struct engine_backend_metrics *backends;     /* sorted by name */
+    struct lease_counts *pools;                  /* in the order of slots.pools */
     size_t n_pools;
 };
 

@@ -209,6 +209,7 @@ static void check_defaults(const struct config *config)
     ck_assert_str_eq(config->edge.https_bind, "");
     ck_assert_str_eq(config->edge.certificates, "");
     ck_assert_str_eq(config->edge.tcp_bind, "");
+    ck_assert(!config->edge.sni_passthrough);
     ck_assert_str_eq(config->edge.stats_bind, "");
 }
 
@@ -294,6 +295,13 @@ static void check_every_key_of_the_rest(const struct config *config)
     ck_assert_str_eq(config->edge.https_bind, "*:443");
     ck_assert_str_eq(config->edge.certificates, "/certs");
     ck_assert_str_eq(config->edge.tcp_bind, "*:10000-10099,[::1]:5432");
+    ck_assert(!config_bind_has_port(config->edge.tcp_bind, 9999));
+    ck_assert(config_bind_has_port(config->edge.tcp_bind, 10000));
+    ck_assert(config_bind_has_port(config->edge.tcp_bind, 10099));
+    ck_assert(!config_bind_has_port(config->edge.tcp_bind, 10100));
+    ck_assert(!config_bind_has_port(config->edge.tcp_bind, 1));
+    ck_assert(config_bind_has_port(config->edge.tcp_bind, 5432));
+    ck_assert(config->edge.sni_passthrough);
     ck_assert_str_eq(config->edge.stats_bind, "127.0.0.1:8404");
 }
 

@@ -43,6 +43,8 @@ static const struct rendered rendered[] = {
      "edge.https_bind is set without edge.certificates; set both or none", true},
     {HAPROXY "edge = { certificates = \"/a\"; };", "edge.certificates is set without edge.https_bind; set both or none",
      true},
+    {HAPROXY "edge = { sni_passthrough = true; };",
+     "edge.sni_passthrough is set without edge.https_bind, to which clients of TLS connect", true},
     {HAPROXY "edge = { http_bind = \"80\"; };", "edge.http_bind is \"80\"" BIND, false},
     {HAPROXY "edge = { http_bind = \"*:80,\"; };", "edge.http_bind is \"*:80,\"" BIND, false},
     {HAPROXY "edge = { http_bind = \"*:80 ssl\"; };", "edge.http_bind is \"*:80 ssl\"" BIND, false},

@@ -25,6 +25,8 @@ static struct engine_edge_metrics edges[] = {
      .n_backends = 2,
      .pools = pools,
      .n_pools = 1,
+     .tcp_routed = 24,
+     .tcp_taken = 25,
      .slots = {[SLOT_FREE] = 3, [SLOT_ORPHAN] = 6}},
     {.name = "other", .version = "", .latency = &none, .services_without_backend = 11},
 };
@@ -96,6 +98,9 @@ START_TEST(numbers_stand_under_their_names)
         "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"leased\"} 5",
         "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"released\"} 1",
         "slotd_pool_services_waiting{haproxy=\"edge\",prefix=\"pool-\",class=\"http\"} 23",
+        "slotd_tcp_routes{haproxy=\"edge\",state=\"routed\"} 24",
+        "slotd_tcp_routes{haproxy=\"edge\",state=\"waiting\"} 0",
+        "slotd_tcp_routes{haproxy=\"edge\",state=\"taken\"} 25",
         "slotd_process_cpu_seconds_total 0.02",
         "slotd_process_open_fds 21",
         "slotd_http_connections 22",

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Routes of TCP services: which keys of tcp-ports.map and sni.map lead to which backend of one HAProxy. They come,
+ * stand and go as the routes of edge_routes.c do. */
+#include <string.h>
+
+#include "engine_private.h"
+#include "slotd/mem.h"
+
+/* A key that leads somewhere. */
+struct routed {
+    char *key, *service;
+};
+
+static enum edge_map_kind map_kind_of(enum tcp_way way)
+{
+    return way == TCP_BY_PORT ? EDGE_MAP_TCP_PORTS : EDGE_MAP_SNI;
+}
+
+static void routed_free(struct routed *routed)
+{
+    if (routed) {
+        free(routed->key);
+        free(routed->service);
+        free(routed);
+    }
+}
+
+/* ---- who has a key ---- */
+
+static bool edge_service_counts(void *arg, const char *name)
+{
+    const struct edge *edge = arg;
+    const struct service *service = services_get(edge->engine->services, name);
+    const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
+    return backend && backend->route_open;
+}
+
+static const char *edge_find_holder(void *arg, enum tcp_way way, const char *key)
+{
+    const struct edge *edge = arg;
+    const struct edge_map *map = edge->maps[map_kind_of(way)];
+    const char *backend = map ? map_get(map->map, key) : NULL;
+    const struct service *service = backend ? edge_find_service(edge, backend) : NULL;
+    return service ? service->name : NULL;
+}
+
+const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way, const char *key)
+{
+    const struct tcp_judge judge = {edge_service_counts, edge_find_holder, (void *)(uintptr_t)edge};
+    return tcp_routes_find(edge->engine->tcp_routes, way, key, &judge);
+}
+
+/* ---- what leads where ---- */
+
+static void edge_tcp_touch(struct edge *edge, enum tcp_way way, const char *key)
+{
+    struct edge_map *map = edge->maps[map_kind_of(way)];
+    if (!map || !edge->routes_known) {
+        return;
+    }
+    const struct tcp_route *route = edge_tcp_find(edge, way, key);
+    struct routed *old = table_remove(&edge->tcp_routed[way], key);
+    if (route) {
+        struct routed *routed = MEM_NEW(struct routed);
+        *routed = (struct routed){mem_strdup(key), mem_strdup(route->service)};
+        table_put(&edge->tcp_routed[way], routed->key, routed);
+    }
+    if (old && !route) {
+        /* It was ours, and goes at once, before the servers do. */
+        edge_map_drop(map, key);
+    } else {
+        edge_map_refresh(map, key);
+    }
+    routed_free(old);
+}
+
+void edge_tcp_touch_service(struct edge *edge, const char *service)
+{
+    const struct tcp_route *route = tcp_routes_get(edge->engine->tcp_routes, service);
+    for (size_t i = 0; route && i < route->n_keys; i++) {
+        edge_tcp_touch(edge, route->keys[i].way, route->keys[i].key);
+    }
+}
+
+void edge_tcp_touch_all(struct edge *edge)
+{
+    size_t count = 0;
+    const struct tcp_route **routes = tcp_routes_list(edge->engine->tcp_routes, &count);
+    for (size_t i = 0; i < count; i++) {
+        edge_tcp_touch_service(edge, routes[i]->service);
+    }
+    free(routes);
+}
+
+const char *edge_tcp_service(const struct edge_map *map, const char *key)
+{
+    const struct routed *routed =
+        table_get(&map->edge->tcp_routed[map->kind == EDGE_MAP_TCP_PORTS ? TCP_BY_PORT : TCP_BY_NAME], key);
+    return routed ? routed->service : NULL;
+}
+
+/* ---- what services want ---- */
+
+static void engine_touch_key(void *arg, enum tcp_way way, const char *key)
+{
+    const struct engine *engine = arg;
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_tcp_touch(engine->edges[i], way, key);
+    }
+}
+
+void engine_set_tcp_route(struct engine *engine, const struct service *service)
+{
+    bool routed = !service->gone && strcmp(service->mode, "tcp") == 0;
+    tcp_routes_set(engine->tcp_routes, service->name, service->frontend, routed ? &service->tcp : NULL,
+                   engine_touch_key, engine);
+}
+
+/* ---- life ---- */
+
+void edge_tcp_open(struct edge *edge)
+{
+    for (size_t way = 0; way < TCP_WAYS; way++) {
+        table_init(&edge->tcp_routed[way], edge->engine->seed);
+    }
+}
+
+void edge_tcp_free(struct edge *edge)
+{
+    struct table_entry *entry;
+    for (size_t way = 0; way < TCP_WAYS; way++) {
+        for (size_t position = 0; (entry = table_next(&edge->tcp_routed[way], &position));) {
+            routed_free(entry->value);
+        }
+        table_free(&edge->tcp_routed[way]);
+    }
+}
