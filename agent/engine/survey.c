@@ -34,6 +34,8 @@ struct backend_question {
     struct edge_backend *backend;
     engine_surveyed *done;
     void *arg;
+    struct slot_sessions *rows; /* not complete yet */
+    size_t count;
 };
 
 static void question_send(struct edge_backend *backend, const char *command, haproxy_done *replied,
@@ -41,7 +43,7 @@ static void question_send(struct edge_backend *backend, const char *command, hap
 {
     struct backend_question *question = MEM_NEW(struct backend_question);
     cleanup_free char *line = mem_printf("%s %s", command, backend->name);
-    *question = (struct backend_question){backend, done, arg};
+    *question = (struct backend_question){.backend = backend, .done = done, .arg = arg};
     haproxy_connection_send(backend->edge->connection, line, replied, question);
 }
 
@@ -51,22 +53,42 @@ static void question_end(struct backend_question *question)
     free(question);
 }
 
+static void sessions_end(struct backend_question *question, bool good, const struct buf *why)
+{
+    struct edge_backend *backend = question->backend;
+    if (good && slots_take_sessions(backend->slots, question->rows, question->count)) {
+        edge_mark_dirty(backend);
+    } else if (why->len > 0) {
+        log_warning("haproxy", "%s: the sessions of backend %s cannot be read: %s", backend->edge->config->name,
+                    backend->name, buf_text(why));
+    }
+    haproxy_sessions_free(question->rows, question->count);
+    question_end(question);
+}
+
+static void sessions_completed(void *arg, int err, const char *reply, size_t len)
+{
+    struct backend_question *question = arg;
+    cleanup_buf struct buf why = BUF_INIT;
+    bool good = !err && haproxy_sessions_complete(reply, len, question->backend->name, question->rows, question->count,
+                                                  &why) == 0;
+    sessions_end(question, good, &why);
+}
+
 static void sessions_replied(void *arg, int err, const char *reply, size_t len)
 {
     struct backend_question *question = arg;
-    struct slot_sessions *rows = NULL;
-    size_t count = 0;
+    struct haproxy_connection *connection = question->backend->edge->connection;
     cleanup_buf struct buf why = BUF_INIT;
-    if (!err && haproxy_sessions_parse(reply, len, &rows, &count, &why) == 0) {
-        if (slots_take_sessions(question->backend->slots, rows, count)) {
-            edge_mark_dirty(question->backend);
-        }
-        haproxy_sessions_free(rows, count);
-    } else if (!err) {
-        log_warning("haproxy", "%s: the sessions of backend %s cannot be read: %s",
-                    question->backend->edge->config->name, question->backend->name, buf_text(&why));
+    bool good = !err && haproxy_sessions_parse(reply, len, &question->rows, &question->count, &why) == 0;
+    long id = good ? haproxy_sessions_find_id(reply, len) : 0;
+    if (id > 0) {
+        cleanup_free char *line = mem_printf("show stat %ld 4 -1", id);
+        haproxy_connection_send(connection, line, sessions_completed, question);
+        haproxy_connection_flush(connection);
+    } else {
+        sessions_end(question, good, &why);
     }
-    question_end(question);
 }
 
 void backend_compare(struct edge_backend *backend, const struct slot_observed *rows, size_t count)

@@ -40,6 +40,13 @@ void haproxy_state_free(struct haproxy_state *state);
  * SLOTD_E_PARSE or SLOTD_E_REFUSED with why. The caller frees the rows with haproxy_sessions_free(). */
 int haproxy_sessions_parse(const char *text, size_t len, struct slot_sessions **ret_rows, size_t *ret_count,
                            struct buf *why);
+/* The backend's id in that answer where it is of a HAProxy before 3.3, which counts no sessions of mode tcp there: then
+ * the answer to `show stat ID 4 -1` has to complete the rows. 0: nothing is missing. */
+long haproxy_sessions_find_id(const char *text, size_t len);
+/* Takes that answer over: each row has the larger number afterwards. Returns 0, SLOTD_E_PARSE or SLOTD_E_REFUSED with
+ * why. */
+int haproxy_sessions_complete(const char *text, size_t len, const char *backend, struct slot_sessions *rows,
+                              size_t count, struct buf *why);
 void haproxy_sessions_free(struct slot_sessions *rows, size_t count);
 
 struct haproxy_version {

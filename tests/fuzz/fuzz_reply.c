@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz target: what HAProxy's socket may send: replies and their borders, `show info`, `show servers state`,
- * `show servers conn`. */
+ * `show servers conn`, `show stat`. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -21,8 +21,11 @@ static void judge_all(void *arg, const char *reply, size_t len)
     struct slot_sessions *rows = NULL;
     size_t count = 0;
     if (haproxy_sessions_parse(reply, len, &rows, &count, NULL) == 0) {
+        (void)haproxy_sessions_find_id(reply, len);
         haproxy_sessions_free(rows, count);
     }
+    struct slot_sessions row = {.server = "s1"};
+    (void)haproxy_sessions_complete(reply, len, "web", &row, 1, NULL);
     if (haproxy_state_parse(reply, len, &state, NULL) == 0) {
         struct buf content = BUF_INIT;
         haproxy_state_write_header(state, &content);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* HAProxy's Runtime API: what it shows, and what it is told. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "haproxy_parts.h"
@@ -51,6 +52,22 @@ static void show_sessions(const struct haproxy *haproxy, const char *only, struc
             buf_printf(reply, "%s/%s %zu/%zu %s %u - 5000 %lld 1 1 0 0 -1 0 0\n", backend->name, server->name, b + 3,
                        i + 1, server->address, (unsigned)server->port, (long long)server->sessions);
         }
+    }
+}
+
+/* `show stat ID 4 -1`: what slotd reads of it. */
+static void show_stat(const struct haproxy *haproxy, const char *id, struct buf *reply)
+{
+    size_t place = strtoul(id, NULL, 10) - 3;
+    const struct backend *backend = place < haproxy->n_backends ? &haproxy->backends[place] : NULL;
+    if (!backend) {
+        buf_puts(reply, "No such proxy.\n");
+        return;
+    }
+    buf_puts(reply, "# pxname,svname,qcur,qmax,scur,smax,\n");
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        buf_printf(reply, "%s,%s,0,0,%lld,9,\n", backend->name, backend->servers[i].name,
+                   (long long)backend->servers[i].sessions);
     }
 }
 
@@ -221,6 +238,8 @@ void haproxy_execute(struct wire *wire, const char *line, struct buf *reply)
         show_servers(haproxy, line[18] ? line + 19 : "", reply);
     } else if (strncmp(line, "show servers conn ", 18) == 0) {
         show_sessions(haproxy, line + 18, reply);
+    } else if (strncmp(line, "show stat ", 10) == 0) {
+        show_stat(haproxy, line + 10, reply);
     } else {
         execute_set(wire, line, reply);
     }

@@ -67,12 +67,80 @@ START_TEST(test_nonsense)
 }
 END_TEST
 
+/* ---- before 3.3 ---- */
+
+#define STAT "# pxname,svname,qcur,qmax,scur,smax,check_desc,type,\n"
+
+static int complete(const char *answer, int64_t *sessions, struct buf *why)
+{
+    struct slot_sessions rows[] = {{.server = "s1", .sessions = 3}, {.server = "s2"}, {.server = "s3"}};
+    int err = haproxy_sessions_complete(answer, strlen(answer), "web", rows, 3, why);
+    for (size_t i = 0; i < 3; i++) {
+        sessions[i] = rows[i].sessions;
+    }
+    return err;
+}
+
+START_TEST(test_ids)
+{
+    static const char old[] = HEADER_2 "web/s1 12/1 127.0.0.1 31000 - 5000 7 9 0 0 0 -1 0 0 0\n";
+    static const char late[] = HEADER_3_4 "web/s1 12/1 127.0.0.1 31000 - 5000 5 4 0 0 0 0 0 -1 0 0 0\n";
+    ck_assert_int_eq(haproxy_sessions_find_id(old, strlen(old)), 12);
+    ck_assert_int_eq(haproxy_sessions_find_id(late, strlen(late)), 0);
+    ck_assert_int_eq(haproxy_sessions_find_id(HEADER_2, strlen(HEADER_2)), 0);
+    ck_assert_int_eq(haproxy_sessions_find_id("", 0), 0);
+}
+END_TEST
+
+START_TEST(test_stat_completes)
+{
+    int64_t sessions[3];
+    ck_assert_int_eq(complete(STAT "web,s1,0,0,2,9,\"a, \"\"b\"\"\",2,\nweb,s2,1,0,2,9,,2,\nweb,other,0,0,7,9,,2,\n",
+                              sessions, NULL),
+                     0);
+    ck_assert_int_eq(sessions[0], 3);
+    ck_assert_int_eq(sessions[1], 3);
+    ck_assert_int_eq(sessions[2], 0);
+    /* In another order. */
+    ck_assert_int_eq(complete(STAT "web,s3,0,0,1,9,,2,\nweb,s1,0,0,4,9,,2,\n", sessions, NULL), 0);
+    ck_assert_int_eq(sessions[0], 4);
+    ck_assert_int_eq(sessions[2], 1);
+}
+END_TEST
+
+START_TEST(test_stat_nonsense)
+{
+    static const struct {
+        const char *answer;
+        int err;
+        const char *why;
+    } cases[] = {
+        {"", SLOTD_E_PARSE, "`show stat` has no header"},
+        {"No such proxy.\n", SLOTD_E_REFUSED, "`show stat` answered: No such proxy."},
+        {"# pxname,svname,qcur\n", SLOTD_E_PARSE, "`show stat` has no column scur"},
+        {STAT "web,s1,0,0\n", SLOTD_E_PARSE, "`show stat` has a row that ends too early"},
+        {STAT "web,s1,0,0,-1,9,,2,\n", SLOTD_E_PARSE, "`show stat` has a row without a number of sessions"},
+        {STAT "web,s1,x,0,1,9,,2,\n", SLOTD_E_PARSE, "`show stat` has a row without a number of sessions"},
+        {STAT "api,s1,0,0,1,9,,2,\n", SLOTD_E_PARSE, "`show stat` has a row of another backend"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t sessions[3];
+        cleanup_buf struct buf why = BUF_INIT;
+        ck_assert_int_eq(complete(cases[i].answer, sessions, &why), cases[i].err);
+        ck_assert_str_eq(buf_text(&why), cases[i].why);
+    }
+}
+END_TEST
+
 static Suite *sessions_suite(void)
 {
     Suite *suite = suite_create("sessions");
     TCase *tests = tcase_create("sessions");
     tcase_add_test(tests, test_versions);
     tcase_add_test(tests, test_nonsense);
+    tcase_add_test(tests, test_ids);
+    tcase_add_test(tests, test_stat_completes);
+    tcase_add_test(tests, test_stat_nonsense);
     suite_add_tcase(suite, tests);
     return suite;
 }
