@@ -91,6 +91,7 @@ refused "$good edge = { http_bind = \"*:80\\n\"; };" 'edge.http_bind contains th
 refused "$good edge = { http_bind = \"*:80,\"; };" 'edge.http_bind is '
 refused "$good edge = { stats_bind = \"*:80 # x\"; };" 'edge.stats_bind is '
 refused "$good edge = { tcp_bind = \"*:20-10\"; };" 'edge.tcp_bind is "*:20-10"; it must be ADDRESS:PORT-PORT or ADDRESS:PORT'
+refused "$good edge = { sni_passthrough = true; };" 'edge.sni_passthrough is set without edge.https_bind, to which clients of TLS connect'
 refused "$good edge = { https_bind = \"*:443\"; certificates = \"/a b\"; };" 'edge.certificates is '
 refused "$good edge = { https_bind = \"*:443\"; };" 'edge.https_bind is set without edge.certificates; set both or none'
 refused "$(pool 'server_options = "check \"x";')" 'slots.pools.server_options is '
@@ -175,6 +176,15 @@ equal "every map is mentioned" "$(cd "$maps" && ls | tr '\n' ' ')" "$(grep -o "$
 equal "as JSON" "edge True" "$("$BUILD/slotctl" -o json render -c "$work/all.conf" --backends 2 --slots 3 | python3 -c "
 import json, sys; d = json.load(sys.stdin); print(d['haproxy'], d['configuration'] == open('$work/all.cfg').read())")"
 
+if has_tls; then
+    sed 's/^edge = { /&sni_passthrough = true; /' "$work/all.conf" >"$work/sni.conf"
+    render -c "$work/sni.conf" --backends 2 --slots 3
+    check "HAProxy takes passthrough by server name" valid "$work/out"
+    equal "TLS clients connect to frontend sni" "    bind 127.0.0.1:$https_port" "$(grep -A1 '^frontend sni ' "$work/out" | tail -n 1)"
+    check "which hands on to frontend https" says "    bind abns@slotd-edge-https accept-proxy ssl crt $work/certificate.pem"
+    render -c "$work/sni.conf" --name second
+    check "HAProxy takes the second one's: without maps nothing passes through" valid "$work/out"
+fi
 render -c "$work/all.conf" --name second --init
 check "HAProxy takes the second one's, without maps" valid "$work/out"
 check "nothing is to be created for it" grep -q "^slotctl: nothing to create: " "$work/err"
@@ -282,6 +292,13 @@ equal "a port that the map lacks" 000 "$(ask "http://127.0.0.1:$tcp_port/x")"
 cli "add map $maps/tcp-ports.map $tcp_port pool-tcp-002" >/dev/null
 serve pool-tcp-002 "$plain_port"
 equal "a port leads to its pool" "$plain_port    " "$(ask "http://127.0.0.1:$tcp_port/x")"
+cli "del map $maps/tcp-ports.map $tcp_port" >/dev/null
+if has_tls; then
+    cli "add map $maps/sni.map *.tls.test pool-tcp-001" >/dev/null
+    serve pool-tcp-001 "$tls_port"
+    equal "else a server name does" "$tls_port    " "$(ask "https://a.tls.test:$tcp_port/x" --resolve "a.tls.test:$tcp_port:127.0.0.1")"
+fi
+equal "neither" 000 "$(ask "https://b.test:$tcp_port/x" --resolve "b.test:$tcp_port:127.0.0.1")"
 if has_tls; then
     equal "https" "$plain_port https http.test $https_port 127.0.0.1" "$(ask "https://127.0.0.1:$https_port/x" -H "Host: http.test")"
     equal "https, no route" 404 "$(ask "https://127.0.0.1:$https_port/x" -H "Host: none.test")"
