@@ -24,12 +24,20 @@ static bool map_is_of_routes(const struct edge_map *map)
 
 /* ---- the claims of one host ---- */
 
-static bool edge_service_counts(void *arg, const char *name)
+/* While a service moves between http and tcp the pool's backend that it leaves speaks what it does not speak any more.
+ */
+static bool backend_has_mode(const struct edge_backend *backend, const char *mode)
+{
+    const char *class = leases_get_class(backend->edge->leasing.leases, backend->name);
+    return !class || (strcmp(class, "tcp") == 0) == (strcmp(mode, "tcp") == 0);
+}
+
+bool edge_service_counts(void *arg, const char *name)
 {
     const struct edge *edge = arg;
     const struct service *service = services_get(edge->engine->services, name);
     const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
-    return backend && backend->route_open;
+    return backend && backend->route_open && backend_has_mode(backend, service->mode);
 }
 
 static const char *edge_find_holder(void *arg, const char *key, bool exact)

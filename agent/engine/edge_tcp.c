@@ -27,14 +27,6 @@ static void routed_free(struct routed *routed)
 
 /* ---- who has a key ---- */
 
-static bool edge_service_counts(void *arg, const char *name)
-{
-    const struct edge *edge = arg;
-    const struct service *service = services_get(edge->engine->services, name);
-    const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
-    return backend && backend->route_open;
-}
-
 static const char *edge_find_holder(void *arg, enum tcp_way way, const char *key)
 {
     const struct edge *edge = arg;

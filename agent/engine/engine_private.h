@@ -287,6 +287,8 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
 void edge_routes_review(struct edge *edge);
 /* Maps of routes have been read: what they lead to is taken over. */
 void edge_routes_adopt(struct edge *edge);
+/* Whether the service's claims count by now: it has had a server. arg is the edge. */
+bool edge_service_counts(void *arg, const char *service);
 /* All claims on the host, as this HAProxy has it. The caller frees with routes_free_claims(). */
 struct route_claim *edge_find_claims(const struct edge *edge, const char *host, size_t *ret_count);
 /* Adds which rules no look-up decides, and which keys lead to others, of the services that the names stand for. */

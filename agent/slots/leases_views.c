@@ -28,6 +28,12 @@ enum lease_state leases_state(const struct leases *leases, const char *backend)
     return member ? member->state : LEASE_NONE;
 }
 
+const char *leases_get_class(const struct leases *leases, const char *backend)
+{
+    const struct member *member = leases_get_member(leases, backend);
+    return member ? member->pool->class : NULL;
+}
+
 bool leases_waits(const struct leases *leases, const char *service)
 {
     const struct holder *holder = table_get(&leases->holders, service);

@@ -81,6 +81,8 @@ int64_t leases_expire(struct leases *leases, int64_t now_ms, int64_t delay_ms);
 /* The service's backend, and the one that it leaves; NULL: none. */
 const char *leases_get(const struct leases *leases, const char *service);
 const char *leases_get_leaving(const struct leases *leases, const char *service);
+/* The class of the pool that the backend is of; NULL: of none. */
+const char *leases_get_class(const struct leases *leases, const char *backend);
 /* Whose the backend is, leased or leaving; NULL: nobody's. */
 const char *leases_find_service(const struct leases *leases, const char *backend);
 enum lease_state leases_state(const struct leases *leases, const char *backend);

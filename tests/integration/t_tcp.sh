@@ -151,6 +151,22 @@ equal "the port stands" "$(lines "$p2 backend-own" "$p3 $db")" "$(in_map tcp-por
 app db 2 "$(port_label "$p3")"
 await "it serves again" 10 answers "$p3" db
 
+# From http to tcp and back: what it leaves speaks what nobody wants any more, and gets no key.
+swap_is() { [ "$(curl -s -m 10 -H "Host: swap.test" "http://127.0.0.1:$http_port/" | sed 's/[._].*//')" = "$1" ]; }
+put_app /swap 1
+await "an app of mode http" 10 swap_is swap
+app swap 1 "$(port_label "$p1")"
+await "is one of mode tcp" 10 answers "$p1" swap
+equal "and no host's any more" "" "$(cli "show map $maps/routes.map" | grep swap)"
+await "the former backend is empty" 10 slots_are pool-http-002 free 4
+check "its port never led to a backend of mode http" sh -c "! grep -q 'map .*tcp-ports.map $p1 pool-http' '$work/slotd.log'"
+put_app /swap 1 '{"x":"y"}'
+await "it is back" 10 swap_is swap
+equal "and no port's any more" "" "$(cli "show map $maps/tcp-ports.map" | grep " $p1 ")"
+check "its host never led to a backend of mode tcp" sh -c "! grep -q 'map .*routes.map .* pool-tcp' '$work/slotd.log'"
+delete swap
+await "it leaves" 10 eval '[ -z "$(backend_of swap)" ]'
+
 # ---- server names ----
 
 for name in db.tls.test '*.tls.test'; do

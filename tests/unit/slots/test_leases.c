@@ -96,6 +96,8 @@ START_TEST(names_that_nobody_has)
     ck_assert_ptr_null(leases_get_leaving(leases, "a"));
     ck_assert_ptr_null(leases_find_service(leases, "pool-http-1"));
     ck_assert_int_eq(leases_state(leases, "web"), LEASE_NONE);
+    ck_assert_ptr_null(leases_get_class(leases, "web"));
+    ck_assert_str_eq(leases_get_class(leases, "pool-http-1"), "http");
     ck_assert_int_eq(leases_state(leases, "pool-http-1"), LEASE_FREE);
     ck_assert(!leases_waits(leases, "a"));
     ck_assert(!leases_recover(leases, "a", "web"));
