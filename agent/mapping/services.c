@@ -189,10 +189,16 @@ static void entry_find_check_clashes(struct entry *entry)
     }
 }
 
+static bool entry_is_tcp(const struct entry *entry)
+{
+    const struct service_part *first = entry->n_parts > 0 ? entry->parts[0] : NULL;
+    return first && strcmp(first->mode, "tcp") == 0;
+}
+
 static struct service_tcp entry_find_tcp(const struct entry *entry)
 {
     struct service_tcp tcp = {0};
-    for (size_t i = 0; i < entry->n_parts && strcmp(entry->parts[0]->mode, "tcp") == 0; i++) {
+    for (size_t i = 0; entry_is_tcp(entry) && i < entry->n_parts; i++) {
         tcp_complete(&tcp, &entry->parts[i]->tcp);
     }
     return tcp;
@@ -201,10 +207,10 @@ static struct service_tcp entry_find_tcp(const struct entry *entry)
 static void entry_find_tcp_clashes(struct entry *entry)
 {
     struct service_tcp tcp = entry_find_tcp(entry);
-    for (size_t i = 1; i < entry->n_parts; i++) {
+    for (size_t i = 1; entry_is_tcp(entry) && i < entry->n_parts; i++) {
         const struct service_part *part = entry->parts[i];
         const char *label = tcp_find_clash(&tcp, &part->tcp);
-        if (label && strcmp(part->mode, entry->parts[0]->mode) == 0) {
+        if (label) {
             problem_list_add(&entry->conflicts, part->app, NULL, part->segment, code_tcp_clash,
                              "its label %s is not that of an earlier app in the service %s; that of the first app by "
                              "id stays",
