@@ -85,7 +85,8 @@ static void judge_doubles(const struct doctor_haproxy *haproxy, const struct doc
 static void judge_backends_of(const struct doctor_haproxy *haproxy, const struct doctor_map *map,
                               struct doctor_findings *findings)
 {
-    bool is_route = strcmp(map->name, "routes.map") == 0 || strcmp(map->name, "paths.map") == 0;
+    bool is_route = strcmp(map->name, "routes.map") == 0 || strcmp(map->name, "paths.map") == 0 ||
+                    strcmp(map->name, "tcp-ports.map") == 0 || strcmp(map->name, "sni.map") == 0;
     struct table names;
     size_t count = 0;
     const struct map_entry *first = NULL;

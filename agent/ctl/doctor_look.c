@@ -20,7 +20,7 @@
 /* The maps of maps_dir, by their names. */
 static const char *const map_names[] = {
     "routes.map",   "paths.map",     "leases.map",    "check-path.map", "check-host.map",
-    "redirect.map", "whitelist.map", "tcp-ports.map", "spoe-hosts.map",
+    "redirect.map", "whitelist.map", "tcp-ports.map", "sni.map",        "spoe-hosts.map",
 };
 #define N_MAPS (sizeof(map_names) / sizeof(map_names[0]))
 
