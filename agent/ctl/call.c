@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One request to slotd and its answers, over the control socket. */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +12,25 @@
 #include "ctl_private.h"
 #include "slotd/control.h"
 #include "slotd/mem.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void call_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+void ctl_catch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = call_interrupt};
+    (void)sigaction(SIGINT, &action, NULL);
+}
+
+bool ctl_is_interrupted(void)
+{
+    return interrupted != 0;
+}
 
 static int call_connect(const struct ctl *ctl)
 {
@@ -94,6 +115,23 @@ static int call_take_lines(struct buf *input, bool follow, ctl_answer *answer, v
     return code;
 }
 
+/* Waits for more of the answer; who follows also for the end of whoever reads what is printed. Returns -1, or the exit
+ * code with which the waiting ends. */
+static int call_await(int fd, bool follow)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = follow ? STDOUT_FILENO : -1, .events = 0}};
+    while (poll(fds, 2, -1) < 0) {
+        if (interrupted || errno != EINTR) {
+            return CTL_EXIT_FAILED;
+        }
+    }
+    if (fds[1].revents) {
+        (void)raise(SIGPIPE); /* as the next line would have it */
+        return CTL_EXIT_FAILED;
+    }
+    return -1;
+}
+
 int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer,
              void *arg)
 {
@@ -105,7 +143,7 @@ int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arg
         return CTL_EXIT_UNREACHABLE;
     }
     bool sent = call_request(fd, command, arguments);
-    while (sent && code < 0) {
+    while (sent && code < 0 && (code = call_await(fd, follow)) < 0) {
         ssize_t len = recv(fd, buf_reserve(&input, 65536), 65536, 0);
         if (len > 0) {
             buf_commit(&input, (size_t)len);

@@ -224,7 +224,13 @@ static int run_drain(const struct ctl *ctl, const struct command *command, int a
     if (complaint) {
         return usage_of(command, complaint, NULL);
     }
+    if (call.waits) {
+        ctl_catch_interrupt();
+    }
     int code = ctl_call(ctl, command->name, drain_call_arguments(&call), false, print_drain, &drain);
+    if (code != CTL_EXIT_DONE && ctl_is_interrupted()) {
+        drain_say_interrupted(&call, false);
+    }
     return code == CTL_EXIT_DONE && call.waits ? drain_wait(ctl, &call) : code;
 }
 

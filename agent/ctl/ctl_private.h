@@ -21,10 +21,15 @@ struct ctl {
 
 /* Called with each answer's result; false ends the exchange. */
 typedef bool ctl_answer(void *arg, struct json_object *result);
-/* Sends one request and hands on its answers: one, or with follow as many as come. Prints errors. Returns an exit code.
- */
+/* Sends one request and hands on its answers: one, or with follow as many as come. Prints errors. With follow SIGPIPE
+ * is raised when nobody reads standard output any more. Returns an exit code; after Ctrl-C, when that is caught,
+ * CTL_EXIT_FAILED without a word. */
 int ctl_call(const struct ctl *ctl, const char *command, struct json_object *arguments, bool follow, ctl_answer *answer,
              void *arg);
+
+/* From now on Ctrl-C ends the waiting for slotd, and not the program. */
+void ctl_catch_interrupt(void);
+bool ctl_is_interrupted(void);
 
 /* ---- text.c: answers for people, on stdout ---- */
 
@@ -63,7 +68,9 @@ const char *drain_target_complain(size_t count, const char *kind);
 /* Returns NULL, or what is wrong with the arguments. */
 const char *drain_call_parse(int argc, char **argv, struct drain_call *ret_call);
 struct json_object *drain_call_arguments(const struct drain_call *call);
-/* Until all of it is drained: an exit code. */
+/* What Ctrl-C has left behind; is_known: slotd has taken the drain. */
+void drain_say_interrupted(const struct drain_call *call, bool is_known);
+/* Until all of it is drained: an exit code. For programs what it has come to then is printed. */
 int drain_wait(const struct ctl *ctl, const struct drain_call *call);
 /* Says on stderr when the host that is drained has nothing to drain at the moment. */
 void drain_note_empty(const struct drain_call *call, struct json_object *result);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `drain`: its arguments, and waiting for its end. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,8 +13,6 @@
 
 #define WAIT_STEP_MS 50
 #define WAIT_GRACE_MS 2000 /* for maint behind the timeout; HAProxy may be away */
-
-static volatile sig_atomic_t interrupted;
 
 /* ---- arguments ---- */
 
@@ -150,6 +147,7 @@ struct wait_state {
     bool is_there, goes_on;
     int64_t sessions, left_ms, late_ms; /* late: waited since the time was over */
     struct buf where;                   /* the slots that have them */
+    struct json_object *last;           /* the answer that all of it is from */
 };
 
 #define WAIT_MAX_SLOTS 3 /* that are named in a line */
@@ -185,13 +183,9 @@ static bool wait_look(void *arg, struct json_object *result)
     state->left_ms = drain ? number_member(drain, "left_ms") : 0;
     state->late_ms += state->goes_on && state->left_ms == 0 ? WAIT_STEP_MS : 0;
     wait_note_slots(&state->where, drain);
+    json_object_put(state->last);
+    state->last = json_object_get(result);
     return true;
-}
-
-static void wait_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
 }
 
 static void wait_show(const struct wait_state *state)
@@ -276,16 +270,25 @@ static int wait_end(const struct ctl *ctl, const struct wait_state *state)
     return state->sessions > 0 ? CTL_EXIT_FAILED : CTL_EXIT_DONE;
 }
 
+void drain_say_interrupted(const struct drain_call *call, bool is_known)
+{
+    const char *line_end = isatty(STDERR_FILENO) ? "\n" : "";
+    if (is_known) {
+        fprintf(stderr, "%sslotctl: the drain goes on; slotctl undrain %s %s ends it\n", line_end, call->target,
+                call->name);
+    } else {
+        fprintf(stderr, "%sslotctl: slotd has not answered; slotctl drains says whether it drains\n", line_end);
+    }
+}
+
 int drain_wait(const struct ctl *ctl, const struct drain_call *call)
 {
     struct wait_state state = {.call = call, .goes_on = true, .where = BUF_INIT};
-    struct sigaction action = {.sa_handler = wait_interrupt};
     int code = CTL_EXIT_DONE;
-    (void)sigaction(SIGINT, &action, NULL);
     for (;;) {
         code = ctl_call(ctl, "drains", json_object_new_object(), false, wait_look, &state);
-        if (interrupted) {
-            fprintf(stderr, "\nslotctl: the drain goes on; slotctl undrain %s %s ends it\n", call->target, call->name);
+        if (ctl_is_interrupted()) {
+            drain_say_interrupted(call, true);
             code = CTL_EXIT_FAILED;
             break;
         }
@@ -299,6 +302,10 @@ int drain_wait(const struct ctl *ctl, const struct drain_call *call)
         }
         (void)nanosleep(&(struct timespec){0, WAIT_STEP_MS * 1000000L}, NULL);
     }
+    if (ctl->json && state.last) {
+        ctl_print(ctl, state.last, text_print_drains);
+    }
+    json_object_put(state.last);
     buf_free(&state.where);
     return code;
 }

@@ -137,4 +137,20 @@ PY
 await "the one that reads has seen every change" 10 all_followed
 exec 9>&-
 kill "$follow_pid"
+
+# Whoever reads what it prints goes away: it ends with him, without a change to come.
+mkfifo "$work/read"
+"$BUILD/slotctl" -s "$work/slotd.sock" events -f >"$work/read" 2>"$work/err" &
+follow_pid=$!
+pids="$pids $follow_pid"
+cat "$work/read" >"$work/followed" &
+reader_pid=$!
+has_read_all() { [ "$(wc -l <"$work/followed")" -ge "$(ctl events | wc -l)" ]; }
+await "a reader has all that there is" 10 has_read_all
+kill "$reader_pid"
+follower_is_gone() { ! kill -0 "$follow_pid" 2>/dev/null; }
+await "the follower goes with its reader" 10 follower_is_gone || kill "$follow_pid"
+wait "$follow_pid"
+equal "as any program does that writes to nobody (SIGPIPE)" 141 $?
+equal "without a word" "" "$(cat "$work/err")"
 await "still in step" 10 status_is_good

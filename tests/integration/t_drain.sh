@@ -45,6 +45,8 @@ await "all serve again" 10 slots_are backend-web ready 6
 await "of api too" 10 slots_are backend-api ready 2
 check "drain of a slot" ctl drain slot backend-web/s1 --wait
 await "that one is held" 10 slots_are backend-web held 1
+equal "programs are told what it has come to" "slot backend-web/s1 drained 0" "$(ctl -o json drain slot backend-web/s1 --wait |
+    python3 -c 'import json,sys; (d,) = json.load(sys.stdin)["drains"]; print(d["target"], d["name"], d["state"], d["sessions"])')"
 check "undrain of the slot" ctl undrain slot backend-web/s1
 await "it serves too" 10 slots_are backend-web ready 6
 stop_load
@@ -113,6 +115,23 @@ check "it does" slots_are backend-api draining 1
 check "the request is answered" wait "$long_pid"
 check "and undrain once more" ctl undrain app api
 await "both serve once more" 10 slots_are backend-api ready 2
+
+# The same while slotd does not answer.
+kill -STOP "$slotd_pid"
+"$BUILD/slotctl" -s "$work/slotd.sock" drain app api --wait 2>"$work/err" &
+ctl_pid=$!
+waits_for_slotd() { [ "$(sed 's/.*) //' "/proc/$ctl_pid/stat" | cut -d' ' -f1)" = S ] && [ -e "/proc/$ctl_pid/fd/3" ]; }
+await "it waits for slotd" 10 waits_for_slotd
+kill -INT "$ctl_pid"
+is_over() { ! kill -0 "$ctl_pid" 2>/dev/null; }
+await "Ctrl-C ends it all the same" 10 is_over || kill -KILL "$ctl_pid"
+kill -CONT "$slotd_pid"
+wait "$ctl_pid"
+equal "interrupted without an answer" 1 $?
+check "it says what is not known" grep -q '^slotctl: slotd has not answered; slotctl drains says whether it drains$' "$work/err"
+await "slotd has taken it" 10 slots_are backend-api held 2
+check "undrain of that" ctl undrain app api
+await "both serve yet again" 10 slots_are backend-api ready 2
 
 # Somebody else ends the drain that is waited for.
 curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=5000" &
