@@ -12,6 +12,7 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 
+#define ORDERS_FILE_LOST "drains and weights from before are not in force"
 #define ORDERS_FILE_MODE 0600 /* who asked for what is nobody else's business */
 #define ORDERS_FILE_FIRST_PAUSE_MS 1000
 #define ORDERS_FILE_LAST_PAUSE_MS 60000
@@ -41,6 +42,7 @@ struct orders_file {
     struct saver *carried; /* by the one in flight */
     uint64_t pause_ms;     /* before the next try; 0: the last one succeeded */
     char *error;
+    char *loss; /* what became of a file that could not be used at start, or NULL */
 };
 
 /* ---- at start ---- */
@@ -65,13 +67,10 @@ static void load_damaged(struct orders_file *file, const char *why, int64_t now_
     cleanup_free char *aside = mem_strdup(file->aside);
     int err = set_aside(file);
     if (err) {
-        log_error("orders",
-                  "%s is damaged (%s) and could not be renamed to %s (%s); drains and weights from before are not in "
-                  "force",
-                  file->path, why, aside, error_text(err));
+        file->loss = mem_printf("%s is damaged (%s) and could not be renamed to %s (%s); " ORDERS_FILE_LOST, file->path,
+                                why, aside, error_text(err));
     } else {
-        log_error("orders", "%s is damaged (%s) and is now %s; drains and weights from before are not in force",
-                  file->path, why, aside);
+        file->loss = mem_printf("%s is damaged (%s) and is now %s; " ORDERS_FILE_LOST, file->path, why, aside);
     }
 }
 
@@ -87,10 +86,13 @@ static void orders_file_load(struct orders_file *file, int64_t now_ms)
         load_damaged(file, error_text(err), now_ms);
     } else if (err) {
         file->aside = mem_printf("%s.unreadable-%" PRId64, file->path, now_ms);
-        log_error("orders", "%s cannot be read (%s); drains and weights from before are not in force", file->path,
-                  err == SLOTD_E_TYPE ? "no regular file" : error_text(err));
+        file->loss = mem_printf("%s cannot be read (%s); " ORDERS_FILE_LOST, file->path,
+                                err == SLOTD_E_TYPE ? "no regular file" : error_text(err));
     } else if (orders_read(buf_text(&text), text.len, file->orders, &why)) {
         load_damaged(file, buf_text(&why), now_ms);
+    }
+    if (file->loss) {
+        log_error("orders", "%s", file->loss);
     }
 }
 
@@ -173,6 +175,7 @@ static void orders_file_free_if_over(struct orders_file *file)
     buf_free(&file->content);
     free(file->aside);
     free(file->error);
+    free(file->loss);
     free(file->path);
     free(file);
 }
@@ -337,4 +340,9 @@ bool orders_file_is_saved(const struct orders_file *file)
 const char *orders_file_error(const struct orders_file *file)
 {
     return file->error;
+}
+
+const char *orders_file_loss(const struct orders_file *file)
+{
+    return file->loss;
 }

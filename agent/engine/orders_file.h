@@ -32,5 +32,8 @@ void orders_file_close(struct orders_file *file);
 bool orders_file_is_saved(const struct orders_file *file);
 /* Why the last write failed, as a sentence with the file's name, or NULL. Valid until the loop runs on. */
 const char *orders_file_error(const struct orders_file *file);
+/* What became of a file that was damaged or could not be read at start, as a sentence, or NULL. Stays until the end:
+ * what had been asked for may have to be asked for again. */
+const char *orders_file_loss(const struct orders_file *file);
 
 #endif

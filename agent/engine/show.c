@@ -41,6 +41,14 @@ __attribute__((format(printf, 2, 3))) static void add_reason(struct json_object 
     json_object_array_add(reasons, json_object_new_string(text));
 }
 
+static void warnings_of_orders(const struct engine *engine, struct json_object *warnings)
+{
+    const char *loss = orders_file_loss(engine->orders_file);
+    if (loss) {
+        add_reason(warnings, "what operators had asked for is lost: %s", loss);
+    }
+}
+
 static void reasons_of_marathon(const struct engine *engine, struct json_object *reasons)
 {
     struct client_status client = client_get_status(engine->feed.client);
@@ -96,6 +104,7 @@ static struct json_object *engine_reasons(const struct engine *engine, struct js
 {
     struct json_object *reasons = json_object_new_array();
     reasons_of_marathon(engine, reasons);
+    warnings_of_orders(engine, warnings);
     for (size_t i = 0; i < engine->n_edges; i++) {
         reasons_of_edge(engine->edges[i], reasons, warnings);
     }

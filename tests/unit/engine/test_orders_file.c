@@ -134,6 +134,7 @@ START_TEST(nothing_there)
     ck_assert_uint_eq(orders_count_drains(orders), 0);
     ck_assert_str_eq(buf_text(&logged), "");
     ck_assert_ptr_null(orders_file_error(file));
+    ck_assert_ptr_null(orders_file_loss(file));
     ck_assert(orders_file_is_saved(file));
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_int_ne(access(path, F_OK), 0);
@@ -178,6 +179,10 @@ START_TEST(damaged)
     uv_run(&loop, UV_RUN_DEFAULT);
     ck_assert_uint_eq(on_disk(), 0);
     ck_assert_int_eq(access(aside, F_OK), 0);
+    cleanup_free char *loss = mem_printf("%s is damaged (no valid JSON: it ends too early) and is now %s; drains and "
+                                         "weights from before are not in force",
+                                         path, aside);
+    ck_assert_str_eq(orders_file_loss(file), loss);
 }
 END_TEST
 
