@@ -185,6 +185,7 @@ void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok)
     if (orphans_wait) {
         feed_confirm_soon(engine);
     }
+    engine_judge_orders(engine);
 }
 
 static void engine_host_changed(void *arg, const char *service_name)

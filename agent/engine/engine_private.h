@@ -481,6 +481,8 @@ void engine_refresh_backend(struct engine *engine, const char *backend);
 struct weight_override weight_override_of(const struct engine *engine, const char *app);
 int32_t endpoint_find_weight(const struct engine *engine, const struct endpoint *endpoint, bool *ret_is_own);
 void engine_end_orders(struct engine *engine, const struct cluster_view *view);
+/* The same by a complete answer: of what it lacks, when that is not in doubt. */
+void engine_judge_orders(struct engine *engine);
 void engine_expire_orders(struct engine *engine);
 bool service_is_on_host(const struct service *service, const char *host);
 /* Maps what has changed in the cluster; the backends that it concerns get what should be in their slots. */

@@ -251,12 +251,47 @@ void engine_end_orders(struct engine *engine, const struct cluster_view *view)
     if (orders_count_weights(engine->orders) + orders_count_drains(engine->orders) == 0) {
         return;
     }
-    if (view->removed) {
+    if (view->ended) {
         (void)orders_end_app(engine->orders, view->app->id, order_has_ended, engine);
     }
     for (size_t i = 0; i < view->app->n_tasks; i++) {
         if (view->app->tasks[i]->state == MARATHON_TASK_TERMINAL) {
             (void)orders_end_task(engine->orders, view->app->tasks[i]->id, order_has_ended, engine);
         }
+    }
+}
+
+static enum order_standing engine_judge_order(void *arg, enum order_target target, const char *name)
+{
+    const struct cluster *cluster = ((const struct engine *)arg)->feed.cluster;
+    const char *app = target == ORDER_TASK ? cluster_find_app_of_task(cluster, name) : name;
+    struct cluster_view view;
+    if (!app || !cluster_get_app(cluster, app, &view)) {
+        return ORDER_GONE;
+    }
+    return view.has_definition ? ORDER_LISTED : ORDER_UNSURE;
+}
+
+/* What an answer lacks is not believed, or what HAProxy serves is not known yet or claimed by nobody (design.md, rule
+ * 4). */
+static bool engine_doubts_answer(const struct engine *engine)
+{
+    bool doubts = engine->feed.last.n_apps == 0 || engine->feed.last.verdict == CLUSTER_HELD;
+    for (size_t i = 0; i < engine->n_edges && !doubts; i++) {
+        doubts = !engine->edges[i]->adopted || edge_count(engine->edges[i]).orphans > 0;
+    }
+    return doubts;
+}
+
+void engine_judge_orders(struct engine *engine)
+{
+    struct order_judge judge = {
+        .ask = engine_judge_order,
+        .arg = engine,
+        .confirmations = (unsigned)engine->config->slots.missing_confirmations,
+    };
+    if (orders_count_weights(engine->orders) + orders_count_drains(engine->orders) > 0 &&
+        !engine_doubts_answer(engine)) {
+        orders_note_answer(engine->orders, &judge, order_has_ended, engine);
     }
 }

@@ -139,8 +139,15 @@ void cluster_mark_dirty(struct cluster *cluster, struct known_app *app)
 
 void cluster_remove_app(struct cluster *cluster, struct known_app *app)
 {
-    while (app->n_tasks > 0) {
-        cluster_remove_task(cluster, app->tasks[app->n_tasks - 1]);
+    for (size_t i = app->n_tasks; i > 0; i--) {
+        struct known_task *known = app->tasks[i - 1];
+        if (known->task->state == MARATHON_TASK_TERMINAL) {
+            /* Its end may not have been seen yet: the last view tells it. */
+            table_remove(&cluster->tasks, known->task->id);
+            cluster->tombstones--;
+        } else {
+            cluster_remove_task(cluster, known);
+        }
     }
     table_remove(&cluster->apps, app->id);
     app->removed = true;
@@ -353,6 +360,7 @@ static void known_app_show(struct known_app *app, struct cluster_view *ret_view)
         .app = app->definition,
         .has_definition = app->has_definition,
         .removed = app->removed,
+        .ended = app->removed && app->terminated > 0,
         .problem = app->problem,
     };
 }

@@ -98,6 +98,7 @@ static void drains_add(struct orders *orders, const struct drain_order *order, c
     size_t name_len = strlen(name) + 1;
     struct drain_entry *entry = mem_alloc(sizeof(*entry) + name_len + strlen(order->by) + 1);
     entry->order = *order;
+    entry->listing = (struct order_listing){0};
     text_fill(entry->text, name, order->by);
     entry->order.name = entry->text;
     entry->order.by = entry->text + name_len;
@@ -205,6 +206,7 @@ int orders_weigh(struct orders *orders, const struct weight_order *order, struct
     size_t name_len = strlen(name) + 1;
     struct weight_entry *entry = mem_alloc(sizeof(*entry) + name_len + strlen(order->by) + 1);
     entry->order = *order;
+    entry->listing = (struct order_listing){0};
     text_fill(entry->text, name, order->by);
     entry->order.name = entry->text;
     entry->order.by = entry->text + name_len;
@@ -271,6 +273,56 @@ size_t orders_end_task(struct orders *orders, const char *task, order_ended *end
 size_t orders_end_app(struct orders *orders, const char *app, order_ended *ended, void *arg)
 {
     return end_both(orders, ORDER_APP, app, ended, arg);
+}
+
+/* Whether a target of which an answer says that is over. One that answers have listed has been judged by the store. */
+static bool listing_note(struct order_listing *listing, enum order_standing standing, unsigned confirmations)
+{
+    if (standing == ORDER_LISTED) {
+        *listing = (struct order_listing){.seen = true};
+    } else if (standing == ORDER_GONE) {
+        listing->lacked++;
+    }
+    return standing == ORDER_GONE && (listing->seen || listing->lacked >= confirmations);
+}
+
+static void judge_drains(struct orders *orders, const struct order_judge *judge, order_ended *ended, void *arg)
+{
+    size_t count = 0;
+    const struct drain_order **list = orders_list_drains(orders, &count);
+    for (size_t i = 0; i < count; i++) {
+        enum order_target target = list[i]->target;
+        struct drain_entry *entry = table_get(&orders->drains[target], list[i]->name);
+        if ((target == ORDER_APP || target == ORDER_TASK) &&
+            listing_note(&entry->listing, judge->ask(judge->arg, target, list[i]->name), judge->confirmations)) {
+            (void)drains_take(orders, target, list[i]->name);
+            ended(arg, &entry->order, NULL);
+            free(entry);
+        }
+    }
+    free(list);
+}
+
+static void judge_weights(struct orders *orders, const struct order_judge *judge, order_ended *ended, void *arg)
+{
+    size_t count = 0;
+    const struct weight_order **list = orders_list_weights(orders, &count);
+    for (size_t i = 0; i < count; i++) {
+        enum order_target target = list[i]->target;
+        struct weight_entry *entry = table_get(&orders->weights[target], list[i]->name);
+        if (listing_note(&entry->listing, judge->ask(judge->arg, target, list[i]->name), judge->confirmations)) {
+            (void)weights_take(orders, target, list[i]->name);
+            ended(arg, NULL, &entry->order);
+            free(entry);
+        }
+    }
+    free(list);
+}
+
+void orders_note_answer(struct orders *orders, const struct order_judge *judge, order_ended *ended, void *arg)
+{
+    judge_drains(orders, judge, ended, arg);
+    judge_weights(orders, judge, ended, arg);
 }
 
 static int64_t time_shift(int64_t time_ms, int64_t least_ms, int64_t by_ms)

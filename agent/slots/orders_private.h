@@ -6,13 +6,21 @@
 #include "slotd/orders.h"
 #include "slotd/table.h"
 
+/* What complete answers of Marathon have said of an order's target since slotd's start. */
+struct order_listing {
+    bool seen;       /* one of them listed it */
+    unsigned lacked; /* so many in a row did not */
+};
+
 /* An order with its strings in one allocation: name, NUL, by, NUL. */
 struct drain_entry {
     struct drain_order order;
+    struct order_listing listing;
     char text[];
 };
 struct weight_entry {
     struct weight_order order;
+    struct order_listing listing;
     char text[];
 };
 

@@ -98,10 +98,11 @@ struct cluster_view {
     const struct marathon_app *app; /* never NULL; definition NULL-safe: see has_definition */
     bool has_definition;            /* false: tasks are known by events alone, labels are not known yet */
     bool removed;                   /* the app is gone: drop all that came from it */
+    bool ended;                     /* removed, and Marathon has said that it ended; else it was missing in answers */
     const char *problem;            /* why its last definition could not be read, or NULL */
 };
 /* The next app that changed since it was last returned here; false when there is none. A removed app is returned once,
- * as removed; its view is valid until the next call of cluster_next_dirty(). */
+ * as removed, with those of its tasks that are over; its view is valid until the next call of cluster_next_dirty(). */
 bool cluster_next_dirty(struct cluster *cluster, struct cluster_view *ret_view);
 /* A task that waits for a definition of its version is left out of rotation: true when task_id is such a one. */
 bool cluster_task_waits(const struct cluster *cluster, const char *task_id);

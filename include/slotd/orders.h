@@ -123,6 +123,20 @@ size_t orders_end_task(struct orders *orders, const char *task, order_ended *end
 /* The app is deleted for certain: its drain and its weight end. Orders of its tasks end with them, those of hosts and
  * slots never by themselves. */
 size_t orders_end_app(struct orders *orders, const char *app, order_ended *ended, void *arg);
+/* How an app or a task stands, by a complete answer of Marathon that is not in doubt. */
+enum order_standing {
+    ORDER_LISTED,
+    ORDER_UNSURE, /* known, but by no answer that lists it */
+    ORDER_GONE,   /* not known */
+};
+struct order_judge {
+    enum order_standing (*ask)(void *arg, enum order_target target, const char *name);
+    void *arg;
+    unsigned confirmations; /* slots.missing_confirmations */
+};
+/* Call after each such answer. Orders of apps and tasks end whose target has been listed before and is gone, or that
+ * was gone with `confirmations` answers in a row (it ended before slotd's start, perhaps). */
+void orders_note_answer(struct orders *orders, const struct order_judge *judge, order_ended *ended, void *arg);
 
 /* ---- the document ---- */
 

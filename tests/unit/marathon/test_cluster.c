@@ -296,6 +296,44 @@ START_TEST(a_404_without_a_word_is_a_doubt)
 }
 END_TEST
 
+/* The last view of a removed app: whether Marathon has said that it ended, and its tasks that are over. */
+static const char *last_view(void)
+{
+    static struct buf text;
+    struct cluster_view view;
+    buf_clear(&text);
+    while (cluster_next_dirty(cluster, &view)) {
+        for (size_t i = 0; view.removed && i < view.app->n_tasks; i++) {
+            buf_printf(&text, "%s:%s ", view.app->tasks[i]->id, marathon_task_state_text(view.app->tasks[i]->state));
+        }
+        buf_puts(&text, view.ended ? "ended" : view.removed ? "removed" : "");
+    }
+    return buf_text(&text);
+}
+
+START_TEST(the_last_view_tells_what_has_ended_by_marathons_word)
+{
+    answer("/a", "1", "x y");
+    ck_assert_str_eq(last_view(), "");
+    terminate("/a");
+    single_404("/a");
+    status("/a", "x", "1", "KILLED");
+    status("/a", "y", "1", "KILLED");
+    ck_assert_uint_eq(cluster_count(cluster).tombstones, 0);
+    ck_assert_str_eq(last_view(), "x:terminal y:terminal ended");
+    /* What answers have lacked, or an app alone that is known by events of its tasks, may only be missing. */
+    answer("/b", "1", "z");
+    answer("/c", "1", "");
+    answer("/c", "1", "");
+    status("/d", "w", "1", "RUNNING");
+    ck_assert_str_eq(last_view(), "removed");
+    single_404("/d");
+    ck_assert_str_eq(believed("/d"), "gone");
+    ck_assert_str_eq(last_view(), "removed");
+    ck_assert_uint_eq(cluster_count(cluster).tasks, 0);
+}
+END_TEST
+
 START_TEST(an_app_deleted_and_created_again_lives)
 {
     answer("/a", "1", "x");
@@ -390,6 +428,7 @@ static Suite *make_suite(void)
         events_let_through_what_the_guard_holds,
         a_deleted_app_goes_with_its_404_and_its_last_task,
         a_404_without_a_word_is_a_doubt,
+        the_last_view_tells_what_has_ended_by_marathons_word,
         an_app_deleted_and_created_again_lives,
         an_app_whose_listing_is_older_than_its_end_stays_ended,
         a_malformed_app_keeps_its_last_good_state,

@@ -426,6 +426,70 @@ START_TEST(orders_end_with_their_target)
 }
 END_TEST
 
+/* What an answer says of each target: the names that it lists, then those that are known without an answer. */
+struct answer {
+    const char *listed, *unsure;
+};
+
+static enum order_standing ask(void *arg, enum order_target target, const char *name)
+{
+    const struct answer *answer = arg;
+    ck_assert(target == ORDER_APP || target == ORDER_TASK);
+    return strstr(answer->listed, name) ? ORDER_LISTED : strstr(answer->unsure, name) ? ORDER_UNSURE : ORDER_GONE;
+}
+
+static void note_answer(const char *listed, const char *unsure, unsigned confirmations)
+{
+    struct answer answer = {listed, unsure};
+    struct order_judge judge = {ask, &answer, confirmations};
+    orders_note_answer(orders, &judge, note_end, &seen);
+}
+
+START_TEST(what_answers_have_listed_ends_when_it_is_gone)
+{
+    add(ORDER_APP, "/web", 1, 2, 0);
+    add(ORDER_TASK, "web.1", 1, 2, 0);
+    add(ORDER_HOST, "node1", 1, 2, 0);
+    add(ORDER_SLOT, "be/s1", 1, 2, 0);
+    weigh(ORDER_APP, "/web", true, 1);
+    weigh(ORDER_TASK, "web.1", false, 1);
+    uint64_t version = orders_version(orders);
+    note_answer("/web web.1", "", 3);
+    note_answer("/web", "web.1", 3);
+    check_seen("");
+    ck_assert_uint_eq(orders_version(orders), version);
+    note_answer("/web", "", 3);
+    check_seen("drain task web.1\nweight task web.1\n");
+    note_answer("", "", 3);
+    check_seen("drain app /web\nweight app /web\n");
+    ck_assert_uint_eq(orders_count_drains(orders), 2);
+    ck_assert_uint_eq(orders_count_weights(orders), 0);
+}
+END_TEST
+
+START_TEST(what_no_answer_has_listed_ends_when_that_is_confirmed)
+{
+    add(ORDER_TASK, "web.1", 1, 2, 0);
+    weigh(ORDER_APP, "/web", true, 1);
+    note_answer("", "", 2);
+    note_answer("", "/web web.1", 2);
+    check_seen("");
+    /* In a row: once it is listed the count begins anew, and says that the store knows it. */
+    note_answer("/web", "", 2);
+    check_seen("drain task web.1\n");
+    note_answer("", "", 2);
+    check_seen("weight app /web\n");
+    /* An order that replaces another one has been listed by nobody. */
+    weigh(ORDER_APP, "/web", true, 1);
+    note_answer("/web", "", 2);
+    weigh(ORDER_APP, "/web", true, 2);
+    note_answer("", "", 2);
+    check_seen("");
+    note_answer("", "", 2);
+    check_seen("weight app /web\n");
+}
+END_TEST
+
 START_TEST(lists_are_sorted)
 {
     add(ORDER_SLOT, "b/s", 1, 2, 0);
@@ -466,6 +530,8 @@ static Suite *orders_suite(void)
     tcase_add_test(tests, drains_expire);
     tcase_add_test(tests, drains_go_along_with_the_clock);
     tcase_add_test(tests, orders_end_with_their_target);
+    tcase_add_test(tests, what_answers_have_listed_ends_when_it_is_gone);
+    tcase_add_test(tests, what_no_answer_has_listed_ends_when_that_is_confirmed);
     tcase_add_test(tests, lists_are_sorted);
     suite_add_tcase(suite, tests);
     return suite;
