@@ -202,16 +202,13 @@ static void wait_show(const struct wait_state *state)
 
 struct look_for {
     const struct drain_call *call;
-    bool serves;
+    bool is_there;
 };
 
-/* Whether the call is about that endpoint, and it takes traffic again. */
-static bool endpoint_serves(struct json_object *service, struct json_object *endpoint, const struct drain_call *call)
+/* Whether the call is about that endpoint: services list those that are not gone, and it may have sessions. */
+static bool endpoint_is_meant(struct json_object *service, struct json_object *endpoint, const struct drain_call *call)
 {
     cleanup_free char *slashed = mem_printf("/%s", call->name);
-    if (!text_member_is(endpoint, "phase", "ready")) {
-        return false;
-    }
     if (strcmp(call->target, "slot") == 0) {
         cleanup_free char *slot =
             mem_printf("%s/%s", string_member(service, "backend"), string_member(endpoint, "slot"));
@@ -220,7 +217,7 @@ static bool endpoint_serves(struct json_object *service, struct json_object *end
     return text_member_is(endpoint, call->target, call->name) || text_member_is(endpoint, call->target, slashed);
 }
 
-static bool look_for_serving(void *arg, struct json_object *result)
+static bool look_for_endpoint(void *arg, struct json_object *result)
 {
     struct look_for *look = arg;
     struct json_object *services = NULL;
@@ -230,8 +227,8 @@ static bool look_for_serving(void *arg, struct json_object *result)
         struct json_object *endpoints = NULL;
         json_object_object_get_ex(service, "endpoints", &endpoints);
         for (size_t e = 0; endpoints && e < json_object_array_length(endpoints); e++) {
-            look->serves =
-                look->serves || endpoint_serves(service, json_object_array_get_idx(endpoints, e), look->call);
+            look->is_there =
+                look->is_there || endpoint_is_meant(service, json_object_array_get_idx(endpoints, e), look->call);
         }
     }
     return true;
@@ -242,8 +239,8 @@ static bool look_for_serving(void *arg, struct json_object *result)
 static int wait_explain_end(const struct ctl *ctl, const struct drain_call *call)
 {
     struct look_for look = {.call = call};
-    int code = ctl_call(ctl, "services", json_object_new_object(), false, look_for_serving, &look);
-    if (code == CTL_EXIT_DONE && look.serves) {
+    int code = ctl_call(ctl, "services", json_object_new_object(), false, look_for_endpoint, &look);
+    if (code == CTL_EXIT_DONE && look.is_there) {
         fputs("slotctl: the drain has ended before it was done: by undrain, or by its --for\n", stderr);
         code = CTL_EXIT_FAILED;
     }

@@ -28,8 +28,8 @@ static struct json_object *render_endpoint(const struct service *service, const 
     json_object_object_add(object, "port", json_object_new_int(endpoint->port));
     json_object_object_add(object, "protocol", json_object_new_string(endpoint->protocol));
     json_object_object_add(object, "weight", json_object_new_int(places->weight(places->arg, endpoint)));
-    json_object_object_add(object, "phase",
-                           json_object_new_string(endpoint_phase_text(places->phase(places->arg, service, endpoint))));
+    const char *phase = endpoint_phase_text(places->phase(places->arg, service, part, endpoint));
+    json_object_object_add(object, "phase", json_object_new_string(phase));
     json_object_object_add(object, "slot", text_or_null(places->slot(places->arg, service, part, endpoint)));
     if (places->state) {
         json_object_object_add(object, "state", text_or_null(places->state(places->arg, service, part, endpoint)));
@@ -137,10 +137,12 @@ static int32_t offline_weight(void *arg, const struct endpoint *endpoint)
 }
 
 /* Whether what is unhealthy drains is judged where it serves. */
-static enum endpoint_phase offline_phase(void *arg, const struct service *service, const struct endpoint *endpoint)
+static enum endpoint_phase offline_phase(void *arg, const struct service *service, const struct service_part *part,
+                                         const struct endpoint *endpoint)
 {
     (void)arg;
     (void)service;
+    (void)part;
     return endpoint->phase;
 }
 

@@ -335,8 +335,9 @@ struct backend_health health_judge(const struct service *service, const struct s
 bool health_holds(const struct backend_health *health);
 /* The judgement that holds for the backend from now on; a hold that begins is logged. */
 void health_note(struct edge_backend *backend, const struct backend_health *health);
-/* The phase that is shown; arg is the engine. */
-enum endpoint_phase health_find_phase(void *arg, const struct service *service, const struct endpoint *endpoint);
+/* The phase as its health makes it. */
+enum endpoint_phase health_find_phase(const struct engine *engine, const struct service *service,
+                                      const struct endpoint *endpoint);
 /* Appends "unhealthy" for each endpoint that drains, or "unhealthy-held". */
 void health_add_problems(const struct edge_backend *backend, const struct service *service,
                          struct json_object *problems);
@@ -480,6 +481,9 @@ void engine_refresh_backend(struct engine *engine, const char *backend);
  */
 struct weight_override weight_override_of(const struct engine *engine, const char *app);
 int32_t endpoint_find_weight(const struct engine *engine, const struct endpoint *endpoint, bool *ret_is_own);
+/* The phase that is shown, as health and operators make it; arg is the engine. */
+enum endpoint_phase engine_find_phase(void *arg, const struct service *service, const struct service_part *part,
+                                      const struct endpoint *endpoint);
 void engine_end_orders(struct engine *engine, const struct cluster_view *view);
 /* The same by a complete answer: of what it lacks, when that is not in doubt. */
 void engine_judge_orders(struct engine *engine);

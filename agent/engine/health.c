@@ -53,9 +53,10 @@ void health_note(struct edge_backend *backend, const struct backend_health *heal
     }
 }
 
-enum endpoint_phase health_find_phase(void *arg, const struct service *service, const struct endpoint *endpoint)
+enum endpoint_phase health_find_phase(const struct engine *engine, const struct service *service,
+                                      const struct endpoint *endpoint)
 {
-    const struct edge_backend *backend = endpoint->unhealthy ? engine_find_backend_of(arg, service) : NULL;
+    const struct edge_backend *backend = endpoint->unhealthy ? engine_find_backend_of(engine, service) : NULL;
     return backend && backend->health.drains ? ENDPOINT_DRAIN : endpoint->phase;
 }
 

@@ -52,8 +52,9 @@ static void measure_service(struct engine *engine, const struct service *service
 {
     metrics->services++;
     for (size_t p = 0; p < service->n_parts; p++) {
-        for (size_t e = 0; e < service->parts[p]->n_endpoints; e++) {
-            metrics->endpoints[health_find_phase(engine, service, &service->parts[p]->endpoints[e])]++;
+        const struct service_part *part = service->parts[p];
+        for (size_t e = 0; e < part->n_endpoints; e++) {
+            metrics->endpoints[engine_find_phase(engine, service, part, &part->endpoints[e])]++;
         }
     }
     for (size_t i = 0; i < engine->n_edges; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What operators have asked for, weights and drains: taken, kept on disk, applied, and ended with what it is about. */
+#include <errno.h>
 #include <string.h>
 
 #include "engine_private.h"
@@ -154,6 +155,17 @@ static int duration_parse(const char *option, const char *text, int64_t absent, 
     return err;
 }
 
+/* *ret_ms is 0 when nothing was said: it never ends by itself, which no duration can say. */
+static int lasts_parse(const char *text, int64_t *ret_ms, struct buf *why)
+{
+    int err = duration_parse("--for", text, 0, ret_ms, why);
+    if (!err && text && *ret_ms == 0) {
+        buf_printf(why, "--for %s would end before it begins; without --for a drain holds until undrain", text);
+        err = -ERANGE;
+    }
+    return err;
+}
+
 int engine_order_drain(struct engine *engine, const char *const *words, size_t count,
                        const struct engine_drain_options *options, struct buf *why)
 {
@@ -167,7 +179,7 @@ int engine_order_drain(struct engine *engine, const char *const *words, size_t c
     const struct drain_order *known = err ? NULL : orders_get_drain(engine->orders, order.target, name);
     int64_t timeout_ms = known ? known->timeout_ms : engine->config->slots.drain_timeout;
     err = err ? err : duration_parse("--timeout", options->timeout, timeout_ms, &order.timeout_ms, why);
-    err = err ? err : duration_parse("--for", options->lasts, 0, &lasts_ms, why);
+    err = err ? err : lasts_parse(options->lasts, &lasts_ms, why);
     if (!err && !engine_has_target(engine, order.target, name)) {
         buf_printf(why, "there is no %s %s", order_target_text(order.target), name);
         err = SLOTD_E_REFUSED;
@@ -227,6 +239,29 @@ int32_t endpoint_find_weight(const struct engine *engine, const struct endpoint 
     const struct weight_order *order = orders_get_weight(engine->orders, ORDER_TASK, endpoint->task);
     *ret_is_own = order != NULL;
     return order ? order->value : endpoint->weight;
+}
+
+static bool endpoint_is_drained(const struct engine *engine, const struct service *service,
+                                const struct service_part *part, const struct endpoint *endpoint)
+{
+    struct order_endpoint asked = {.app = endpoint->app, .task = endpoint->task, .host = endpoint->host};
+    const struct edge_backend *backend =
+        orders_have_slot_drains(engine->orders) ? engine_find_backend_of(engine, service) : NULL;
+    if (backend) {
+        cleanup_free char *key = endpoint_key(part, endpoint);
+        long place = slots_find_endpoint(backend->slots, key);
+        asked.backend = backend->name;
+        asked.server = place >= 0 ? slots_view(backend->slots, (size_t)place).observed->server : NULL;
+    }
+    return orders_find_drain(engine->orders, &asked) != NULL;
+}
+
+enum endpoint_phase engine_find_phase(void *arg, const struct service *service, const struct service_part *part,
+                                      const struct endpoint *endpoint)
+{
+    const struct engine *engine = arg;
+    enum endpoint_phase phase = health_find_phase(engine, service, endpoint);
+    return phase == ENDPOINT_READY && endpoint_is_drained(engine, service, part, endpoint) ? ENDPOINT_DRAIN : phase;
 }
 
 /* ---- ending ---- */

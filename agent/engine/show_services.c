@@ -170,7 +170,7 @@ struct json_object *engine_show_services(struct engine *engine, const char *cons
         .slot = place_slot,
         .state = place_state,
         .weight = place_weight,
-        .phase = health_find_phase,
+        .phase = engine_find_phase,
     };
     struct json_object *problems = problems_of_apps(engine, names, n_names);
     struct json_object *shown = json_object_new_array();

@@ -21,8 +21,9 @@ struct map_output_places {
                          const struct endpoint *endpoint);
     /* The weight as labelled, or as an operator wants it. */
     int32_t (*weight)(void *arg, const struct endpoint *endpoint);
-    /* The phase as mapped, or as its health makes it. */
-    enum endpoint_phase (*phase)(void *arg, const struct service *service, const struct endpoint *endpoint);
+    /* The phase as mapped, or as its health or an operator's drain makes it. */
+    enum endpoint_phase (*phase)(void *arg, const struct service *service, const struct service_part *part,
+                                 const struct endpoint *endpoint);
 };
 
 /* One service; the caller owns the object. Endpoints that are gone are left out. */

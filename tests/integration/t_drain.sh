@@ -31,8 +31,13 @@ equal "it is listed" "task $1 drained 0" "$(ctl -o json drains | python3 -c 'imp
 uid=$(id -u)
 check "with who asked: $(ctl drains)" sh -c "$BUILD/slotctl -s $work/slotd.sock drains | grep -q ' $(id -un) (uid $uid) '"
 equal "who is a number for programs" "uid $uid" "$(ctl -o json drains | python3 -c 'import json,sys; print(*[d["by"] for d in json.load(sys.stdin)["drains"]])')"
+phase_of() { ctl -o json services backend-web | python3 -c "
+import json, sys
+print(*[e['phase'] for s in json.load(sys.stdin)['services'] for e in s['endpoints'] if e['task'] == '$1'])"; }
+equal "services show it" drain "$(phase_of "$1")"
 check "undrain" ctl undrain task "$1"
 await "it serves again" 10 slots_are backend-web ready 4
+equal "services show that too" ready "$(phase_of "$1")"
 equal "none is left" "no drain" "$(ctl drains)"
 
 check "drain of a host" ctl drain host 127.0.0.2 --wait
@@ -45,6 +50,7 @@ await "all serve again" 10 slots_are backend-web ready 6
 await "of api too" 10 slots_are backend-api ready 2
 check "drain of a slot" ctl drain slot backend-web/s1 --wait
 await "that one is held" 10 slots_are backend-web held 1
+equal "services show the slot's drain" drain "$(phase_of "$(ctl -o json slots backend-web | python3 -c 'import json,sys; print(*[s["task"] for s in json.load(sys.stdin)["slots"] if s["slot"] == "s1"])')")"
 equal "programs are told what it has come to" "slot backend-web/s1 drained 0" "$(ctl -o json drain slot backend-web/s1 --wait |
     python3 -c 'import json,sys; (d,) = json.load(sys.stdin)["drains"]; print(d["target"], d["name"], d["state"], d["sessions"])')"
 check "undrain of the slot" ctl undrain slot backend-web/s1
@@ -274,5 +280,7 @@ refused "no drain to end" 1 "is not drained" undrain app /web
 refused "no such kind" 2 "needs app ID" drain rack 7
 refused "too few words to end a drain" 2 "needs app ID" undrain app
 refused "no duration" 1 "is no duration" drain app /web --timeout soon
+refused "a time that is over at once" 1 "would end before it begins" drain app /web --for 0s
+equal "which drains nothing" "no drain" "$(ctl drains)"
 refused "too few words" 2 "needs app ID" drain app
 refused "an unknown option" 2 "--wait" drain app /web --now
