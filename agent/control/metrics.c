@@ -154,7 +154,8 @@ static void render_services(const struct engine_metrics *engine, struct buf *tex
 {
     static const char endpoints[] = "slotd_endpoints";
     static const char problems[] = "slotd_problems";
-    exposition_begin(text, endpoints, EXPOSITION_GAUGE, "Endpoints of all services by phase, as health and operators make it.");
+    exposition_begin(text, endpoints, EXPOSITION_GAUGE,
+                     "Endpoints of all services by phase, as health and operators make it.");
     for (size_t i = 0; i < ENGINE_PHASES; i++) {
         exposition_add(text, endpoints, LABELS("phase", endpoint_phase_text((enum endpoint_phase)i)),
                        engine->endpoints[i]);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "slotd/orders.h"
 
 #define WAIT_STEP_MS 50
+#define WAIT_WIDTH 79      /* columns, when the terminal does not tell */
 #define WAIT_GRACE_MS 2000 /* for maint behind the timeout; HAProxy may be away */
 
 /* ---- arguments ---- */
@@ -144,7 +146,7 @@ void drain_note_empty(const struct drain_call *call, struct json_object *result)
 
 struct wait_state {
     const struct drain_call *call;
-    bool is_there, goes_on;
+    bool is_there, goes_on, unread;     /* unread: of some slots the sessions are not known yet */
     int64_t sessions, left_ms, late_ms; /* late: waited since the time was over */
     struct buf where;                   /* the slots that have them */
     struct json_object *last;           /* the answer that all of it is from */
@@ -153,15 +155,18 @@ struct wait_state {
 #define WAIT_MAX_SLOTS 3 /* that are named in a line */
 
 /* As " (edge backend-web/s1 2, edge backend-web/s4 1)"; nothing when there are none. */
-static void wait_note_slots(struct buf *where, struct json_object *drain)
+static void wait_note_slots(struct wait_state *state, struct json_object *drain)
 {
+    struct buf *where = &state->where;
     struct json_object *endpoints = NULL;
     size_t count = 0;
-    buf_consume(where, where->len);
+    buf_clear(where);
+    state->unread = false;
     json_object_object_get_ex(drain, "endpoints", &endpoints);
     for (size_t i = 0; endpoints && i < json_object_array_length(endpoints); i++) {
         struct json_object *endpoint = json_object_array_get_idx(endpoints, i);
         int64_t sessions = number_member(endpoint, "sessions");
+        state->unread = state->unread || !json_object_object_get(endpoint, "sessions");
         if (sessions > 0 && ++count <= WAIT_MAX_SLOTS) {
             buf_printf(where, "%s%s %s/%s %" PRId64, count == 1 ? " (" : ", ", string_member(endpoint, "haproxy"),
                        string_member(endpoint, "backend"), string_member(endpoint, "slot"), sessions);
@@ -182,19 +187,28 @@ static bool wait_look(void *arg, struct json_object *result)
     state->sessions = drain ? number_member(drain, "sessions") : 0;
     state->left_ms = drain ? number_member(drain, "left_ms") : 0;
     state->late_ms += state->goes_on && state->left_ms == 0 ? WAIT_STEP_MS : 0;
-    wait_note_slots(&state->where, drain);
+    wait_note_slots(state, drain);
     json_object_put(state->last);
     state->last = json_object_get(result);
     return true;
+}
+
+/* How many columns a line may take on that terminal so that the next one can take its place. */
+static int terminal_width(void)
+{
+    struct winsize size = {0};
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : WAIT_WIDTH;
 }
 
 static void wait_show(const struct wait_state *state)
 {
     if (isatty(STDERR_FILENO)) {
         bool drained = state->is_there && !state->goes_on && state->sessions == 0;
-        cleanup_free char *left = mem_printf("time left: %.1f s, sessions left: %" PRId64 "%s",
-                                             (double)state->left_ms / 1000, state->sessions, buf_text(&state->where));
-        fprintf(stderr, "\r%s\033[K%s", drained ? "drained" : left, state->goes_on ? "" : "\n");
+        cleanup_free char *count = state->unread && state->sessions == 0 ? mem_strdup("not read yet")
+                                                                         : mem_printf("%" PRId64, state->sessions);
+        cleanup_free char *left = mem_printf("time left: %.1f s, sessions left: %s%s", (double)state->left_ms / 1000,
+                                             count, buf_text(&state->where));
+        fprintf(stderr, "\r%.*s\033[K%s", terminal_width(), drained ? "drained" : left, state->goes_on ? "" : "\n");
     }
 }
 

@@ -105,6 +105,30 @@ equal "drain on a terminal" 0 $?
 check "it ends with that: $(tr '\r' '\n' <"$work/out")" sh -c "tr '\r' '\n' <'$work/out' | grep -q '^drained'"
 check "undrain what was shown" ctl undrain app api
 await "both serve as shown" 10 slots_are backend-api ready 2
+# A terminal that is narrow gets lines that fit, each in the place of the one before.
+for i in 1 2 3 4; do curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=1000" & done
+python3 - "$BUILD/slotctl" -s "$work/slotd.sock" drain app api --wait >"$work/out" <<'PY'
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    os.execv(sys.argv[1], sys.argv[1:])
+text = b""
+try:
+    while data := os.read(fd, 4096):
+        text += data
+except OSError:
+    pass
+print("exit", os.waitpid(pid, 0)[1] >> 8)
+lines = [line for line in text.decode().replace("\x1b[K", "").replace("\n", "\r").split("\r") if line]
+print("widest", max(map(len, lines)))
+print("slots", sum("(edge b" in line for line in lines))
+PY
+equal "drain on a narrow one" 0 "$(sed -n 's/^exit //p' "$work/out")"
+equal "no line is wider" 49 "$(sed -n 's/^widest //p' "$work/out")"
+check "they name slots" [ "$(sed -n 's/^slots //p' "$work/out")" -gt 0 ]
+check "undrain there" ctl undrain app api
+await "both serve after that too" 10 slots_are backend-api ready 2
 
 # Ctrl-C leaves the drain going and says so.
 curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=5000" &
