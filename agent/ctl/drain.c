@@ -134,8 +134,8 @@ void drain_note_empty(const struct drain_call *call, struct json_object *result)
 {
     struct json_object *endpoints = NULL;
     struct json_object *drain = strcmp(call->target, "host") == 0 ? find_drain(result, call) : NULL;
-    if (drain && json_object_object_get_ex(drain, "endpoints", &endpoints) &&
-        json_object_array_length(endpoints) == 0) {
+    if (drain && !text_member_is(drain, "state", "draining") &&
+        json_object_object_get_ex(drain, "endpoints", &endpoints) && json_object_array_length(endpoints) == 0) {
         fprintf(stderr,
                 "slotctl: no task that has a slot runs on host %s now; what starts there later will be drained\n",
                 call->name);

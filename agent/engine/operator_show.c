@@ -36,8 +36,23 @@ struct drain_account {
     const struct drain_order *order;
     struct json_object *endpoints;
     int64_t sessions;
-    bool open; /* something of it still takes part in traffic */
+    bool open; /* something of it still takes part in traffic, or may */
 };
+
+/* Whether something that it is about may serve all the same, since slotd does not know it yet: Marathon has not
+ * answered, a HAProxy was never read, or slots serve that no task claims. Whoever waits for a drain takes a machine
+ * away next. */
+static bool account_is_unsure(const struct engine *engine, enum order_target target)
+{
+    bool unsure = engine->feed.last_sync_ms == 0;
+    for (size_t i = 0; i < engine->n_edges && !unsure; i++) {
+        struct slots_counts counts = edge_count(engine->edges[i]);
+        /* Tasks that are known are told from those by their addresses, but for names that have none yet. */
+        bool is_known = (target == ORDER_APP || target == ORDER_TASK) && counts.unresolved == 0;
+        unsure = engine->edges[i]->adoptions == 0 || (counts.orphans > 0 && !is_known);
+    }
+    return unsure;
+}
 
 /* All of them: an endpoint's are looked up, since there may be as many drains as endpoints. */
 struct drain_accounts {
@@ -49,13 +64,19 @@ struct drain_accounts {
 static void accounts_open(struct drain_accounts *accounts, const struct engine *engine)
 {
     const struct drain_order **orders = orders_list_drains(engine->orders, &accounts->count);
+    bool unsure[ORDER_TARGETS];
     accounts->list = mem_alloc_array(accounts->count, sizeof(*accounts->list));
     for (size_t i = 0; i < ORDER_TARGETS; i++) {
+        unsure[i] = accounts->count > 0 && account_is_unsure(engine, (enum order_target)i);
         table_init(&accounts->by_name[i], engine->seed);
     }
     for (size_t i = 0; i < accounts->count; i++) {
         struct drain_account *account = &accounts->list[i];
-        *account = (struct drain_account){.order = orders[i], .endpoints = json_object_new_array()};
+        *account = (struct drain_account){
+            .order = orders[i],
+            .endpoints = json_object_new_array(),
+            .open = unsure[orders[i]->target],
+        };
         table_put(&accounts->by_name[orders[i]->target], orders[i]->name, account);
     }
     free(orders);

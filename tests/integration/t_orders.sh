@@ -9,7 +9,7 @@ backends="backend-web 12
 backend-api 12
 backend-gone 4"
 resync=1s
-start_sim --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 20
+start_sim --host 127.0.0.1,127.0.0.2 --starting-ms 10 --running-ms 10 --killing-ms 5 --killed-ms 20
 start_haproxy
 put_app /web 12
 put_app /api 4
@@ -96,6 +96,37 @@ answer_with /web /api
 await "it ends when that is confirmed" 15 orders_are "drain app /api, drain task $kept, weight app /web"
 answer_all
 await "it is back without them" 15 slots_are backend-gone ready 1
+
+# What slotd does not know yet may serve: at a start nothing is called drained until Marathon has answered and HAProxy was read.
+serving() { cli "show servers state" | awk '$6 == 2 && $7 == 4 && $5 == "127.0.0.1"' | wc -l; }
+stop_slotd
+check "tasks on the host serve" [ "$(serving)" -gt 0 ]
+kill -STOP "$sim_pid"
+start_slotd
+await "HAProxy is connected" 10 status_says "connected, version"
+ctl drain host 127.0.0.1 --wait --timeout 200ms >"$work/out" 2>"$work/err"
+equal "a wait for a drain without Marathon" 1 $?
+check "it says where to look, and not that nothing runs there: $(cat "$work/err")" sh -c "
+    grep -q 'slotctl status says what keeps slotd from it' '$work/err' && ! grep -q 'no task' '$work/err'"
+kill -CONT "$sim_pid"
+check "it is drained once Marathon has answered" ctl drain host 127.0.0.1 --timeout 30s --wait
+equal "nobody serves there" 0 "$(serving)"
+check "undrain of the host" ctl undrain host 127.0.0.1
+await "all of web serve but the one" 10 slots_are backend-web ready 11
+stop_slotd
+worker=$(cli "show info" | sed -n 's/^Pid: //p')
+kill -STOP "$worker"
+start_slotd
+await "Marathon is connected" 10 status_says "event stream live"
+known() { ctl services | grep -q '^backend-web'; }
+await "and has answered" 10 known
+ctl drain host 127.0.0.1 --wait --timeout 200ms >"$work/out" 2>"$work/err"
+equal "a wait for a drain without HAProxy" 1 $?
+kill -CONT "$worker"
+check "it is drained once HAProxy was read" ctl drain host 127.0.0.1 --timeout 30s --wait
+equal "nobody serves there any more" 0 "$(serving)"
+check "undrain of the host again" ctl undrain host 127.0.0.1
+await "all of web serve but the one again" 10 slots_are backend-web ready 11
 
 # A damaged file is set aside, and status tells it, which is no reason to be degraded.
 stop_slotd
