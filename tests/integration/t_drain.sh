@@ -177,6 +177,16 @@ check "which is said" grep -q '^slotctl: the drain has ended before it was done'
 check "that request is answered" wait "$long_pid"
 await "both serve all the same" 10 slots_are backend-api ready 2
 
+# So does its own --for.
+curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=3000" &
+long_pid=$!
+await "and one more" 10 open_sessions
+ctl drain app api --wait --for 300ms 2>"$work/err"
+equal "--for was over first" 1 $?
+check "that is said as well" grep -q '^slotctl: the drain has ended before it was done' "$work/err"
+check "this request is answered" wait "$long_pid"
+await "both serve by themselves" 10 slots_are backend-api ready 2
+
 # Asked for again, it keeps the timeout that was said, as long as no other one is said.
 timeout_of() { ctl -o json drains | python3 -c 'import json,sys; print(*[d["timeout_ms"] for d in json.load(sys.stdin)["drains"]])'; }
 check "a long timeout" ctl drain app api --timeout 10m

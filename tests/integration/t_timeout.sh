@@ -12,8 +12,11 @@ put_app /web 3
 start_slotd
 await "three serve" 10 slots_are backend-web ready 3
 set -- $(tasks_of /web)
+fetches() { ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["marathon"]["fetches"])'; }
+before=$(fetches)
 sim "kill?task=$1"
 await "one drains" 10 slots_are backend-web draining 1
+equal "by the event alone" "$before" "$(fetches)"
 slots_extra='drain_timeout = "100ms";'
 write_slotd_conf
 kill -HUP "$slotd_pid"
