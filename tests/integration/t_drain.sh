@@ -106,7 +106,10 @@ check "it ends with that: $(tr '\r' '\n' <"$work/out")" sh -c "tr '\r' '\n' <'$w
 check "undrain what was shown" ctl undrain app api
 await "both serve as shown" 10 slots_are backend-api ready 2
 # A terminal that is narrow gets lines that fit, each in the place of the one before.
-for i in 1 2 3 4; do curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=1000" & done
+for i in 1 2 3 4; do curl -s -o "$work/long" -H 'Host: backend-api' "http://127.0.0.1:$edge_port/?ms=4000" & done
+sessions_open() { ctl -o json slots backend-api | python3 -c 'import json,sys; print(sum(s["sessions"] for s in json.load(sys.stdin)["slots"]))'; }
+four_are_open() { [ "$(sessions_open)" = 4 ]; }
+await "four are open" 10 four_are_open
 python3 - "$BUILD/slotctl" -s "$work/slotd.sock" drain app api --wait >"$work/out" <<'PY'
 import fcntl, os, pty, struct, sys, termios
 pid, fd = pty.fork()
