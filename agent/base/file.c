@@ -124,3 +124,8 @@ int file_read(const char *path, size_t max, struct buf *content)
     close(fd);
     return err;
 }
+
+int file_check(const char *path)
+{
+    return access(path, F_OK) ? -errno : 0;
+}

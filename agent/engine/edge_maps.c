@@ -3,7 +3,6 @@
  * be in them is the business of edge_checks.c, edge_routes.c and edge_leases.c. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine_private.h"
 #include "slotd/error.h"
@@ -383,10 +382,10 @@ static void edge_map_collect(void *arg, struct kept_file *file)
 /* HAProxy does not start without its map files. One that is there stays until it is known what should be in it. */
 static void edge_map_ensure_file(struct edge_map *map)
 {
-    if (access(map->path, F_OK) == 0) {
-        return;
+    int err = file_check(map->path);
+    if (err == -ENOENT) {
+        err = file_replace(map->path, MAP_MODE, NULL, 0);
     }
-    int err = errno == ENOENT ? file_replace(map->path, MAP_MODE, NULL, 0) : -errno;
     if (err) {
         log_error("haproxy",
                   "%s is not there and cannot be made: %s; HAProxy does not start without the map files that "

@@ -16,5 +16,7 @@ int file_replace(const char *path, mode_t mode, const struct iovec *parts, size_
 /* Appends the content of the regular file path. Returns 0, -errno, SLOTD_E_LIMIT when there are more than max bytes, or
  * SLOTD_E_TYPE when it is no regular file; content may have some of it then. */
 int file_read(const char *path, size_t max, struct buf *content);
+/* Whether there is something at path: returns 0 or -errno, -ENOENT when there is nothing. */
+int file_check(const char *path);
 
 #endif

@@ -7,7 +7,7 @@
 #include "slotd/file.h"
 #include "slotd/mem.h"
 
-#define MAX_FILES 8
+#define MAX_FILES 20
 
 bool files_fail, files_frozen;
 static struct {
@@ -79,4 +79,9 @@ int file_read(const char *path, size_t max, struct buf *content)
     }
     buf_append(content, file->data, file->len);
     return 0;
+}
+
+int file_check(const char *path)
+{
+    return files_get(path) ? 0 : -ENOENT;
 }

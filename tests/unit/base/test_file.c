@@ -81,6 +81,17 @@ START_TEST(not_replaced)
 }
 END_TEST
 
+START_TEST(checked)
+{
+    char below[160];
+    ck_assert_int_eq(file_check(path), -ENOENT);
+    ck_assert_int_eq(replace("one"), 0);
+    ck_assert_int_eq(file_check(path), 0);
+    (void)snprintf(below, sizeof(below), "%s/file", path);
+    ck_assert_int_eq(file_check(below), -ENOTDIR);
+}
+END_TEST
+
 START_TEST(not_read)
 {
     cleanup_buf struct buf content = BUF_INIT;
@@ -103,6 +114,7 @@ static Suite *file_suite(void)
     tcase_add_test(tests, many_parts);
     tcase_add_test(tests, not_replaced);
     tcase_add_test(tests, not_read);
+    tcase_add_test(tests, checked);
     suite_add_tcase(suite, tests);
     return suite;
 }
