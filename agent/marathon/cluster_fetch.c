@@ -157,11 +157,14 @@ static void app_drop_tombstones(struct cluster *cluster, struct known_app *app, 
 static void app_take_definition(struct cluster *cluster, struct known_app *app, uint64_t stamp,
                                 struct marathon_app *listed)
 {
-    if (app->provisional && (app->posted < stamp || strcmp(app->provisional->version, listed->version) == 0)) {
+    bool is_posted = app->provisional && strcmp(app->provisional->version, listed->version) == 0;
+    /* What was posted is in force: the definition is as new as the post, whenever the answer was asked for. */
+    uint64_t receipt = is_posted && app->posted > stamp ? app->posted : stamp;
+    if (is_posted || (app->provisional && app->posted < stamp)) {
         marathon_app_free(app->provisional);
         app->provisional = NULL;
     }
-    if (app->has_definition && app->defined > stamp) {
+    if (app->has_definition && app->defined > receipt) {
         /* The definition is older than the posted one; what it says of deployments is the newest that is known. */
         cluster_inherit_readiness(app->definition, listed);
         if (app->definition->n_readiness_checks > 0) {
@@ -170,7 +173,7 @@ static void app_take_definition(struct cluster *cluster, struct known_app *app, 
         marathon_app_free(listed);
         return;
     }
-    cluster_set_definition(cluster, app, listed, stamp);
+    cluster_set_definition(cluster, app, listed, receipt);
 }
 
 /* NULL when the answer says nothing of the app: it is stale, or the app is beyond the bound. */

@@ -146,6 +146,21 @@ START_TEST(an_older_answer_does_not_undo_what_was_posted)
 }
 END_TEST
 
+/* It was asked for before the two posts, and answered after them: what it lists is what was posted last. */
+START_TEST(an_older_answer_that_lists_what_was_posted_lets_it_count)
+{
+    answer("/a", "1", "x");
+    uint64_t stamp = cluster_begin_fetch(cluster);
+    post("/a", "2");
+    status("/a", "y", "2", "RUNNING");
+    post("/a", "3");
+    list_app(stamp, "/a", "3", "x y");
+    cluster_end_fetch(cluster, stamp);
+    ck_assert_str_eq(version_of("/a"), "3");
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
 START_TEST(a_rollback_has_an_older_version_and_counts)
 {
     answer("/a", "2", "x");
@@ -415,6 +430,7 @@ static Suite *make_suite(void)
         a_posted_definition_counts_when_a_task_of_it_runs,
         a_newer_answer_replaces_what_was_posted,
         an_older_answer_does_not_undo_what_was_posted,
+        an_older_answer_that_lists_what_was_posted_lets_it_count,
         a_rollback_has_an_older_version_and_counts,
         absence_needs_confirmation,
         a_confirmation_is_sent_after_the_first_was_complete,
