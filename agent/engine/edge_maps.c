@@ -202,14 +202,14 @@ static void edge_map_refresh_all(struct edge_map *map)
     }
 }
 
-/* A backend whose service is gone may have no task any more by now. */
+/* A backend whose service is gone may have no task any more by now, or has a service again. */
 static void edge_map_review(struct edge_map *map)
 {
     for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && backend;
          backend = backend->next_dirty) {
         if (map_is_by_backend(map)) {
             edge_map_refresh(map, backend->name);
-        } else if (!edge_find_service(map->edge, backend->name)) {
+        } else if (backend->unclaimed || !edge_find_service(map->edge, backend->name)) {
             edge_map_refresh_all(map);
         }
     }
@@ -332,6 +332,14 @@ static void edge_map_settle(struct edge_map *map, struct map_plan *plan)
     edge_map_ask_for_answer(map);
 }
 
+/* All maps have been looked at. */
+static void edge_note_claimed(struct edge *edge)
+{
+    for (struct edge_backend *backend = edge->first_dirty; backend; backend = backend->next_dirty) {
+        backend->unclaimed = backend->unclaimed && !edge_find_service(edge, backend->name);
+    }
+}
+
 bool edge_maps_run(struct edge *edge)
 {
     struct map_plan plan = {0};
@@ -351,6 +359,7 @@ bool edge_maps_run(struct edge *edge)
         }
         known = known && map->state != EDGE_MAP_READING && map->state != EDGE_MAP_SWAPPING;
     }
+    edge_note_claimed(edge);
     map_plan_free(&plan);
     return known;
 }

@@ -148,6 +148,24 @@ static void edge_touch_service(struct edge *edge, const char *service)
     }
 }
 
+/* Tasks may serve there whom Marathon has not spoken of, or not enough. What leaves already is no reason to stay. */
+static bool edge_may_be_claimed(const struct edge *edge, const char *name)
+{
+    const struct edge_backend *backend = edge_find_backend(edge, name);
+    return !engine_is_confident(edge->engine) || (backend && slots_count_states(backend->slots).orphans > 0);
+}
+
+/* Where it goes, the next service in that backend begins without a route; where it stays, it is looked at again when
+ * the backend has a service. */
+static void edge_note_unclaimed(const struct edge *edge, const char *name, bool keeps)
+{
+    struct edge_backend *backend = edge_find_backend(edge, name);
+    if (backend) {
+        backend->unclaimed = keeps;
+        backend->route_open = backend->route_open && keeps;
+    }
+}
+
 const char *edge_route_value(struct edge_map *map, const char *key, const char *current)
 {
     struct edge *edge = map->edge;
@@ -157,8 +175,11 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
     if (backend) {
         return backend->name;
     }
-    /* Of a service that Marathon has not spoken of, or not enough. */
-    bool keeps = current && !edge_find_service(edge, current) && edge_may_serve(edge, current);
+    bool unclaimed = current && !edge_find_service(edge, current);
+    bool keeps = unclaimed && edge_may_be_claimed(edge, current);
+    if (unclaimed) {
+        edge_note_unclaimed(edge, current, keeps);
+    }
     map->doubts = map->doubts || keeps;
     return keeps ? current : NULL;
 }

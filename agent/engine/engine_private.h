@@ -47,6 +47,7 @@ struct edge_backend {
     bool unsaved;    /* that section is older than what is applied */
     bool closed;     /* slots of it are drained by orders of their own */
     bool route_open; /* a server of its service has been ready: routes lead here as long as their rule stands */
+    bool unclaimed;  /* a route was kept that leads here, though nobody claimed it */
     bool left;       /* of a pool: its service is served elsewhere by now, and nothing should be in its slots */
 };
 
