@@ -61,6 +61,7 @@ static void fetch_single(struct client_fetch *fetch)
     }
     if (!fetch->snapshot.exists[fetch->app]) {
         marathon.apps[fetch->app].has_ended = true;
+        wires_note_told();
         fetch_end(fetch, SLOTD_E_HTTP, 404, "HTTP status 404");
         return;
     }

@@ -100,23 +100,22 @@ static void deed_refuse(struct chance *chance)
 static void deed_crash(struct chance *chance)
 {
     count_fault(FAULT_HAPROXY_CRASHED);
-    haproxy_crash(haproxy_pick(chance), false, chance_delay(chance, 10 * MS, 5 * SECOND));
+    haproxy_crash(haproxy_pick(chance), 0, chance_delay(chance, 10 * MS, 5 * SECOND));
 }
 
 static void deed_crash_old(struct chance *chance)
 {
     count_fault(FAULT_HAPROXY_OLD_STATE);
-    haproxy_crash(haproxy_pick(chance), true, chance_delay(chance, 10 * MS, 5 * SECOND));
+    struct haproxy *haproxy = haproxy_pick(chance);
+    int64_t down_us = chance_delay(chance, 10 * MS, 5 * SECOND);
+    /* Each file by itself is as it was. */
+    unsigned mask = haproxy->has_maps ? 1 + (unsigned)chance_below(chance, (1u << N_FILES) - 1) : 1u << STATE_FILE;
+    haproxy_crash(haproxy, mask, down_us);
 }
 
 static void deed_keep_old(struct chance *chance)
 {
-    struct haproxy *haproxy = haproxy_pick(chance);
-    const struct buf *file = files_get(haproxy->state_file);
-    if (file) {
-        buf_clear(&haproxy->old_state);
-        buf_append(&haproxy->old_state, file->data, file->len);
-    }
+    haproxy_keep_files(haproxy_pick(chance));
 }
 
 static void deed_reload(struct chance *chance)
@@ -266,6 +265,20 @@ static const struct {
 
 /* ---- making one ---- */
 
+/* Most runs have maps, and most of these have pools: then many services have no backend of their own name. */
+static void profile_make_maps(struct profile *profile, struct chance *chance)
+{
+    profile->own = (1u << N_BACKEND_NAMES) - 1;
+    profile->maps = chance_percent(chance, 60);
+    if (!profile->maps || !chance_percent(chance, 70)) {
+        return;
+    }
+    profile->own = (unsigned)(chance_next(chance) & chance_next(chance)) & profile->own;
+    profile->pooled = 1 + (unsigned)chance_below(chance, 4);
+    profile->sticky = (unsigned)chance_below(chance, 3);
+    profile->release_delay_ms = chance_percent(chance, 50) ? 1000 : 5000;
+}
+
 /* Some runs have all faults, some few: what many hide, few show. */
 void profile_make(uint64_t seed, struct profile *profile)
 {
@@ -287,6 +300,7 @@ void profile_make(uint64_t seed, struct profile *profile)
     profile->readiness = chance_percent(&chance, 35);
     profile->segments = chance_percent(&chance, 35);
     profile->drain_timeout_ms = chance_percent(&chance, 50) ? 60000 : 3000;
+    profile_make_maps(profile, &chance);
 }
 
 void story_make(uint64_t seed, size_t count, struct story *story)

@@ -166,17 +166,24 @@ void server_execute(struct backend *backend, struct server *server, const char *
     }
 }
 
-static bool is_refused(struct server *server, struct buf *reply)
+bool haproxy_refuses(struct haproxy *haproxy)
 {
-    struct haproxy *haproxy = server->backend->haproxy;
     if (haproxy->refuse_after == 0 || --haproxy->refuse_after > 0) {
         return false;
     }
     count_fault(FAULT_COMMAND_REFUSED);
-    server->foreign_us = now_us() + TAINT_US;
     if (chance_percent(&haproxy_luck, 50)) {
         haproxy->refuse_after = 1 + (unsigned)chance_below(&haproxy_luck, 3); /* and again */
     }
+    return true;
+}
+
+static bool is_refused(struct server *server, struct buf *reply)
+{
+    if (!haproxy_refuses(server->backend->haproxy)) {
+        return false;
+    }
+    server->foreign_us = now_us() + TAINT_US;
     buf_puts(reply, chance_percent(&haproxy_luck, 50) ? "No such server.\n" : "Something that nobody has heard of.\n");
     return true;
 }
@@ -212,9 +219,11 @@ static void execute_set(const struct wire *wire, const char *line, struct buf *r
     }
     tell(haproxy->name, "%s/%s %s", backend_name, name, line + taken);
     if (wire->stream) {
-        rules_sent(line + taken, backend, server);
+        char full[48];
+        (void)snprintf(full, sizeof(full), "%s/%s ", backend->name, server->name);
+        rules_sent(line + taken, haproxy, full);
     }
-    rules_before(line + taken, backend, server);
+    rules_before(wire, line + taken, backend, server);
     server_execute(backend, server, line + taken, reply);
     rules_after(line + taken, backend, server);
 }
@@ -240,6 +249,8 @@ void haproxy_execute(struct wire *wire, const char *line, struct buf *reply)
         show_sessions(haproxy, line + 18, reply);
     } else if (strncmp(line, "show stat ", 10) == 0) {
         show_stat(haproxy, line + 10, reply);
+    } else if (haproxy_execute_map(wire, line, reply)) {
+        /* Done. */
     } else {
         execute_set(wire, line, reply);
     }

@@ -23,6 +23,8 @@ static bool wire_take_line(struct wire *wire, struct buf *line)
     buf_clear(line);
     buf_append(line, wire->input.data, len);
     buf_consume(&wire->input, len + 1);
+    wire->is_older = wire->older > 0;
+    wire->older -= wire->older > len ? len + 1 : wire->older;
     return true;
 }
 
@@ -42,6 +44,7 @@ static void wire_spend(struct wire *wire, unsigned percent)
         step();
     }
     buf_clear(&wire->input);
+    wire->older = 0;
 }
 
 static void wire_work(void *arg, uint64_t number)
@@ -71,7 +74,7 @@ static void wire_work(void *arg, uint64_t number)
     if (!wire_take_line(wire, &line)) {
         return;
     }
-    bool changes = strncmp(line.data, "set ", 4) == 0;
+    bool changes = strncmp(line.data, "set ", 4) == 0 || strncmp(line.data + 3, " map ", 5) == 0;
     haproxy_execute(wire, buf_text(&line), &reply);
     if (wire->is_prompting) {
         buf_puts(&reply, "> ");
@@ -86,6 +89,13 @@ static void wire_work(void *arg, uint64_t number)
     if (wire->input.len > 0) {
         wire->is_busy = true;
         schedule(3 + (int64_t)chance_below(&haproxy_luck, 30), wire_work, NULL, number);
+    }
+}
+
+void wires_note_told(void)
+{
+    for (struct wire *wire = wire_next(NULL); wire; wire = wire_next(wire)) {
+        wire->older = wire->input.len;
     }
 }
 

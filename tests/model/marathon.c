@@ -44,7 +44,7 @@ size_t app_number(const struct app *app)
     return (size_t)(app - marathon.apps);
 }
 
-const char *const backend_names[N_BACKEND_NAMES] = {
+const char *const backend_names[N_BACKEND_NAMES + 1] = {
     "backend-a0",
     "backend-a1",
     "backend-a2",
@@ -54,6 +54,7 @@ const char *const backend_names[N_BACKEND_NAMES] = {
     "backendblue",
     "backend-a0-service-adm",
     "backend-a1-service-adm",
+    "nobody's",
 };
 
 size_t definition_parts(size_t app, const struct definition *definition, struct part parts[MAX_PARTS])
@@ -61,8 +62,10 @@ size_t definition_parts(size_t app, const struct definition *definition, struct 
     if (!definition->enabled || (sim.settings.constrained && !definition->tagged)) {
         return 0;
     }
-    parts[0] = (struct part){definition->shares ? BACKEND_SHARED : app, definition->port_index};
-    parts[1] = (struct part){definition->shares ? BACKEND_SHARED : BACKEND_SEGMENT + app, definition->port_index ^ 1};
+    parts[0] = (struct part){definition->shares ? BACKEND_SHARED : app, definition->port_index,
+                             definition->segments ? "web" : ""};
+    parts[1] =
+        (struct part){definition->shares ? BACKEND_SHARED : BACKEND_SEGMENT + app, definition->port_index ^ 1, "adm"};
     return definition->segments ? 2 : 1;
 }
 
@@ -357,7 +360,7 @@ void marathon_forget_told(void)
     for (size_t i = 0; i < MAX_APPS; i++) {
         struct app *app = &marathon.apps[i];
         app->is_told = app->is_told_twice = app->is_posted = app->has_ended = false;
-        app->defined_us = app->moved_us = app->listed_us = 0;
+        app->defined_us = app->moved_us = app->listed_us = app->ended_us = 0;
         app->told_deployment = 0;
     }
 }

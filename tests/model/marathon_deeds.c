@@ -2,12 +2,17 @@
 /* What people and faults do to Marathon and its tasks. */
 #include "marathon_parts.h"
 
+static uint8_t pick_class(struct chance *chance)
+{
+    return chance_percent(chance, 60) ? 0 : (uint8_t)chance_below(chance, N_CLASSES);
+}
+
 void marathon_post(struct chance *chance, size_t number)
 {
     struct app *app = &marathon.apps[number];
     struct definition next = app->definition;
     bool is_new = !app->exists;
-    unsigned what = (unsigned)chance_below(chance, 14);
+    unsigned what = (unsigned)chance_below(chance, sim.profile.maps ? 19 : 14);
     if (is_new) {
         next = (struct definition){.enabled = true, .instances = 1 + (unsigned)chance_below(chance, 4)};
         next.health_checks = chance_percent(chance, 50);
@@ -15,6 +20,8 @@ void marathon_post(struct chance *chance, size_t number)
         next.readiness_s =
             sim.profile.readiness && chance_percent(chance, 70) ? (uint8_t)(1 + chance_below(chance, 14)) : 0;
         next.tagged = chance_percent(chance, 70);
+        next.rule = sim.profile.maps ? (uint8_t)chance_below(chance, N_RULES) : 0;
+        next.class = sim.profile.maps ? pick_class(chance) : 0;
     }
     if (what < 5) {
         next.instances = (unsigned)chance_below(chance, chance_percent(chance, 20) ? 12 : 6);
@@ -34,6 +41,10 @@ void marathon_post(struct chance *chance, size_t number)
         next.readiness_s = next.readiness_s ? 0 : (uint8_t)(1 + chance_below(chance, 14));
     } else if (what == 9) {
         next.check_port = next.check_port ? 0 : (uint16_t)(9000 + chance_below(chance, 3));
+    } else if (what >= 14 && what < 17) {
+        next.rule = (uint8_t)chance_below(chance, N_RULES);
+    } else if (what >= 17) {
+        next.class = pick_class(chance);
     }
     /* A rollback has an older version. */
     bool rolls_back = !is_new && chance_percent(chance, 10) && app->definition.version > 2;
@@ -47,8 +58,9 @@ void marathon_post(struct chance *chance, size_t number)
     app->definition = next;
     app->deployment = ++marathon.deployments;
     app->exists = true;
-    tell("marathon", "/a%zu is posted: version %u, %u instances%s%s, port %u", number, next.version, next.instances,
-         next.enabled ? "" : ", not exposed", next.shares ? ", backend blue" : "", next.port_index);
+    tell("marathon", "/a%zu is posted: version %u, %u instances%s%s, port %u, rule %u, class %s", number, next.version,
+         next.instances, next.enabled ? "" : ", not exposed", next.shares ? ", backend blue" : "", next.port_index,
+         next.rule, class_names[next.class]);
 }
 
 void marathon_delete(struct chance *chance, size_t number)

@@ -74,6 +74,16 @@ static void write_definition(size_t app, const struct definition *definition, st
     }
     if (definition->check_port) {
         buf_printf(json, ",\"traefik.backend.healthcheck.port\":\"%u\"", definition->check_port);
+        buf_puts(json, sim.profile.maps ? ",\"traefik.backend.healthcheck.path\":\"/check\"" : "");
+    }
+    if (definition->rule) {
+        buf_puts(json, ",\"traefik.frontend.rule\":\"");
+        definition_label(app, definition, json);
+        buf_puts(json, "\"");
+    }
+    if (definition->class) {
+        buf_puts(json, definition->class == 1 ? ",\"traefik.backend.loadbalancer.stickiness\":\"true\""
+                                              : ",\"traefik.backend.loadbalancer.method\":\"drr\"");
     }
     buf_puts(json, "}");
 }

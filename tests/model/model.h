@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "model_haproxy.h"
 #include "slotd/buf.h"
 
 #define MS INT64_C(1000) /* virtual time is counted in microseconds */
@@ -89,6 +90,11 @@ struct profile {
     size_t apps;
     int max_removal_percent;
     int64_t drain_timeout_ms;
+    bool maps;       /* slotd keeps maps */
+    unsigned own;    /* the services, bit by bit, that have a backend of their own name */
+    unsigned pooled; /* backends in the pool of the class http, and */
+    unsigned sticky; /* in that of the class sticky; both 0: no pools */
+    int64_t release_delay_ms;
 };
 
 /* ---- the run ---- */
@@ -159,6 +165,8 @@ struct wire {
     int64_t input_us;  /* when the last of them is there */
     bool is_eof;       /* HAProxy has closed it */
     bool is_open;      /* HAProxy has accepted it */
+    size_t older;      /* bytes of it that left before slotd was told what it was told last */
+    bool is_older;     /* that line is one of these */
     bool is_prompting, is_busy;
     unsigned process; /* of HAProxy that has accepted it */
     uint64_t number;
@@ -180,84 +188,6 @@ void files_put(const char *path, const char *data, size_t len);
 extern bool files_fail;   /* the disk is full */
 extern bool files_frozen; /* slotd is dead: nothing is written any more */
 extern int64_t wall_skew_ms;
-
-/* ---- HAProxy ---- */
-
-#define MAX_HAPROXIES 2
-#define MAX_BACKENDS 8
-#define MAX_SLOTS 10
-
-struct server {
-    struct backend *backend;
-    char name[8];
-    char address[48];
-    uint16_t port, weight, check_port;
-    unsigned admin, op_state;
-    char late_address[48];
-    uint16_t late_port;
-    bool is_pending; /* that address is on its way */
-    bool has_passed; /* a check since it was made ready */
-    bool is_sick;    /* its checks fail, whatever is behind it */
-    int64_t sessions;
-    char endpoint[64];  /* slotd's key of who moved in last */
-    int64_t foreign_us; /* the last time that somebody else changed it, or a command was refused */
-    int64_t ready_us;   /* since when it takes new sessions; 0: it does not */
-    int64_t excused_us; /* when slotd last could not know whose it is */
-    int64_t idle_us;    /* since when it is in maint without sessions; 0: it is not */
-};
-struct backend {
-    struct haproxy *haproxy;
-    size_t number; /* as in struct part */
-    char name[24];
-    bool checked;
-    size_t n_servers;
-    struct server servers[MAX_SLOTS];
-    int64_t upset_us;   /* the last time that something changed by no command of slotd */
-    int64_t command_us; /* the last one of slotd */
-    int64_t must_serve; /* since when it may not go dark; 0: it may */
-};
-struct haproxy {
-    const char *name, *socket, *state_file;
-    bool is_late;   /* HAProxy 3.2: addresses are applied after the reply */
-    bool init_down; /* and servers start down */
-    struct backend backends[MAX_BACKENDS];
-    size_t n_backends;
-    bool is_up;
-    unsigned process; /* its pid; wires of older processes are those of one that stops */
-    int64_t frozen_until_us;
-    int64_t started_us;
-    uint64_t commands;                /* that change something, by slotd */
-    unsigned refuse_after, cut_after; /* commands; 0: never */
-    bool cut_does_rest;
-    struct buf old_state; /* a copy of the state file from earlier */
-    int64_t quiet_us;     /* the last moment at which slotd could do nothing about it, by no fault of its own */
-};
-/* Those that run, whether slotd is configured for them or not. They fail independently. */
-extern struct haproxy haproxies[MAX_HAPROXIES];
-extern size_t n_haproxies;
-/* The one after it; the first one after NULL. */
-struct haproxy *haproxy_next(struct haproxy *haproxy);
-struct haproxy *haproxy_pick(struct chance *chance);
-void haproxies_begin(void);
-void haproxies_reset(void);
-void haproxy_input(struct wire *wire);
-void haproxy_cut(struct haproxy *haproxy, unsigned percent_done);
-void haproxy_crash(struct haproxy *haproxy, bool with_old_state, int64_t down_us);
-void haproxy_reload(struct haproxy *haproxy);
-void haproxy_freeze(struct haproxy *haproxy, int64_t for_us);
-/* Commands of slotd that change something, to all of them. */
-uint64_t haproxies_count_commands(void);
-void haproxy_note_closed(struct wire *wire);
-bool server_in_maint(const struct server *server);
-bool server_takes_new(const struct server *server);
-bool server_carries(const struct backend *backend, const struct server *server);
-void haproxies_run_checks(struct chance *chance, bool all_pass);
-void haproxies_run_sessions(struct chance *chance);
-void haproxy_meddle(struct chance *chance);
-size_t count_carrying(const struct backend *backend);
-/* Servers that take new sessions as far as slotd has a say, up or not. */
-size_t count_serving(const struct backend *backend);
-bool haproxy_has_backend(const struct haproxy *haproxy, size_t number);
 
 /* ---- Marathon ---- */
 
@@ -281,6 +211,8 @@ struct definition {
     uint8_t health_checks;
     uint8_t readiness_s; /* timeoutSeconds of its readiness check; 0: it has none */
     bool tagged;         /* has the tag that a constraint may ask for */
+    uint8_t rule;        /* see definition_rule(); 0: no label */
+    uint8_t class;       /* see class_names */
     unsigned instances;
 };
 
@@ -340,6 +272,7 @@ struct app {
     int64_t posted_us;
     int64_t listed_us;  /* when the newest answer that told of it was asked for */
     bool has_ended;     /* slotd was told of its end */
+    int64_t ended_us;   /* when an event told of it; a post is newer */
     bool was_deleted;   /* ever */
     int64_t moved_us;   /* when its endpoints last changed by a definition told */
     int64_t defined_us; /* when that was said, by event or by the request's time */
@@ -391,12 +324,44 @@ bool host_is_at(size_t host, const char *address);
 #define BACKEND_SHARED 6
 #define BACKEND_SEGMENT 7 /* and that of the next app */
 #define N_BACKEND_NAMES 9
-extern const char *const backend_names[N_BACKEND_NAMES];
+#define NOBODY N_BACKEND_NAMES
+extern const char *const backend_names[N_BACKEND_NAMES + 1];
+/* NOBODY: it is none of them. */
+size_t backend_number(const char *name);
 struct part {
-    size_t backend;
+    size_t backend; /* the service's number */
     uint8_t port_index;
+    const char *segment;
 };
 size_t definition_parts(size_t app, const struct definition *definition, struct part parts[MAX_PARTS]);
+#define N_CLASSES 3
+extern const char *const class_names[N_CLASSES];
+#define N_RULES 9
+/* The label of that rule; empty: none. */
+void definition_label(size_t app, const struct definition *definition, struct buf *label);
+/* The rule of the app's segment. */
+void definition_rule(size_t app, const struct definition *definition, const char *segment, struct buf *rule);
+/* A key that a rule makes lead to its service. */
+#define MAX_CLAIMS 8
+struct claim {
+    char key[48];
+    bool is_exact;
+};
+struct claims {
+    struct claim claims[MAX_CLAIMS];
+    size_t count;
+    size_t priority;
+    size_t app; /* whose rule it is */
+    uint8_t class;
+    bool has_check;
+};
+/* Which definition of an app counts; NULL: none does. */
+typedef const struct definition *definition_of(size_t app);
+const struct definition *definition_told(size_t app);
+const struct definition *definition_true(size_t app);
+/* What the rule of the service makes of it; false: no app has it. */
+bool service_claims(size_t service, definition_of *which, struct claims *claims);
+bool claims_have(const struct claims *claims, const char *key, bool is_exact);
 size_t app_number(const struct app *app);
 /* slotd has died, or begins: it has been told of nothing. */
 void marathon_forget_told(void);
@@ -458,9 +423,9 @@ void rules_reset(void);
 /* Marathon runs somebody for it. */
 bool backend_has_duties(const struct backend *backend);
 /* A command comes from the slotd that runs now. */
-void rules_sent(const char *words, const struct backend *backend, const struct server *server);
+void rules_sent(const char *words, const struct haproxy *haproxy, const char *name);
 /* Before and after a command of slotd is executed. */
-void rules_before(const char *words, struct backend *backend, struct server *server);
+void rules_before(const struct wire *wire, const char *words, struct backend *backend, struct server *server);
 void rules_after(const char *words, struct backend *backend, struct server *server);
 /* Whether slotd, alive, still counts the task. */
 bool rules_task_is_kept(const struct task *task);
@@ -468,7 +433,16 @@ bool rules_task_is_kept(const struct task *task);
 void rules_note_live(void);
 void rules_note_asked(void);
 void rules_note_answered(void);
+/* Whether slotd still counts the app; also where there is no slotd. */
+bool rules_app_is_kept(size_t app);
 void rules_check(void);
+/* Before and after a command of slotd changes a map. */
+void rules_map_before(const struct wire *wire, size_t number, const char *key);
+void rules_map_after(const struct wire *wire, size_t number, const char *key);
+/* slotd reads a map that somebody else has changed. */
+void rules_map_shown(struct haproxy *haproxy, size_t number);
+/* HAProxy has started with what its files say. */
+void rules_loaded(struct haproxy *haproxy);
 void rules_check_orders(void);
 void rules_note_confirm(void);
 /* What should be, is. Returns NULL, or why not; the caller frees. */

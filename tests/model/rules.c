@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What must hold after every step (design.md, "Rules that make it trustworthy"), judged by HAProxy's own state, by the
  * truth, and by what this slotd was told. */
+#include <stdio.h>
 #include <string.h>
 
 #include "rules_parts.h"
@@ -12,6 +13,7 @@ void rules_reset(void)
 {
     rules_reset_commands();
     rules_reset_asking();
+    rules_reset_routes();
     memset(unknown_us, 0, sizeof(unknown_us));
 }
 
@@ -281,6 +283,13 @@ bool rules_task_is_kept(const struct task *task)
     return slotd && table_get(&slotd->feed.cluster->tasks, task->id);
 }
 
+bool rules_app_is_kept(size_t app)
+{
+    char id[8];
+    (void)snprintf(id, sizeof(id), "/a%u", (unsigned)app % 100);
+    return !slotd || table_get(&slotd->feed.cluster->apps, id);
+}
+
 /* Whom so many complete answers lack, with nothing newer that tells of him, goes unless the guard holds him. */
 static void check_lacked(void)
 {
@@ -297,6 +306,7 @@ static void check_lacked(void)
 
 void rules_check(void)
 {
+    rules_note_backends();
     check_servers();
     if (!slotd || checks++ % 4 != 0) {
         return;
@@ -312,6 +322,10 @@ void rules_check(void)
     check_bounds();
     check_lacked();
     check_asking();
+    if (sim.profile.maps) {
+        rules_check_routes();
+        rules_close_routes();
+    }
     if (checks % 64 == 1) {
         check_on_time();
     }

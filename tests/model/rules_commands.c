@@ -11,6 +11,7 @@ static int64_t confirmed_us;
 
 /* What was before a command. */
 static struct {
+    const struct wire *wire;
     struct server server;
     size_t carrying;
     bool others_passed; /* one that carries, has passed a check, and stays */
@@ -57,19 +58,20 @@ static bool backend_is_calm(const struct backend *backend)
     return calm;
 }
 
-void rules_sent(const char *words, const struct backend *backend, const struct server *server)
+void rules_sent(const char *words, const struct haproxy *haproxy, const char *name)
 {
-    if (slotd && !slotd_edge(backend->haproxy)) {
-        broken("configured", "%s/%s %s: slotd is not configured for %s", backend->name, server->name, words,
-               backend->haproxy->socket);
+    if (slotd && !slotd_edge(haproxy)) {
+        broken("configured", "%s%s: slotd is not configured for %s", name, words, haproxy->socket);
     }
     if (slotd && !slotd->feed.answered) {
-        broken("guess", "%s/%s %s: Marathon has not said everything once yet", backend->name, server->name, words);
+        broken("guess", "%s%s: Marathon has not said everything once yet", name, words);
     }
 }
 
-void rules_before(const char *words, struct backend *backend, struct server *server)
+void rules_before(const struct wire *wire, const char *words, struct backend *backend, struct server *server)
 {
+    rules_note_backends();
+    before.wire = wire;
     before.server = *server;
     before.carrying = count_carrying(backend);
     before.others_passed = false;
@@ -141,12 +143,12 @@ static void check_ready(const char *words, const struct backend *backend, const 
         bool is_lost = task->told.absent >= CONFIRMATIONS && now_us() - task->told.absent_us > GONE_GRACE;
         lives = lives || (is_there && !is_lost);
     }
-    if (slotd && known && !lives && cluster_held(slotd->feed.cluster) == 0) {
+    if (slotd && known && !lives && !before.wire->is_older && cluster_held(slotd->feed.cluster) == 0) {
         broken("revived", "%s/%s is made ready at %s:%u, where answers lack everybody", backend->name, server->name,
                server->address, (unsigned)server->port);
     }
     if (!known && now_us() - able_since(backend->haproxy) > GONE_GRACE && now_us() - backend->upset_us > GONE_GRACE &&
-        !apps_moved_lately()) {
+        !apps_moved_lately() && now_us() - backend->renumbered_us > GONE_GRACE) {
         broken("address", "%s/%s is made ready at %s:%u, where slotd was told of nobody", backend->name, server->name,
                server->address, (unsigned)server->port);
     }
@@ -337,7 +339,7 @@ static const struct task *find_owner(const struct backend *backend, const struct
         }
         *ret_explained =
             *ret_explained || task->told.state == LIFE_OVER || slotd_order_covers(i, backend->name, server->name);
-        if (task_is_told_at(task, backend, server) && task->told.absent < CONFIRMATIONS &&
+        if (task_is_told_at(task, backend, server) && task->told.was_running && task->told.absent < CONFIRMATIONS &&
             task->told.result != RESULT_BAD) {
             owner = task;
         }
@@ -369,6 +371,7 @@ void rules_after(const char *words, struct backend *backend, struct server *serv
     } else {
         server->idle_us = 0;
     }
+    rules_note_move(words, backend, server);
     check_address(words, backend, server);
     if (strcmp(words, "state ready") == 0) {
         struct slot_view view = {0};
@@ -383,4 +386,7 @@ void rules_after(const char *words, struct backend *backend, struct server *serv
     check_hurry(words, backend, server);
     check_doubt(words, backend, server);
     check_last(words, backend, server);
+    if (server_takes_new(&before.server) && (!server_takes_new(server) || server->weight == 0)) {
+        rules_check_route_first(before.wire, words, backend, server);
+    }
 }

@@ -35,4 +35,20 @@ void rules_reset_commands(void);
 void rules_reset_asking(void);
 void check_asking(void);
 
+/* Whose pooled backends are, and what is in use, at this moment. */
+void rules_note_backends(void);
+/* The backend is the service's, by what was just said; what is the command's words, or "lease ". */
+void rules_check_lease(struct backend *backend, size_t service, const char *what);
+void rules_note_move(const char *words, struct backend *backend, struct server *server);
+bool map_leads_to(const struct runtime_map *map, const char *backend);
+void rules_check_routes(void);
+void rules_close_routes(void);
+void rules_reset_routes(void);
+/* A command takes the server out. */
+void rules_check_route_first(const struct wire *wire, const char *words, const struct backend *backend,
+                             const struct server *server);
+bool service_has_duties(size_t service);
+/* NULL, or what is not as it should be; the caller frees. */
+char *find_maps_difference(struct haproxy *haproxy);
+
 #endif

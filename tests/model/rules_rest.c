@@ -11,7 +11,8 @@ struct duty {
     bool is_met;
 };
 
-static size_t list_duties(const struct backend *backend, struct duty duties[MAX_TASKS * MAX_PARTS])
+/* Of the service with that number, but for whom an operator drains there. */
+static size_t list_duties(size_t number, const char *name, struct duty duties[MAX_TASKS * MAX_PARTS])
 {
     size_t n_duties = 0;
     for (size_t i = 0; i < marathon.n_tasks; i++) {
@@ -19,12 +20,12 @@ static size_t list_duties(const struct backend *backend, struct duty duties[MAX_
         const struct app *app = &marathon.apps[task->app];
         struct part parts[MAX_PARTS];
         size_t n_parts = definition_parts(task->app, &app->definition, parts);
-        if (task->state != LIFE_RUNNING || !app->exists || slotd_drains(i, backend->name, NULL)) {
+        if (task->state != LIFE_RUNNING || !app->exists || slotd_drains(i, name, NULL)) {
             continue;
         }
         for (size_t p = 0; p < n_parts; p++) {
             char text[48];
-            if (parts[p].backend != backend->number) {
+            if (parts[p].backend != number) {
                 continue;
             }
             host_address(task->host, text, sizeof(text));
@@ -39,7 +40,7 @@ static size_t list_duties(const struct backend *backend, struct duty duties[MAX_
 static char *find_backend_difference(const struct backend *backend)
 {
     struct duty duties[MAX_TASKS * MAX_PARTS];
-    size_t n_duties = list_duties(backend, duties);
+    size_t n_duties = list_duties(backend->number, backend->name, duties);
     size_t serving = 0;
     size_t met = 0;
     size_t usable = 0;
@@ -79,10 +80,16 @@ static char *find_backend_difference(const struct backend *backend)
 bool backend_has_duties(const struct backend *backend)
 {
     struct duty duties[MAX_TASKS * MAX_PARTS];
-    return slotd_edge(backend->haproxy) && list_duties(backend, duties) > 0;
+    return slotd_edge(backend->haproxy) && list_duties(backend->number, backend->name, duties) > 0;
 }
 
-static char *find_haproxy_difference(const struct haproxy *haproxy)
+bool service_has_duties(size_t service)
+{
+    struct duty duties[MAX_TASKS * MAX_PARTS];
+    return list_duties(service, "", duties) > 0;
+}
+
+static char *find_haproxy_difference(struct haproxy *haproxy)
 {
     const struct edge *edge = slotd_edge(haproxy);
     char *difference = NULL;
@@ -97,6 +104,9 @@ static char *find_haproxy_difference(const struct haproxy *haproxy)
     }
     for (size_t b = 0; b < haproxy->n_backends && !difference; b++) {
         difference = find_backend_difference(&haproxy->backends[b]);
+    }
+    if (!difference && haproxy->has_maps && haproxy->is_up) {
+        difference = find_maps_difference(haproxy);
     }
     return difference;
 }

@@ -81,6 +81,7 @@ void slotd_configure(struct chance *chance)
     }
     config_free(config);
     config = next;
+    wires_note_told();
     sim.settings_us = now_us();
     for (size_t i = 0; i < MAX_APPS; i++) {
         marathon.apps[i].moved_us = now_us();
@@ -234,6 +235,7 @@ static void order_weight(struct chance *chance, bool ends)
 void slotd_confirm(void)
 {
     tell("operator", "confirm");
+    wires_note_told();
     (void)engine_confirm(slotd);
     rules_note_confirm();
 }

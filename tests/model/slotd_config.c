@@ -24,11 +24,20 @@ static void add_haproxies(struct config *config)
     config->haproxy = mem_alloc_array(n_haproxies, sizeof(*config->haproxy));
     for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy), bit <<= 1) {
         if (sim.settings.haproxies & bit) {
-            config->haproxy[config->n_haproxy++] =
-                (struct config_haproxy){mem_printf("edge%u-%u", bit, sim.settings.names & bit),
-                                        mem_strdup(haproxy->socket), mem_strdup(haproxy->state_file), mem_strdup("")};
+            config->haproxy[config->n_haproxy++] = (struct config_haproxy){
+                mem_printf("edge%u-%u", bit, sim.settings.names & bit), mem_strdup(haproxy->socket),
+                mem_strdup(haproxy->files[STATE_FILE]), mem_strdup(haproxy->maps_dir)};
         }
     }
+}
+
+/* That of the class http is there by default, and this one whether HAProxy has such backends or not. */
+static void add_pool(struct config_slots *slots, const char *class)
+{
+    size_t capacity = slots->n_pools;
+    MEM_GROW(slots->pools, capacity, slots->n_pools + 1);
+    slots->pools[slots->n_pools++] =
+        (struct config_pool){mem_strdup(class), mem_printf("pool-%s-", class), mem_strdup(""), mem_strdup("")};
 }
 
 struct config *slotd_make_config(void)
@@ -43,6 +52,10 @@ struct config *slotd_make_config(void)
     config->slots.max_removal_percent = settings->max_removal_percent;
     config->mapping.drain_unhealthy = settings->drain_unhealthy;
     config->mapping.respect_readiness_checks = settings->readiness;
+    if (sim.profile.pooled > 0) {
+        config->slots.release_delay = sim.profile.release_delay_ms;
+        add_pool(&config->slots, class_names[1]);
+    }
     if (settings->constrained) {
         list_add(&config->mapping.constraints, "tag==live-*");
     }

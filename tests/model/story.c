@@ -158,6 +158,9 @@ static void look_again(void)
 {
     for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
         bool changed = false;
+        for (size_t i = 0; i < N_MAPS; i++) {
+            changed = changed || haproxy->maps[i].foreign_us == NEVER;
+        }
         for (size_t b = 0; b < haproxy->n_backends; b++) {
             for (size_t i = 0; i < haproxy->backends[b].n_servers; i++) {
                 changed = changed || haproxy->backends[b].servers[i].foreign_us == NEVER;
@@ -256,7 +259,7 @@ static void world_rest(void)
         return;
     }
     for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
-        haproxy_crash(haproxy, false, 100 * MS);
+        haproxy_crash(haproxy, 0, 100 * MS);
     }
     if (stay_silent("after a start of HAProxy", SILENCE_US)) {
         world_try();

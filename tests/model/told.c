@@ -13,7 +13,7 @@ static bool definitions_equal(const struct definition *a, const struct definitio
     return a->version == b->version && a->enabled == b->enabled && a->shares == b->shares && a->weight == b->weight &&
            a->port_index == b->port_index && a->check_port == b->check_port && a->instances == b->instances &&
            a->health_checks == b->health_checks && a->segments == b->segments && a->readiness_s == b->readiness_s &&
-           a->tagged == b->tagged && a->config == b->config;
+           a->tagged == b->tagged && a->config == b->config && a->rule == b->rule && a->class == b->class;
 }
 
 /* Whom the answer has no result for has none. */
@@ -53,6 +53,7 @@ static void app_told(struct app *app, const struct definition *definition)
     app->history[0] = *definition;
     app->is_told = true;
     app->moved_us = now_us();
+    wires_note_told();
 }
 
 static void task_told(struct task *task, enum life state)
@@ -78,8 +79,10 @@ void told_event(const struct pending *event)
         app->posted = event->definition;
         app->is_posted = true;
         app->posted_us = now_us();
+        app->ended_us = 0;
         return;
     }
+    app->ended_us = event->task >= MAX_TASKS && event->state == LIFE_OVER ? now_us() : app->ended_us;
     bool is_status = strcmp(event->name, "status_update_event") == 0;
     bool counts = is_status || event->state == LIFE_OVER || event->state == LIFE_UNREACHABLE;
     if (event->task >= MAX_TASKS || !counts) {
@@ -130,12 +133,14 @@ void told_listed(const struct client_fetch *fetch, size_t number)
     }
     app->listed_us = fetch->sent_us;
     note_buried(fetch, number);
-    if (app->posted_us < fetch->sent_us || app->posted.version == snapshot->definitions[number].version) {
+    bool is_posted = app->is_posted && app->posted.version == snapshot->definitions[number].version;
+    int64_t said_us = is_posted && app->posted_us > fetch->sent_us ? app->posted_us : fetch->sent_us;
+    if (app->posted_us < fetch->sent_us || is_posted) {
         app->is_posted = false;
     }
-    if (app->defined_us <= fetch->sent_us) {
+    if (app->defined_us <= said_us && app->ended_us <= fetch->sent_us) {
         app_told(app, &snapshot->definitions[number]);
-        app->defined_us = fetch->sent_us;
+        app->defined_us = said_us;
     }
     note_results(snapshot, number);
     for (size_t i = 0; i < snapshot->n_tasks; i++) {
@@ -162,6 +167,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
 
 void told_complete(const struct client_fetch *fetch)
 {
+    wires_note_told();
     bool *lists = mem_alloc_array(MAX_TASKS, sizeof(*lists));
     for (size_t i = 0; i < fetch->snapshot.n_tasks; i++) {
         lists[fetch->snapshot.tasks[i].task] = true;
