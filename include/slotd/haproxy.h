@@ -87,7 +87,8 @@ enum haproxy_reply {
     HAPROXY_REPLY_REFUSED,    /* understood and refused: the text says why */
     HAPROXY_REPLY_STALE,      /* "Proxy is disabled.": an old process after a reload; reconnect */
     HAPROXY_REPLY_DENIED,     /* the socket has another level than admin */
-    HAPROXY_REPLY_STATIC,     /* a weight that the backend's static algorithm does not take */
+    HAPROXY_REPLY_STATIC,     /* a weight, or a server, that the backend's static algorithm does not take */
+    HAPROXY_REPLY_BUSY,       /* a server that has connections is not deleted */
     HAPROXY_REPLY_UNEXPECTED, /* no text we know for this kind of command */
 };
 /* Judges the reply to a planned command, by an exact table of texts; everything unknown is UNEXPECTED. */

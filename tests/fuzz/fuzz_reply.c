@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "slotd/haproxy.h"
+#include "slotd/server_command.h"
 
 static void judge_all(void *arg, const char *reply, size_t len)
 {
@@ -16,6 +17,9 @@ static void judge_all(void *arg, const char *reply, size_t len)
     for (int kind = SLOT_COMMAND_MAINT; kind < SLOT_COMMAND_READ; kind++) {
         struct slot_command command = {.kind = (enum slot_command_kind)kind, .server = "s1"};
         (void)haproxy_reply_judge(&command, reply, len);
+    }
+    for (int kind = SERVER_COMMAND_ADD; kind <= SERVER_COMMAND_ENABLE_HEALTH; kind++) {
+        (void)server_reply_judge((enum server_command_kind)kind, reply, len);
     }
     (void)haproxy_info_parse(reply, len, &info, NULL);
     struct slot_sessions *rows = NULL;

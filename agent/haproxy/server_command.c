@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* `add server`, `del server` and `enable health` as lines, and the texts by which HAProxy 2.4 to 3.4 answers them. */
+#include "slotd/server_command.h"
+
+#include <string.h>
+
+#include "slotd/error.h"
+#include "slotd/text.h"
+
+/* ---- options ---- */
+
+#define OPTIONS_MAX_WORDS 56 /* of 64; the command's own are six */
+
+static bool is_option_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr(" -._~,:/=+@%()*", c));
+}
+
+bool server_options_are_usable(const char *options)
+{
+    size_t words = 0;
+    for (size_t i = 0; options[i]; i++) {
+        if (i >= SERVER_MAX_OPTIONS || !is_option_char(options[i])) {
+            return false;
+        }
+        words += options[i] != ' ' && (i == 0 || options[i - 1] == ' ');
+    }
+    return words <= OPTIONS_MAX_WORDS;
+}
+
+bool server_options_have(const char *options, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = options; *at; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == len && strncmp(at, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- lines ---- */
+
+static int format_add(const struct server_command *command, struct buf *line)
+{
+    const char *options = command->options ? command->options : "";
+    if (!command->address || !text_is_ip(command->address) || command->port == 0 ||
+        !server_options_are_usable(options)) {
+        return SLOTD_E_REFUSED;
+    }
+    /* A port behind an IPv6 literal is told from it by the brackets alone. */
+    bool brackets = strchr(command->address, ':') != NULL;
+    buf_printf(line, "add server %s/%s %s%s%s:%u", command->backend, command->server, brackets ? "[" : "",
+               command->address, brackets ? "]" : "", (unsigned)command->port);
+    if (command->id > 0) {
+        buf_printf(line, " id %u", (unsigned)command->id);
+    }
+    buf_printf(line, "%s%s", options[0] ? " " : "", options);
+    return 0;
+}
+
+int server_command_format(const struct server_command *command, struct buf *line)
+{
+    if (!command->backend || !command->server || !text_is_haproxy_name(command->backend) ||
+        !text_is_haproxy_name(command->server)) {
+        return SLOTD_E_REFUSED;
+    }
+    switch (command->kind) {
+    case SERVER_COMMAND_ADD:
+        return format_add(command, line);
+    case SERVER_COMMAND_DELETE:
+        buf_printf(line, "del server %s/%s", command->backend, command->server);
+        return 0;
+    case SERVER_COMMAND_ENABLE_HEALTH:
+        buf_printf(line, "enable health %s/%s", command->backend, command->server);
+        return 0;
+    }
+    return SLOTD_E_REFUSED;
+}
+
+/* ---- replies ---- */
+
+static bool contains(const char *reply, size_t len, const char *text)
+{
+    return memmem(reply, len, text, strlen(text)) != NULL;
+}
+
+static bool begins(const char *reply, size_t len, const char *text)
+{
+    size_t text_len = strlen(text);
+    return len >= text_len && memcmp(reply, text, text_len) == 0;
+}
+
+/* The text is the last line, without the line end: warnings may stand before it. */
+static bool ends(const char *reply, size_t len, const char *text)
+{
+    size_t text_len = strlen(text);
+    while (len > 0 && (reply[len - 1] == '\n' || reply[len - 1] == '\r' || reply[len - 1] == ' ')) {
+        len--;
+    }
+    if (len < text_len || memcmp(reply + len - text_len, text, text_len) != 0) {
+        return false;
+    }
+    return len == text_len || reply[len - text_len - 1] == '\n';
+}
+
+static bool is_refusal(const char *reply, size_t len)
+{
+    static const char *const texts[] = {
+        "No such backend.",
+        "No such server.",
+        "Require 'backend/server'.",
+        "Already exists a server with the same name in backend.",
+        "option is not accepted for dynamic server",
+        "unknown keyword '",
+        "custom id ",
+        "' expects ",
+        "' argument of server ",
+        "restricted to experimental mode only",
+        "is not within 0 and 256",
+        "no CA file specified",
+        "Only servers in maintenance mode can be deleted.",
+        "This server cannot be removed at runtime",
+        "Health check was not configured on this server, cannot enable.",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (contains(reply, len, texts[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_done(enum server_command_kind kind, const char *reply, size_t len)
+{
+    switch (kind) {
+    case SERVER_COMMAND_ADD:
+        return ends(reply, len, "New server registered.");
+    case SERVER_COMMAND_DELETE:
+        return ends(reply, len, "Server deleted.") || ends(reply, len, "No such server.");
+    case SERVER_COMMAND_ENABLE_HEALTH:
+        return ends(reply, len, "");
+    }
+    return false;
+}
+
+enum haproxy_reply server_reply_judge(enum server_command_kind kind, const char *reply, size_t len)
+{
+    if (contains(reply, len, "Proxy is disabled.")) {
+        return HAPROXY_REPLY_STALE;
+    }
+    if (begins(reply, len, "Permission denied")) {
+        return HAPROXY_REPLY_DENIED;
+    }
+    if (is_done(kind, reply, len)) {
+        return HAPROXY_REPLY_DONE;
+    }
+    if (kind == SERVER_COMMAND_ADD && (begins(reply, len, "Backend must use a dynamic load balancing") ||
+                                       begins(reply, len, "Backend does not support dynamic servers"))) {
+        return HAPROXY_REPLY_STATIC;
+    }
+    if (kind == SERVER_COMMAND_DELETE && begins(reply, len, "Server still has connections attached to it")) {
+        return HAPROXY_REPLY_BUSY;
+    }
+    return is_refusal(reply, len) ? HAPROXY_REPLY_REFUSED : HAPROXY_REPLY_UNEXPECTED;
+}

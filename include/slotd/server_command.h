@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* HAProxy's commands for servers that are not in its configuration: lines and their replies. Pure: no I/O. */
+#ifndef SLOTD_SERVER_COMMAND_H
+#define SLOTD_SERVER_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slotd/buf.h"
+#include "slotd/haproxy.h"
+
+enum server_command_kind {
+    SERVER_COMMAND_ADD,
+    SERVER_COMMAND_DELETE,
+    SERVER_COMMAND_ENABLE_HEALTH, /* a server is added with its checks off */
+};
+struct server_command {
+    enum server_command_kind kind;
+    const char *backend;
+    const char *server;  /* the others are ADD's */
+    const char *address; /* an IP literal: HAProxy never resolves a name there, and 2.6.0 crashes over one */
+    uint16_t port;
+    uint32_t id;         /* 0: HAProxy chooses */
+    const char *options; /* as slotd.conf has them, "" for none; `default-server` has no effect on such a server */
+};
+
+/* Whether options may stand on a Runtime API line: at most SERVER_MAX_OPTIONS bytes of a closed alphabet (letters,
+ * digits, blanks and -._~,:/=+@%()*), in which nothing ends or quotes a command, and not more words than HAProxy takes
+ * (64 a command). */
+#define SERVER_MAX_OPTIONS 1000
+bool server_options_are_usable(const char *options);
+/* Whether a word of the options is that one. */
+bool server_options_have(const char *options, const char *word);
+/* Writes a command as one Runtime API line, without line end. Every part is checked; returns 0, or SLOTD_E_REFUSED when
+ * one does not pass: then nothing is appended. */
+int server_command_format(const struct server_command *command, struct buf *line);
+/* Judges the reply by a table of the texts of HAProxy 2.4 to 3.4; everything unknown is UNEXPECTED. STATIC: the
+ * backend's algorithm takes no server at run time. BUSY: it is not deleted as long as it has connections, also idle
+ * ones. A server that is to be deleted and is not there any more is DONE. */
+enum haproxy_reply server_reply_judge(enum server_command_kind kind, const char *reply, size_t len);
+
+#endif
