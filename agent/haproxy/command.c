@@ -4,6 +4,7 @@
 
 #include "slotd/error.h"
 #include "slotd/haproxy.h"
+#include "slotd/server_command.h"
 #include "slotd/text.h"
 
 static int format_value(const struct slot_command *command, struct buf *line)
@@ -40,10 +41,42 @@ static int format_value(const struct slot_command *command, struct buf *line)
         }
         buf_printf(line, "weight %u", (unsigned)command->value);
         return 0;
+    case SLOT_COMMAND_ENABLE_HEALTH:
+    case SLOT_COMMAND_ADD:
+    case SLOT_COMMAND_DELETE:
     case SLOT_COMMAND_READ:
-        return 0;
+        break;
     }
     return SLOTD_E_REFUSED;
+}
+
+static bool is_of_server(enum slot_command_kind kind)
+{
+    return kind == SLOT_COMMAND_ADD || kind == SLOT_COMMAND_DELETE || kind == SLOT_COMMAND_ENABLE_HEALTH;
+}
+
+static enum server_command_kind server_kind_of(enum slot_command_kind kind)
+{
+    return kind == SLOT_COMMAND_ADD      ? SERVER_COMMAND_ADD
+           : kind == SLOT_COMMAND_DELETE ? SERVER_COMMAND_DELETE
+                                         : SERVER_COMMAND_ENABLE_HEALTH;
+}
+
+/* A server is added with the address of a slot that was never used. */
+static int format_server(const char *backend, const struct slot_command *command, struct buf *line)
+{
+    char name[SLOTS_MAX_ADDED_NAME];
+    struct server_command server = {
+        .kind = server_kind_of(command->kind), .backend = backend, .server = command->server};
+    if (command->kind == SLOT_COMMAND_ADD) {
+        slots_name_added(command->value, name);
+        server.server = name;
+        server.id = SLOTS_FIRST_ADDED_ID + (uint32_t)command->value;
+        server.address = "0.0.0.0";
+        server.port = 1;
+        server.options = command->options;
+    }
+    return server_command_format(&server, line);
 }
 
 int haproxy_command_format(const char *backend, const struct slot_command *command, struct buf *line)
@@ -55,6 +88,9 @@ int haproxy_command_format(const char *backend, const struct slot_command *comma
     if (command->kind == SLOT_COMMAND_READ) {
         buf_printf(line, "show servers state %s", backend);
         return 0;
+    }
+    if (is_of_server(command->kind)) {
+        return format_server(backend, command, line);
     }
     if (!command->server || !text_is_haproxy_name(command->server)) {
         return SLOTD_E_REFUSED;
@@ -128,6 +164,9 @@ static bool is_refusal(const char *reply, size_t len)
 
 enum haproxy_reply haproxy_reply_judge(const struct slot_command *command, const char *reply, size_t len)
 {
+    if (is_of_server(command->kind)) {
+        return server_reply_judge(server_kind_of(command->kind), reply, len);
+    }
     if (contains(reply, len, "Proxy is disabled.")) {
         return HAPROXY_REPLY_STALE;
     }

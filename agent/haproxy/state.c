@@ -17,6 +17,7 @@
 /* Columns that we read or write; the others are carried along as they are. */
 enum column {
     COLUMN_BACKEND,
+    COLUMN_ID,
     COLUMN_NAME,
     COLUMN_ADDRESS,
     COLUMN_OP_STATE,
@@ -25,6 +26,7 @@ enum column {
     COLUMN_CONFIGURED,
     COLUMN_CHECK_STATE,
     COLUMN_AGENT_STATE,
+    COLUMN_FORCED_ID,
     COLUMN_FQDN,
     COLUMN_PORT,
     COLUMN_CHECK_PORT,
@@ -32,6 +34,7 @@ enum column {
 };
 static const char *const column_names[N_COLUMNS] = {
     [COLUMN_BACKEND] = "be_name",
+    [COLUMN_ID] = "srv_id",
     [COLUMN_NAME] = "srv_name",
     [COLUMN_ADDRESS] = "srv_addr",
     [COLUMN_OP_STATE] = "srv_op_state",
@@ -40,6 +43,7 @@ static const char *const column_names[N_COLUMNS] = {
     [COLUMN_CONFIGURED] = "srv_iweight",
     [COLUMN_CHECK_STATE] = "srv_check_state",
     [COLUMN_AGENT_STATE] = "srv_agent_state",
+    [COLUMN_FORCED_ID] = "srv_f_forced_id",
     [COLUMN_FQDN] = "srv_fqdn",
     [COLUMN_PORT] = "srv_port",
     [COLUMN_CHECK_PORT] = "srv_check_port",
@@ -114,6 +118,13 @@ static void read_address(const char *text, char address[SLOTS_MAX_ADDRESS])
     }
 }
 
+/* A name and an id that were both chosen, by a rule that no configuration follows by chance. */
+static bool is_added(const char *name, unsigned id, unsigned forced_id)
+{
+    unsigned number = slots_find_added(name);
+    return number > 0 && forced_id == 1 && id == SLOTS_FIRST_ADDED_ID + number;
+}
+
 /* The one mark that tells our slots from servers that belong to somebody else: `disabled` in the configuration, and a
  * name that can never resolve (RFC 6761) in the place of an address. */
 static bool is_slot(unsigned admin, const char *fqdn)
@@ -133,6 +144,8 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     unsigned check_state = 0;
     unsigned agent_state = 0;
     unsigned check_port = 0;
+    unsigned id = 0;
+    unsigned forced_id = 0;
     int err = read_number(reader, server, COLUMN_OP_STATE, 255, &observed->op_state);
     err = err ? err : read_number(reader, server, COLUMN_ADMIN, 255, &observed->admin);
     err = err ? err : read_number(reader, server, COLUMN_WEIGHT, 256, &weight);
@@ -141,6 +154,8 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     err = err ? err : read_number(reader, server, COLUMN_AGENT_STATE, 65535, &agent_state);
     err = err ? err : read_number(reader, server, COLUMN_PORT, 65535, &port);
     err = err ? err : read_number(reader, server, COLUMN_CHECK_PORT, 65535, &check_port);
+    err = err ? err : read_number(reader, server, COLUMN_ID, INT32_MAX, &id);
+    err = err ? err : read_number(reader, server, COLUMN_FORCED_ID, 255, &forced_id);
     if (err) {
         return err;
     }
@@ -153,7 +168,8 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     observed->checked = (check_state & STATE_CHECK_CONFIGURED) != 0;
     observed->has_agent = (agent_state & STATE_CHECK_CONFIGURED) != 0;
     observed->check_off = observed->checked && (check_state & STATE_CHECK_ENABLED) == 0;
-    server->is_slot = is_slot(observed->admin, server->columns[reader->place[COLUMN_FQDN]]);
+    observed->added = is_added(server->name, id, forced_id);
+    server->is_slot = observed->added || is_slot(observed->admin, server->columns[reader->place[COLUMN_FQDN]]);
     return 0;
 }
 

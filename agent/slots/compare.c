@@ -8,7 +8,8 @@
 /* Nothing is on its way to it: what differs is not of our doing. Replies come in the order of commands. */
 static bool slot_can_be_compared(const struct slot *slot)
 {
-    return slot->in_flight == 0 && !slot->unknown && !slot->reading && !slot->unsure && slot->role != ROLE_ASIDE;
+    return slot->in_flight == 0 && !slot->unknown && !slot->reading && !slot->unsure && slot->role != ROLE_ASIDE &&
+           slot_is_present(slot);
 }
 
 /* An agent check may set weight and drain by itself; maint for a name's or another server's sake is HAProxy's. */
@@ -76,7 +77,7 @@ struct slots_comparison slots_compare(struct slots *slots, const struct slot_obs
         } else {
             result.drifted++;
             result.first = result.first ? result.first : slots->slots[i].server;
-            slot_set_aside(slots, i);
+            slot_lose(slots, i);
         }
     }
     table_free(&by_name);

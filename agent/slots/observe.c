@@ -124,10 +124,12 @@ static void slots_add_row(struct slots *slots, const struct slot_observed *row, 
     struct slot *slot = &slots->slots[place];
     slot->server = mem_strdup(row->server);
     slot->sessions = -1;
-    slot->drain_since_ms = SLOTS_NEVER;
+    slot->drain_since_ms = slot->free_since_ms = SLOTS_NEVER;
+    slot->delete_again_ms = INT64_MIN;
     slot_take_row(slot, row);
     slot->idle = slot_is_in_maint(slot) && slot_was_never_used(slot);
     slots->checked = slots->checked || slot->observed.checked;
+    slots->has_added = slots->has_added || slot->observed.added;
     slots->served += slot_is_serving(slot);
     slot->role = ROLE_ORPHAN;
     if (former) {
@@ -152,7 +154,9 @@ static void slots_observe_all(struct slots *slots, const struct slot_observed *r
     slots->count = slots->served = 0;
     slots->idle = slots->held = (struct free_queue){SLOTS_NONE, SLOTS_NONE};
     slots->reads_in_flight = slots->read_failures = 0;
-    slots->broken = slots->weights_fixed = slots->checked = slots->blind = false;
+    slots->broken = slots->weights_fixed = slots->checked = slots->blind = slots->has_added = false;
+    slots->capacity = count;
+    slots->growth = (struct growth){.again_ms = INT64_MIN};
     slots->observed = true;
     table_init(&taken, 0);
     for (size_t i = 0; i < count; i++) {
@@ -232,6 +236,7 @@ static void slot_take_read(struct slots *slots, size_t place, const struct slot_
 {
     struct slot *slot = &slots->slots[place];
     slot_take_row(slot, row);
+    servers_take_read(slots, place);
     slot->starting = slot->starting && !slot_is_in_maint(slot) && !slot_is_up(slot);
     slot->reading = false;
     slot->unsure = slot->unsure && !slot_shows_sent_address(slot);
@@ -260,7 +265,7 @@ static void slots_observe_read(struct slots *slots, const struct slot_observed *
         if (row) {
             slot_take_read(slots, i, row);
         } else {
-            slot_set_aside(slots, i);
+            slot_lose(slots, i);
         }
     }
     table_free(&by_name);
@@ -305,6 +310,7 @@ bool slots_take_sessions(struct slots *slots, const struct slot_sessions *rows, 
             slot->owner->drained = drained = true;
         } else if (slot->sessions == 0 && slot_is_held_free(slot)) {
             slots_set_idle(slots, i);
+            drained = drained || slots->has_added; /* it may be needed, or be surplus */
         }
     }
     table_free(&by_name);
@@ -385,6 +391,11 @@ static void slot_apply(const struct slots *slots, struct slot *slot, const struc
         /* On the way to ready it ends no row of refusals: another of its commands may be the one that is refused. */
         slot->failures = slot_is_really_ready(slot) ? 0 : slot->failures;
         break;
+    case SLOT_COMMAND_ENABLE_HEALTH:
+        observed->check_off = false;
+        break;
+    case SLOT_COMMAND_ADD:
+    case SLOT_COMMAND_DELETE:
     case SLOT_COMMAND_READ:
         break;
     }
@@ -405,6 +416,10 @@ void slots_acknowledge(struct slots *slots, const struct slot_command *command, 
     if (command->kind == SLOT_COMMAND_READ) {
         slots->reads_in_flight -= slots->reads_in_flight > 0;
         slots->broken = ++slots->read_failures >= SLOTS_MAX_FAILURES;
+        return;
+    }
+    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+        servers_acknowledge(slots, command, ok);
         return;
     }
     struct slot *slot = &slots->slots[command->slot];

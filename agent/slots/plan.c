@@ -15,6 +15,7 @@ struct outlook {
     size_t starting;  /* slots that would, but wait for their first good check */
     size_t arriving;  /* slots on the way to that */
     size_t waiting;   /* endpoints without a slot */
+    size_t leaving;   /* slots that are free soon */
     size_t may_move;  /* slots that serve at their endpoint's former address and may go to the new one now */
     size_t may_leave; /* soft leavers that may go now */
     bool recalls;     /* all that serve are about to go, and what rests comes back before they do */
@@ -128,6 +129,7 @@ static struct outlook outlook_of(const struct slots *slots, const struct slots_o
     }
     outlook.arriving += outlook.ready + outlook.serving + outlook.starting == 0 ? tally.resting : 0;
     outlook_allow(&outlook, &tally);
+    outlook.leaving = tally.leaving_now + outlook.may_leave;
     if (slots->blind) {
         outlook_go_blind(&outlook);
     }
@@ -286,6 +288,8 @@ static void plan_owned(struct outlook *outlook, size_t place, struct slot_plan *
         if (!slot_is_in_maint(slot)) {
             plan_add(plan, slots, place, SLOT_COMMAND_MAINT, 0);
         }
+    } else if (slot_needs_checks(slot)) {
+        plan_add(plan, slots, place, SLOT_COMMAND_ENABLE_HEALTH, 0);
     } else if (!slot_has_address_of(slot, slot->owner)) {
         if (slot->owner->address[0] && outlook_lets_move(outlook, slot)) {
             plan_move(outlook, place, plan);
@@ -364,31 +368,50 @@ static bool plan_needs_read(const struct slots *slots, const struct slots_option
     return false;
 }
 
-static void plan_build(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
+static size_t outlook_lacking(const struct outlook *outlook)
+{
+    size_t coming = outlook->leaving + slots_count_arriving(outlook->slots);
+    return outlook->waiting > coming ? outlook->waiting - coming : 0;
+}
+
+/* Returns for how many endpoints no slot is there, or on its way. */
+static size_t plan_build(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t first = plan->count;
     plan->again_ms = SLOTS_NEVER;
     if (!slots->observed || slots->broken) {
-        return;
+        return 0;
     }
     struct outlook outlook = outlook_of(slots, options);
     plan_leavers(&outlook, true, plan);
     plan_owners(&outlook, false, plan);
     plan_owners(&outlook, true, plan);
     plan_leavers(&outlook, false, plan);
+    size_t lacking = outlook_lacking(&outlook);
+    lacking -= servers_plan(slots, options, lacking, plan);
     if (plan_needs_read(slots, options, plan, first)) {
         MEM_GROW(plan->commands, plan->capacity, plan->count + 1);
         plan->commands[plan->count++] = (struct slot_command){.kind = SLOT_COMMAND_READ};
     }
+    return lacking;
 }
 
 void slots_preview(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
-    plan_build(slots, options, plan);
+    (void)plan_build(slots, options, plan);
 }
 
-static void slot_note_sent(struct slot *slot, const struct slots_options *options, const struct slot_command *command)
+static void slots_note_sent(struct slots *slots, const struct slots_options *options, struct slot_command *command)
 {
+    if (command->kind == SLOT_COMMAND_READ) {
+        slots->reads_in_flight++;
+        return;
+    }
+    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+        servers_note_sent(slots, command);
+        return;
+    }
+    struct slot *slot = &slots->slots[command->slot];
     slot->in_flight++;
     if (command->kind == SLOT_COMMAND_ADDRESS) {
         slot->reading = slot->unsure = options->read_back;
@@ -420,7 +443,8 @@ static int64_t slots_next_deadline(const struct slots *slots, const struct slots
         int64_t deadline = slot_drain_deadline(options, &slots->slots[i]);
         next = deadline > options->now_ms && deadline < next ? deadline : next;
     }
-    return next;
+    int64_t servers = servers_next_deadline(slots, options);
+    return servers < next ? servers : next;
 }
 
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
@@ -428,14 +452,10 @@ void slots_plan(struct slots *slots, const struct slots_options *options, struct
     size_t first = plan->count;
     slots_settle_rest(slots);
     slots_time_drains(slots, options);
-    plan_build(slots, options, plan);
+    servers_keep_time(slots, options);
+    slots->growth.lacking = plan_build(slots, options, plan);
     plan->again_ms = slots_next_deadline(slots, options);
     for (size_t i = first; i < plan->count; i++) {
-        const struct slot_command *command = &plan->commands[i];
-        if (command->kind == SLOT_COMMAND_READ) {
-            slots->reads_in_flight++;
-        } else {
-            slot_note_sent(&slots->slots[command->slot], options, command);
-        }
+        slots_note_sent(slots, options, &plan->commands[i]);
     }
 }

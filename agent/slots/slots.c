@@ -284,14 +284,25 @@ static size_t slots_adopt_by_address(struct slots *slots)
     return adopted;
 }
 
+static bool slot_is_usable(const struct slot *slot, bool closed)
+{
+    return !slot_is_unusable(slot) && !slot->unknown && slot->closed == closed;
+}
+
+/* One that HAProxy's configuration has comes first: a reload keeps it. */
 static size_t slots_next_usable(const struct slots *slots, const struct free_queue *queue, bool closed)
 {
-    size_t place = queue->first;
-    while (place != SLOTS_NONE && (slot_is_unusable(&slots->slots[place]) || slots->slots[place].unknown ||
-                                   slots->slots[place].closed != closed)) {
-        place = slots->slots[place].next_free;
+    size_t added = SLOTS_NONE;
+    for (size_t place = queue->first; place != SLOTS_NONE; place = slots->slots[place].next_free) {
+        if (!slot_is_usable(&slots->slots[place], closed)) {
+            continue;
+        }
+        if (!slots->slots[place].observed.added) {
+            return place;
+        }
+        added = added == SLOTS_NONE ? place : added;
     }
-    return place;
+    return added;
 }
 
 /* One with sessions goes to another task of the same service rather than nobody serving it: they go on meanwhile. */
@@ -299,6 +310,13 @@ static size_t slots_next_usable_free(const struct slots *slots)
 {
     size_t place = slots_next_usable(slots, &slots->idle, false);
     return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, false) : place;
+}
+
+/* The same, but for added servers and for slots with sessions. */
+static size_t slots_next_kept_free(const struct slots *slots)
+{
+    size_t place = slots_next_usable(slots, &slots->idle, false);
+    return place != SLOTS_NONE && slots->slots[place].observed.added ? SLOTS_NONE : place;
 }
 
 /* Who comes there drains; it is in the place that it will have when the order ends. */
@@ -399,20 +417,38 @@ static void slots_assign(struct slots *slots)
     }
 }
 
+/* The new slot serves before the old one leaves. */
+static void slots_change_places(struct slots *slots, size_t from, size_t to)
+{
+    struct wanted *owner = slots->slots[from].owner;
+    slots_leave(slots, from, false);
+    slots_push_waiting(slots, owner);
+    slots_own(slots, to, owner);
+}
+
 /* An endpoint that moved takes a free slot that nobody waits for, so that the new address serves before the old one
  * leaves. */
 static void slots_spread_movers(struct slots *slots)
 {
     for (size_t i = 0; i < slots->count; i++) {
-        struct wanted *owner = slots->slots[i].owner;
+        const struct slot *slot = &slots->slots[i];
         size_t place = SLOTS_NONE;
-        if (slot_is_mover(&slots->slots[i]) && wanted_needs_slot(owner)) {
+        if (slot_is_mover(slot) && wanted_needs_slot(slot->owner)) {
             place = slots_next_usable_free(slots);
         }
         if (place != SLOTS_NONE) {
-            slots_leave(slots, i, false);
-            slots_push_waiting(slots, owner);
-            slots_own(slots, place, owner);
+            slots_change_places(slots, i, place);
+        }
+    }
+}
+
+/* So does one in an added server, where a slot is free that a reload of HAProxy keeps. */
+static void slots_leave_added(struct slots *slots)
+{
+    for (size_t i = 0; slots->has_added && i < slots->count; i++) {
+        size_t place = slot_should_settle(&slots->slots[i]) ? slots_next_kept_free(slots) : SLOTS_NONE;
+        if (place != SLOTS_NONE) {
+            slots_change_places(slots, i, place);
         }
     }
 }
@@ -465,4 +501,7 @@ void slots_settle_rest(struct slots *slots)
         slots_assign(slots);
     }
     slots->unsettled = false;
+    if (slots->observed) {
+        slots_leave_added(slots);
+    }
 }

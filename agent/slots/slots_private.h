@@ -16,6 +16,8 @@ enum slot_role {
     ROLE_LEAVING, /* its endpoint is over, or has moved: on the way to maint */
     ROLE_ORPHAN,  /* serves, and nobody claims it */
     ROLE_ASIDE,   /* refused too often */
+    ROLE_ABSENT,  /* an added server that is not there yet, or not any more; its place is kept for the next one */
+    ROLE_DELETING,
 };
 
 struct wanted;
@@ -40,6 +42,10 @@ struct slot {
     char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
     uint16_t sent_port;
     bool unsure; /* that address may still be applied late (2.9+): no row is believed before it shows it */
+    int64_t free_since_ms;   /* an added one: a plan has seen it free since then; SLOTS_NEVER: it is not */
+    int64_t delete_again_ms; /* not tried before */
+    unsigned delete_failures;
+    bool delete_refused;             /* since the last plan */
     size_t previous_free, next_free; /* the queue of free slots, freed oldest first */
 };
 
@@ -62,10 +68,21 @@ struct free_queue {
     size_t first, last;
 };
 
+/* How servers are added to the backend. */
+struct growth {
+    size_t lacking;   /* as the last plan found */
+    bool proven;      /* HAProxy has added one since the last complete observation: the others need not wait for it */
+    bool refused;     /* since the last plan */
+    bool failed;      /* the last one */
+    unsigned failures;
+    int64_t again_ms; /* none is added before */
+};
+
 struct slots {
     char *backend;
     struct slot *slots;
-    size_t count;
+    size_t count, capacity;
+    struct growth growth;
     struct table wanted; /* key to struct wanted */
     struct wanted *first_waiting, *last_waiting;
     struct free_queue idle, held; /* free slots without sessions, and those whose sessions are open or not known */
@@ -75,6 +92,7 @@ struct slots {
     bool weights_fixed; /* the algorithm is static */
     bool unsettled;     /* slots have changed since those that wait were looked at */
     bool checked;       /* at least one slot is */
+    bool has_added;     /* at least one slot is, or was since the last complete observation */
     bool blind;         /* a server that is up may have to go: which others are is read before */
     unsigned reads_in_flight, read_failures;
 };
@@ -82,6 +100,8 @@ struct slots {
 void slot_take_row(struct slot *slot, const struct slot_observed *row);
 /* It is not used any more, whoever it belonged to. */
 void slot_set_aside(struct slots *slots, size_t place);
+/* HAProxy has it no more. */
+void slot_lose(struct slots *slots, size_t place);
 bool slot_is_in_maint(const struct slot *slot);
 bool slot_is_draining(const struct slot *slot);
 /* It takes new sessions. */
@@ -114,6 +134,28 @@ void address_index_build(struct address_index *index, const struct slots *slots,
                          bool (*takes)(const struct slot *slot));
 size_t address_index_find(const struct address_index *index, const char *address, uint16_t port);
 void address_index_free(struct address_index *index);
+
+/* ---- added servers ---- */
+
+/* It is there, and may be used or deleted. */
+bool slot_is_present(const struct slot *slot);
+/* Its checks are configured and off: they are switched on before it is used. */
+bool slot_needs_checks(const struct slot *slot);
+/* It serves somebody who is to stay and would be safer in a slot that a reload of HAProxy keeps. */
+bool slot_should_settle(const struct slot *slot);
+/* How many are on their way, or asked about. */
+size_t slots_count_arriving(const struct slots *slots);
+/* Appends ADD for what lacks, and DELETE for what is needed no more. Returns how many it adds. */
+size_t servers_plan(const struct slots *slots, const struct slots_options *options, size_t lacking,
+                  struct slot_plan *plan);
+/* Takes over what replies have said since the last plan, and the time. */
+void servers_keep_time(struct slots *slots, const struct slots_options *options);
+/* When the next one may be added or deleted, or SLOTS_NEVER. */
+int64_t servers_next_deadline(const struct slots *slots, const struct slots_options *options);
+void servers_note_sent(struct slots *slots, struct slot_command *command);
+void servers_acknowledge(struct slots *slots, const struct slot_command *command, bool ok);
+/* The row of one that was absent has been read. */
+void servers_take_read(struct slots *slots, size_t place);
 
 void slots_push_free(struct slots *slots, size_t place);
 void slots_take_free(struct slots *slots, size_t place);

@@ -25,12 +25,17 @@ const char *slot_state_text(enum slot_state state)
         return "unclaimed";
     case SLOT_UNKNOWN:
         return "unknown";
+    case SLOT_ABSENT:
+        return "absent";
     }
     return "unknown";
 }
 
 static enum slot_state slot_get_state(const struct slots *slots, const struct slot *slot)
 {
+    if (!slot_is_present(slot)) {
+        return SLOT_ABSENT;
+    }
     if (!slots->observed || slot->unknown || slot->role == ROLE_ASIDE) {
         return SLOT_UNKNOWN;
     }
@@ -38,11 +43,13 @@ static enum slot_state slot_get_state(const struct slots *slots, const struct sl
     case ROLE_FREE:
         return slot->idle ? SLOT_FREE : SLOT_HELD;
     case ROLE_LEAVING:
+    case ROLE_DELETING:
         return SLOT_LEAVING;
     case ROLE_ORPHAN:
         return SLOT_ORPHAN;
     case ROLE_OWNED:
     case ROLE_ASIDE:
+    case ROLE_ABSENT:
         break;
     }
     if (slot_is_really_ready(slot)) {
@@ -91,7 +98,7 @@ static bool wanted_counts(const struct wanted *wanted)
 
 struct slots_counts slots_count_states(const struct slots *slots)
 {
-    struct slots_counts counts = {.slots = slots->count, .served = slots->served};
+    struct slots_counts counts = {.served = slots->served};
     size_t *by_state[] = {
         [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
         [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
@@ -100,6 +107,11 @@ struct slots_counts slots_count_states(const struct slots *slots)
     };
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
+        if (!slot_is_present(slot)) {
+            continue;
+        }
+        counts.slots++;
+        counts.added += slot->observed.added;
         (*by_state[slot_get_state(slots, slot)])++;
         counts.wanted += slot->role == ROLE_OWNED && wanted_counts(slot->owner);
     }

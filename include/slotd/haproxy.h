@@ -19,7 +19,7 @@ struct haproxy_server {
     char *name;
     struct slot_observed observed; /* observed.server points to name */
     bool is_slot; /* pre-provisioned for us: `disabled` in the configuration, with a name below `.invalid` as its
-                     address */
+                     address; or added by us */
     const char **columns; /* the row as printed, n_columns of haproxy_state.header; one allocation a row, 100,000 rows
                              are normal */
     size_t printed;       /* its place in the answer */

@@ -35,7 +35,17 @@ struct slot_observed {
     bool has_agent;      /* an agent check is: it may set weight and drain by itself */
     bool check_off;      /* it has been switched off at run time: op_state stays as it is */
     uint16_t check_port; /* 0: follows the port */
+    bool added;          /* by this program at run time: slots_name_added()'s name and id. It may be deleted */
 };
+
+/* Servers that are added to a backend are numbered from 1. HAProxy alone tells them from all others, also after a
+ * restart of this program: by a name and an id, chosen and not counted, that no configuration has by chance. */
+#define SLOTS_MAX_ADDED 256 /* in one backend */
+#define SLOTS_MAX_ADDED_NAME 16
+#define SLOTS_FIRST_ADDED_ID 100000 /* of number 0; hashes by id stay what they are over delete and add */
+void slots_name_added(unsigned number, char ret_name[SLOTS_MAX_ADDED_NAME]);
+/* The number of the added server of that name, or 0: it is none. */
+unsigned slots_find_added(const char *name);
 
 /* How many sessions a server has at the moment. */
 struct slot_sessions {
@@ -67,16 +77,20 @@ enum slot_command_kind {
     SLOT_COMMAND_DRAIN,
     SLOT_COMMAND_HEALTH_DOWN, /* until a check passes; only on checked slots */
     SLOT_COMMAND_HEALTH_UP,   /* until a check fails; the same */
+    SLOT_COMMAND_ENABLE_HEALTH, /* an added server has its checks off at first */
+    SLOT_COMMAND_ADD,         /* a server: number and options */
+    SLOT_COMMAND_DELETE,      /* an added one */
     SLOT_COMMAND_READ,        /* show servers state of this backend: its rows go to slots_observe() */
 };
 
 struct slot_command {
     enum slot_command_kind kind;
     size_t slot;         /* index for slots_acknowledge(); unused by READ */
-    const char *server;  /* borrowed from the slots */
+    const char *server;  /* borrowed from the slots; NULL in a preview's ADD */
     const char *address; /* borrowed; ADDRESS only */
     uint16_t port;       /* ADDRESS only */
-    uint16_t value;
+    uint16_t value;      /* ADD: its number */
+    const char *options; /* ADD only; those of slots_options */
 };
 
 #define SLOTS_NEVER INT64_MAX
@@ -95,6 +109,10 @@ struct slots_options {
     bool checked_start;       /* a checked slot takes traffic after its first good check, while others are up */
     int64_t now_ms;           /* any clock that does not jump */
     int64_t drain_timeout_ms; /* how long a task that is on its way out keeps its sessions; then maint */
+    const char *server_options; /* of servers to be added where slots lack; NULL: none are. Borrowed until the plan's
+                                   commands are sent */
+    bool deletes_servers;     /* HAProxy can delete those that were added and are needed no more */
+    int64_t surplus_ms;       /* how long one has to be free before */
 };
 
 struct slots;
@@ -150,6 +168,15 @@ void slots_fix_weights(struct slots *slots);
 bool slots_weights_are_fixed(const struct slots *slots);
 /* The connection is gone: nothing is in flight, everything is unknown until slots_observe(complete=true). */
 void slots_forget(struct slots *slots);
+/* How many servers the backend lacks, and what became of that. */
+struct slots_growth {
+    size_t added;    /* there by now */
+    size_t lacking;  /* endpoints that the last plan found without a slot, and none on its way for */
+    bool limited;    /* SLOTS_MAX_ADDED is reached */
+    bool refused;    /* the last one was not added: tried again after a while, that doubles from 1 s to 5 min */
+    size_t undeletable; /* needed no more, and HAProxy has refused to delete them */
+};
+struct slots_growth slots_get_growth(const struct slots *slots);
 /* Whether sessions are left, or not known, of what an operator drains, also when its time is over, or of a slot that
  * nobody has any more. */
 bool slots_await_sessions(const struct slots *slots);
@@ -170,7 +197,8 @@ enum slot_state {
     SLOT_HELD, /* in maint, drained or with sessions that may still be open */
     SLOT_LEAVING,
     SLOT_ORPHAN,
-    SLOT_UNKNOWN
+    SLOT_UNKNOWN,
+    SLOT_ABSENT /* an added server that is not there yet, or not any more: no slot */
 };
 const char *slot_state_text(enum slot_state state);
 struct slot_view {
@@ -190,6 +218,7 @@ struct slots_counts {
     size_t unresolved; /* endpoints without an address */
     size_t wanted;     /* endpoints that are to serve, wherever they are, also where an operator drains them */
     size_t served;     /* slots that served at the last complete observation */
+    size_t added;      /* slots that this program has added; absent ones are not among the slots */
 };
 struct slots_counts slots_count_states(const struct slots *slots);
 

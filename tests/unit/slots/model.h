@@ -10,7 +10,7 @@
 #include "slotd/buf.h"
 #include "slotd/slots.h"
 
-#define MODEL_SLOTS 32
+#define MODEL_SLOTS 48
 
 struct model {
     size_t count;
@@ -20,6 +20,9 @@ struct model {
     bool pending[MODEL_SLOTS];
     bool is_late;
     unsigned shows_after;     /* reads that an address takes to appear, when it is late */
+    bool gone[MODEL_SLOTS];   /* deleted: its place is kept */
+    bool grows;               /* servers may be added and deleted */
+    bool checked;             /* and have checks then */
     bool passed[MODEL_SLOTS]; /* a check has passed since it was made ready */
     bool starts_down;         /* init-state down (3.1+) */
     int64_t now_ms;
@@ -37,7 +40,7 @@ static inline size_t model_count_carrying(const struct model *model)
 {
     size_t carrying = 0;
     for (size_t i = 0; i < model->count; i++) {
-        carrying += model_is_carrying(&model->rows[i]);
+        carrying += !model->gone[i] && model_is_carrying(&model->rows[i]);
     }
     return carrying;
 }
@@ -46,9 +49,31 @@ static inline size_t model_count_serving(const struct model *model)
 {
     size_t serving = 0;
     for (size_t i = 0; i < model->count; i++) {
-        serving += (model->rows[i].admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == 0;
+        serving += !model->gone[i] && (model->rows[i].admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == 0;
     }
     return serving;
+}
+
+/* The place of the server of that name, whether it is there or was; MODEL_SLOTS: it never was. */
+static inline size_t model_find_place(const struct model *model, const char *server)
+{
+    size_t place = 0;
+    while (place < model->count && strcmp(model->names[place], server) != 0) {
+        place++;
+    }
+    return place < model->count ? place : MODEL_SLOTS;
+}
+
+/* What the slots say of the model's server; nothing of one that is not there. */
+static inline struct slot_view model_view(const struct model *model, const struct slots *slots, size_t place)
+{
+    for (size_t i = 0; !model->gone[place] && i < slots_count(slots); i++) {
+        struct slot_view view = slots_view(slots, i);
+        if (view.state != SLOT_ABSENT && strcmp(view.observed->server, model->names[place]) == 0) {
+            return view;
+        }
+    }
+    return (struct slot_view){.observed = &model->rows[place], .state = SLOT_ABSENT};
 }
 
 static inline void model_init(struct model *model, size_t count, bool is_late)
@@ -65,13 +90,43 @@ static inline void model_init(struct model *model, size_t count, bool is_late)
 
 static inline struct slot_observed *model_find(struct model *model, const char *server)
 {
-    for (size_t i = 0; i < model->count; i++) {
-        if (strcmp(model->names[i], server) == 0) {
-            return &model->rows[i];
-        }
+    size_t place = model_find_place(model, server);
+    if (place == MODEL_SLOTS || model->gone[place]) {
+        ck_abort_msg("there is no server %s", server);
     }
-    ck_abort_msg("there is no server %s", server);
-    return NULL;
+    return &model->rows[place];
+}
+
+static inline void model_add(struct model *model, const struct slot_command *command)
+{
+    char name[SLOTS_MAX_ADDED_NAME];
+    slots_name_added(command->value, name);
+    size_t place = model_find_place(model, name);
+    ck_assert_msg(model->grows && command->options, "nobody asked for %s", name);
+    ck_assert_str_eq(command->server, name);
+    if (place == MODEL_SLOTS) {
+        ck_assert_uint_lt(model->count, MODEL_SLOTS);
+        place = model->count++;
+        snprintf(model->names[place], sizeof(model->names[place]), "%s", name);
+    } else {
+        ck_assert_msg(model->gone[place], "%s is there already", name);
+    }
+    model->gone[place] = model->pending[place] = model->passed[place] = false;
+    model->rows[place] = (struct slot_observed){.server = model->names[place],
+                                                .address = "0.0.0.0",
+                                                .port = 1,
+                                                .weight = 1,
+                                                .admin = SLOT_ADMIN_FMAINT,
+                                                .added = true,
+                                                .checked = model->checked,
+                                                .check_off = model->checked};
+}
+
+static inline void model_delete(struct model *model, const struct slot_observed *row)
+{
+    ck_assert_msg(row->added, "%s is deleted, and HAProxy's configuration has it", row->server);
+    ck_assert_msg(row->admin & SLOT_ADMIN_MAINT, "%s is deleted outside maint", row->server);
+    model->gone[row - model->rows] = true;
 }
 
 static inline void model_settle(struct model *model)
@@ -88,6 +143,10 @@ static inline void model_settle(struct model *model)
 
 static inline void model_apply(struct model *model, const struct slot_command *command)
 {
+    if (command->kind == SLOT_COMMAND_ADD) {
+        model_add(model, command);
+        return;
+    }
     struct slot_observed *row = model_find(model, command->server);
     size_t place = (size_t)(row - model->rows);
     bool in_maint = (row->admin & SLOT_ADMIN_MAINT) != 0;
@@ -97,6 +156,7 @@ static inline void model_apply(struct model *model, const struct slot_command *c
         row->op_state = 0;
         break;
     case SLOT_COMMAND_READY:
+        ck_assert_msg(!row->added || !row->check_off, "%s made ready with its checks off", row->server);
         ck_assert_msg(!model->pending[place], "%s made ready before its address was read back", row->server);
         if (in_maint) {
             row->op_state = row->checked && model->starts_down ? 0 : 2;
@@ -136,6 +196,14 @@ static inline void model_apply(struct model *model, const struct slot_command *c
         ck_assert_uint_le(command->value, 256);
         row->weight = command->value;
         break;
+    case SLOT_COMMAND_ENABLE_HEALTH:
+        ck_assert_msg(row->added && row->check_off && in_maint, "%s: its checks are somebody else's", row->server);
+        row->check_off = false;
+        break;
+    case SLOT_COMMAND_DELETE:
+        model_delete(model, row);
+        break;
+    case SLOT_COMMAND_ADD:
     case SLOT_COMMAND_READ:
         break;
     }
@@ -144,6 +212,7 @@ static inline void model_apply(struct model *model, const struct slot_command *c
 }
 
 #define MODEL_DRAIN_MS 60000
+#define MODEL_SURPLUS_MS 30000
 
 static inline struct slots_options model_options(const struct model *model)
 {
@@ -151,7 +220,10 @@ static inline struct slots_options model_options(const struct model *model)
                                   .init_state = model->starts_down,
                                   .checked_start = true,
                                   .now_ms = model->now_ms,
-                                  .drain_timeout_ms = MODEL_DRAIN_MS};
+                                  .drain_timeout_ms = MODEL_DRAIN_MS,
+                                  .server_options = model->grows ? "check inter 2s" : NULL,
+                                  .deletes_servers = model->grows,
+                                  .surplus_ms = MODEL_SURPLUS_MS};
 }
 
 /* HAProxy's check has passed, or failed. */
@@ -175,16 +247,37 @@ static inline bool model_is_at_rest(const struct model *model, const struct slot
     return at_rest;
 }
 
+static inline size_t model_list(const struct model *model, struct slot_observed rows[MODEL_SLOTS])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        if (!model->gone[i]) {
+            rows[count++] = model->rows[i];
+        }
+    }
+    return count;
+}
+
 static inline void model_show(const struct model *model, struct slots *slots, bool complete)
 {
-    slots_observe(slots, model->rows, model->count, complete);
+    struct slot_observed rows[MODEL_SLOTS];
+    size_t count = model_list(model, rows);
+    slots_observe(slots, rows, count, complete);
+}
+
+/* The same at any time. */
+static inline struct slots_comparison model_compare(const struct model *model, struct slots *slots)
+{
+    struct slot_observed rows[MODEL_SLOTS];
+    size_t count = model_list(model, rows);
+    return slots_compare(slots, rows, count);
 }
 
 /* Sends what is planned and answers it, until nothing more comes. Notes each command in text, when it is not NULL. */
 static inline size_t model_run(struct model *model, struct slots *slots, struct buf *text)
 {
     static const char *const names[] = {"maint", "addr",        "check-port", "weight", "ready",
-                                        "drain", "health down", "health up",  "read"};
+                                        "drain", "health down", "health up",  "enable health", "add", "delete", "read"};
     struct slots_options options = model_options(model);
     size_t sent = 0;
     unsigned reads = 0;

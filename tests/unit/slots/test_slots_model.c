@@ -24,6 +24,7 @@ struct story {
     bool twins;  /* endpoints may share an address */
     bool gentle; /* nothing that takes a server out at once: no end of a task, no operator, no weight of 0 */
     bool checks; /* the slots have health checks */
+    bool grows;  /* servers are added where slots lack */
 };
 
 struct world {
@@ -157,9 +158,9 @@ static struct traffic traffic_of(const struct world *world)
     const struct model *model = &world->model;
     struct traffic traffic = {.carrying = model_count_carrying(model)};
     for (size_t i = 0; i < model->count; i++) {
-        const struct slot_endpoint *owner = world_find(world, slots_view(world->slots, i).endpoint);
+        const struct slot_endpoint *owner = world_find(world, model_view(model, world->slots, i).endpoint);
         bool stays = owner && !owner->drain && owner->port == model->rows[i].port;
-        traffic.carries[i] = model_is_carrying(&model->rows[i]);
+        traffic.carries[i] = !model->gone[i] && model_is_carrying(&model->rows[i]);
         traffic.would[i] = (model->rows[i].admin & (SLOT_ADMIN_MAINT | SLOT_ADMIN_DRAIN)) == SLOT_ADMIN_FDRAIN &&
                            model->rows[i].op_state != 0;
         traffic.passed = traffic.passed || (traffic.carries[i] && model->passed[i]);
@@ -172,7 +173,7 @@ static struct traffic traffic_of(const struct world *world)
 static bool world_has_starting(const struct world *world)
 {
     for (size_t i = 0; i < world->model.count; i++) {
-        struct slot_view view = slots_view(world->slots, i);
+        struct slot_view view = model_view(&world->model, world->slots, i);
         const struct slot_endpoint *owner = world_find(world, view.endpoint);
         if (view.state == SLOT_STARTING && owner && !owner->drain) {
             return true;
@@ -186,8 +187,8 @@ static bool world_has_starting(const struct world *world)
 static void world_check_health(const struct world *world, const struct slot_command *command, struct traffic was)
 {
     struct traffic now = traffic_of(world);
-    size_t place = command->slot;
-    const struct slot_endpoint *owner = world_find(world, slots_view(world->slots, place).endpoint);
+    size_t place = model_find_place(&world->model, command->server);
+    const struct slot_endpoint *owner = world_find(world, slots_view(world->slots, command->slot).endpoint);
     bool called = command->kind == SLOT_COMMAND_HEALTH_UP || (owner && owner->drain);
     bool others_do = called ? was.passed_stays : was.passed;
     if (now.carries[place] && !was.carries[place] && !was.would[place] && !world->model.passed[place] && others_do) {
@@ -205,7 +206,7 @@ static void world_apply(struct world *world, const struct sent_plan *sent, const
     size_t living = world_count_living(world);
     struct traffic was = traffic_of(world);
     model_apply(&world->model, command);
-    const struct slot_observed *row = &world->model.rows[command->slot];
+    const struct slot_observed *row = &world->model.rows[model_find_place(&world->model, command->server)];
     if (command->kind == SLOT_COMMAND_READY && row->port != sent->ready_ports[command->slot]) {
         ck_abort_msg("%s made ready at port %u, not %u", row->server, row->port, sent->ready_ports[command->slot]);
     }
@@ -268,7 +269,7 @@ static void world_answer(struct world *world, const struct sent_plan *sent, cons
             model_settle(&world->model);
         }
         model_show(&world->model, world->slots, false);
-    } else if (faults && pick(60) == 0) {
+    } else if ((faults && pick(60) == 0) || (command->kind == SLOT_COMMAND_DELETE && pick(3) == 0)) {
         slots_acknowledge(world->slots, command, false);
     } else {
         world_apply(world, sent, command);
@@ -301,9 +302,12 @@ static size_t world_step(struct world *world)
 static void world_restart_haproxy(struct world *world, const struct model *saved)
 {
     slots_forget(world->slots);
+    int64_t now_ms = world->model.now_ms;
     world->model = *saved;
+    world->model.now_ms = now_ms;
     for (size_t i = 0; i < world->model.count; i++) {
         world->model.rows[i].server = world->model.names[i];
+        world->model.gone[i] = world->model.gone[i] || world->model.rows[i].added;
     }
     model_show(&world->model, world->slots, true);
     slots_release_orphans(world->slots, SIZE_MAX);
@@ -328,16 +332,16 @@ static void world_run_checks(struct world *world)
         }
     }
     if (world->story.checks && (world->story.gentle || pick(3) == 0)) {
-        (void)slots_compare(world->slots, world->model.rows, world->model.count);
+        (void)model_compare(&world->model, world->slots);
     }
 }
 
 /* Sessions end sooner or later. */
-static void world_run_sessions(struct world *world)
+static void world_run_sessions(struct world *world, unsigned most)
 {
     struct slot_sessions rows[MODEL_SLOTS];
     for (size_t i = 0; i < world->model.count; i++) {
-        rows[i] = (struct slot_sessions){world->model.names[i], pick(3)};
+        rows[i] = (struct slot_sessions){world->model.names[i], pick(most)};
     }
     (void)slots_take_sessions(world->slots, rows, world->model.count);
 }
@@ -347,7 +351,7 @@ static void world_pass_time(struct world *world)
     world->model.now_ms += pick(MODEL_DRAIN_MS / 4);
     world_run_checks(world);
     if (pick(4) == 0) {
-        world_run_sessions(world);
+        world_run_sessions(world, 3);
     }
 }
 
@@ -355,14 +359,14 @@ static void world_pass_time(struct world *world)
 static void world_tamper(struct world *world)
 {
     size_t place = pick((unsigned)world->model.count);
-    enum slot_state state = slots_view(world->slots, place).state;
+    enum slot_state state = model_view(&world->model, world->slots, place).state;
     struct slot_observed *row = &world->model.rows[place];
-    if (!world->model.pending[place] && state != SLOT_ASSIGNING && state != SLOT_UNKNOWN) {
+    if (!world->model.pending[place] && state != SLOT_ASSIGNING && state != SLOT_UNKNOWN && state != SLOT_ABSENT) {
         row->weight = pick(2) ? (uint16_t)pick(257) : row->weight;
         row->port = pick(2) ? (uint16_t)(1 + pick(60000)) : row->port;
         row->admin ^= pick(2) ? SLOT_ADMIN_FMAINT : pick(2) ? SLOT_ADMIN_FDRAIN : 0;
     }
-    (void)slots_compare(world->slots, world->model.rows, world->model.count);
+    (void)model_compare(&world->model, world->slots);
 }
 
 static void world_begin(struct world *world, struct story story, int seed)
@@ -373,6 +377,8 @@ static void world_begin(struct world *world, struct story story, int seed)
     for (size_t i = 0; story.checks && i < world->model.count; i++) {
         world->model.rows[i].checked = true;
     }
+    world->model.grows = story.grows;
+    world->model.checked = story.checks;
     world->model.starts_down = story.checks && seed % 3 == 2;
     world->slots = slots_new("web");
     model_show(&world->model, world->slots, true);
@@ -390,12 +396,36 @@ static size_t world_come_to_rest(struct world *world)
         for (size_t i = 0; i < world->model.count; i++) {
             model_check(&world->model, i, true);
         }
-        (void)slots_compare(world->slots, world->model.rows, world->model.count);
+        (void)model_compare(&world->model, world->slots);
+        if (world->story.grows) {
+            /* Nothing is left that would be tried again later. */
+            world->model.now_ms += 10 * MODEL_DRAIN_MS;
+            world_run_sessions(world, 1);
+        }
         idle = world_step(world) == 0 && !retried ? idle + 1 : 0;
         ck_assert_msg(plans < MAX_PLANS_TO_REST, "no end of commands");
     }
     ck_assert(model_is_at_rest(&world->model, world->slots));
     return plans;
+}
+
+/* No added server is left free, and none serves whom a slot of the configuration could serve. */
+static void world_has_no_surplus(const struct world *world)
+{
+    bool has_free = false;
+    for (size_t i = 0; i < world->model.count; i++) {
+        struct slot_view view = model_view(&world->model, world->slots, i);
+        enum slot_state state = view.state;
+        bool added = world->model.rows[i].added;
+        bool is_free = (state == SLOT_FREE || state == SLOT_HELD) && !view.endpoint;
+        ck_assert_msg(!added || !is_free, "%s is left", world->model.names[i]);
+        has_free = has_free || (!added && state == SLOT_FREE);
+    }
+    for (size_t i = 0; has_free && i < world->model.count; i++) {
+        struct slot_view view = model_view(&world->model, world->slots, i);
+        ck_assert_msg(!world->model.rows[i].added || view.state != SLOT_READY, "%s serves, and slots are free",
+                      world->model.names[i]);
+    }
 }
 
 /* Every endpoint that fits serves at its address with its weight; nothing else serves. */
@@ -410,14 +440,17 @@ static void world_is_right(const struct world *world)
             continue;
         }
         placed++;
-        const struct slot_observed *row = &world->model.rows[slot];
+        const char *server = slots_view(world->slots, (size_t)slot).observed->server;
+        const struct slot_observed *row = &world->model.rows[model_find_place(&world->model, server)];
         ck_assert_uint_eq(row->port, endpoint->port);
         ck_assert_uint_eq(row->weight, endpoint->weight);
-        ck_assert_uint_eq(row->admin, SLOT_ADMIN_CMAINT);
+        ck_assert_uint_eq(row->admin, row->added ? 0 : SLOT_ADMIN_CMAINT);
     }
-    ck_assert_uint_eq(placed, living < world->model.count ? living : world->model.count);
+    bool fits = world->story.grows || living < world->model.count;
+    ck_assert_uint_eq(placed, fits ? living : world->model.count);
+    world_has_no_surplus(world);
     for (size_t i = 0; i < world->model.count; i++) {
-        struct slot_view view = slots_view(world->slots, i);
+        struct slot_view view = model_view(&world->model, world->slots, i);
         bool rests = view.state == SLOT_ASSIGNING && (world->model.rows[i].admin & SLOT_ADMIN_MAINT);
         ck_assert_msg(rests || (view.state != SLOT_ASSIGNING && view.state != SLOT_LEAVING &&
                                 view.state != SLOT_ORPHAN && view.state != SLOT_UNKNOWN),
@@ -440,11 +473,11 @@ static void world_end(struct world *world)
 
 /* ---- stories ---- */
 
-START_TEST(with_faults)
+static void run_faults(struct story story, int seed)
 {
     static struct world world;
     static struct model saved;
-    world_begin(&world, (struct story){.faults = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
+    world_begin(&world, story, seed);
     saved = world.model;
     for (int step = 0; step < STEPS; step++) {
         world_change(&world);
@@ -468,13 +501,18 @@ START_TEST(with_faults)
     }
     world_end(&world);
 }
+
+START_TEST(with_faults)
+{
+    run_faults((struct story){.faults = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
+}
 END_TEST
 
 /* Without faults, and with nothing that ends at once, a service that has servers never loses all of them. */
-START_TEST(never_dark)
+static void run_gently(struct story story, int seed)
 {
     static struct world world;
-    world_begin(&world, (struct story){.gentle = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
+    world_begin(&world, story, seed);
     for (int step = 0; step < STEPS; step++) {
         unsigned changes = 1 + pick(pick(4) ? 2 : 20);
         for (unsigned i = 0; i < changes; i++) {
@@ -485,6 +523,24 @@ START_TEST(never_dark)
     }
     world_end(&world);
 }
+
+START_TEST(never_dark)
+{
+    run_gently((struct story){.gentle = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
+}
+END_TEST
+
+/* The same two, where servers are added and deleted. */
+START_TEST(grows_with_faults)
+{
+    run_faults((struct story){.faults = true, .grows = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
+}
+END_TEST
+
+START_TEST(grows_never_dark)
+{
+    run_gently((struct story){.gentle = true, .grows = true, .twins = _i % 4 == 3, .checks = _i % 3 != 0}, _i);
+}
 END_TEST
 
 static Suite *make_suite(void)
@@ -493,6 +549,8 @@ static Suite *make_suite(void)
     TCase *tests = tcase_create("stories");
     tcase_add_loop_test(tests, with_faults, 0, SEEDS);
     tcase_add_loop_test(tests, never_dark, 0, SEEDS);
+    tcase_add_loop_test(tests, grows_with_faults, 0, SEEDS);
+    tcase_add_loop_test(tests, grows_never_dark, 0, SEEDS);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     return suite;
