@@ -359,3 +359,16 @@ bool text_is_map_word(const char *text)
     }
     return len > 0;
 }
+
+bool text_is_server_options(const char *text)
+{
+    enum { MAX_OPTIONS = 1000, MAX_WORDS = 56 };
+    size_t words = 0;
+    for (size_t i = 0; text[i]; i++) {
+        if (i >= MAX_OPTIONS || !(text_is_alnum(text[i]) || strchr(" -._~,:/=+@%()*", text[i]))) {
+            return false;
+        }
+        words += text[i] != ' ' && (i == 0 || text[i - 1] == ' ');
+    }
+    return words <= MAX_WORDS;
+}

@@ -286,17 +286,31 @@ bool config_check_haproxy_name(const char *value, struct buf *why)
            config_check_refuse(value, "a name of letters, digits, '_', '-', '.' and ':', at most 250 bytes", why);
 }
 
-bool config_check_server_options(const char *value, struct buf *why)
+/* What would be another server than a slot. */
+static const char *find_alien_option(const char *options)
 {
-    return !strpbrk(value, ";<#") ||
-           config_check_refuse(value,
-                               "options of a HAProxy server such as \"check inter 2s\", without ';', '<' and '#'", why);
+    static const char *const words[] = {"enabled", "disabled", "id", "cookie", "init-addr", "resolvers", "track"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (config_options_have(options, words[i])) {
+            return words[i];
+        }
+    }
+    return NULL;
 }
 
-bool config_check_rendered_options(const char *value, struct buf *why)
+bool config_check_server_options(const char *value, struct buf *why)
 {
-    return !strpbrk(value, "\"'\\") ||
-           config_check_refuse(value, "without quotes and '\\', to stand in haproxy.cfg as it is", why);
+    const char *alien = find_alien_option(value);
+    if (!text_is_server_options(value)) {
+        return config_check_refuse(value,
+                                   "options of a HAProxy server such as \"check inter 2s\", at most 56 words and 1000 "
+                                   "bytes of letters, digits, blanks and -._~,:/=+@%()*",
+                                   why);
+    }
+    if (alien) {
+        buf_printf(why, " has `%s`, which slotd's servers cannot have; leave it out", alien);
+    }
+    return !alien;
 }
 
 bool config_check_rendered_class(const char *value, struct buf *why)

@@ -27,6 +27,30 @@ int config_class_parse(const char *word, enum config_class *ret_class)
     return SLOTD_E_PARSE;
 }
 
+bool config_options_have(const char *options, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = options; *at; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == len && strncmp(at, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#define CA_FILE                                                                                                        \
+    "/etc/ssl/certs/ca-certificates.crt" /* Debian's, Fedora has it too; server_options may name another               \
+                                          */
+
+const char *config_class_options(enum config_class class, const char *server_options)
+{
+    if (class == CONFIG_CLASS_HTTPS) {
+        return config_options_have(server_options, "verify") ? " ssl" : " ssl verify required ca-file " CA_FILE;
+    }
+    return class == CONFIG_CLASS_H2C ? " proto h2" : "";
+}
+
 struct config *config_new_render_default(void)
 {
     struct config *config = config_new_default();
@@ -74,7 +98,6 @@ static void rendered_check_pool(struct config_source *source, const config_setti
 {
     rendered_check_key(source, "slots.pools", entry, "class", config_check_rendered_class);
     rendered_check_key(source, "slots.pools", entry, "prefix", config_check_rendered_prefix);
-    rendered_check_key(source, "slots.pools", entry, "server_options", config_check_rendered_options);
     rendered_check_key(source, "slots.pools", entry, "defaults", config_check_rendered_defaults);
 }
 

@@ -6,37 +6,28 @@
 #include "render.h"
 #include "slotd/mem.h"
 
-#define CA_FILE                                                                                                        \
-    "/etc/ssl/certs/ca-certificates.crt" /* Debian's, Fedora has it too; server_options may name another               \
-                                          */
-
 struct pool_class {
     const char *balance; /* always said: what HAProxy takes without it differs by version */
     const char *lines;   /* of the section, or "" */
-    const char *options; /* of each server, with a blank in front, or "" */
 };
 
 static const struct pool_class classes[CONFIG_N_CLASSES] = {
-    [CONFIG_CLASS_HTTP] = {"roundrobin", "", ""},
-    [CONFIG_CLASS_LEASTCONN] = {"leastconn", "", ""},
+    [CONFIG_CLASS_HTTP] = {"roundrobin", ""},
+    [CONFIG_CLASS_LEASTCONN] = {"leastconn", ""},
     [CONFIG_CLASS_STICKY] =
-        {"roundrobin",
-         "    # The cookie follows a task's address, not its slot. Every HAProxy before the same apps "
-         "needs the same key; any text will do.\n"
-         "    dynamic-cookie-key slotd\n"
-         "    cookie SRV insert indirect nocache dynamic\n",
-         ""},
+        {"roundrobin", "    # The cookie follows a task's address, not its slot. Every HAProxy before the same apps "
+                       "needs the same key; any text will do.\n"
+                       "    dynamic-cookie-key slotd\n"
+                       "    cookie SRV insert indirect nocache dynamic\n"},
     [CONFIG_CLASS_HTTPS] =
-        {"roundrobin",
-         "    # Signed by whom is verified, the name is not: tasks have addresses. `verify` and `sni` in "
-         "slots.pools.server_options say otherwise.\n"
-         "    # HAProxy 3.3 and later would take the name from the request.\n"
-         "    .if version_atleast(3.3)\n"
-         "    default-server no-sni-auto no-check-sni-auto\n"
-         "    .endif\n",
-         " ssl verify required ca-file " CA_FILE},
-    [CONFIG_CLASS_H2C] = {"roundrobin", "", " proto h2"},
-    [CONFIG_CLASS_TCP] = {"roundrobin", "", ""},
+        {"roundrobin", "    # Signed by whom is verified, the name is not: tasks have addresses. `verify` and `sni` in "
+                       "slots.pools.server_options say otherwise.\n"
+                       "    # HAProxy 3.3 and later would take the name from the request.\n"
+                       "    .if version_atleast(3.3)\n"
+                       "    default-server no-sni-auto no-check-sni-auto\n"
+                       "    .endif\n"},
+    [CONFIG_CLASS_H2C] = {"roundrobin", ""},
+    [CONFIG_CLASS_TCP] = {"roundrobin", ""},
 };
 
 char *render_backend_name(const struct config_pool *pool, unsigned number)
@@ -49,22 +40,9 @@ char *render_defaults_name(const struct config_pool *pool)
     return pool->defaults[0] ? mem_strdup(pool->defaults) : mem_printf("slotd-%s", pool->prefix);
 }
 
-/* Whether word is one of the words of text. */
-static bool has_word(const char *text, const char *word)
-{
-    size_t len = strlen(word);
-    for (const char *at = text; *at; at += strcspn(at, " ")) {
-        at += strspn(at, " ");
-        if (strcspn(at, " ") == len && strncmp(at, word, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool render_has_check(const char *server_options)
 {
-    return has_word(server_options, "check");
+    return config_options_have(server_options, "check");
 }
 
 /* Whether HAProxy asks the pool's servers for something, and does not only connect. */
@@ -103,11 +81,10 @@ static char *make_check(const struct render *render)
 
 static void render_default_server(enum config_class class, const char *options, struct buf *out)
 {
-    bool trusts = class == CONFIG_CLASS_HTTPS && has_word(options, "verify");
     if (!render_has_check(options)) {
         buf_puts(out, "    # No checks: slots.pools.server_options have no `check`, such as \"check inter 2s\".\n");
     }
-    buf_printf(out, "    default-server init-addr last,0.0.0.0%s%s%s\n", trusts ? " ssl" : classes[class].options,
+    buf_printf(out, "    default-server init-addr last,0.0.0.0%s%s%s\n", config_class_options(class, options),
                options[0] ? " " : "", options);
 }
 

@@ -110,11 +110,14 @@ static void print_haproxy(const struct ctl *ctl, struct json_object *haproxy)
     print_line(ctl, connected ? GREEN : RED, "haproxy   %s at %s, %s%s", text_of(haproxy, "name"),
                text_of(haproxy, "socket"), connected ? "connected, version " : "not in use: ",
                connected ? text_of(haproxy, "version") : text_of(haproxy, "error"));
-    printf("          %" PRId64 " backends, %" PRId64 " slots: %" PRId64 " ready, %" PRId64 " draining, %" PRId64
-           " free; %" PRId64 " commands, %" PRId64 " refused\n",
-           number_of(haproxy, "backends"), number_of(slots, "total"), number_of(slots, "ready"),
-           number_of(slots, "draining"), number_of(slots, "free"), number_of(haproxy, "commands"),
-           number_of(haproxy, "commands_refused"));
+    printf("          %" PRId64 " backends, %" PRId64 " slots", number_of(haproxy, "backends"),
+           number_of(slots, "total"));
+    if (number_of(slots, "added") > 0) {
+        printf(" (%" PRId64 " added)", number_of(slots, "added"));
+    }
+    printf(": %" PRId64 " ready, %" PRId64 " draining, %" PRId64 " free; %" PRId64 " commands, %" PRId64 " refused\n",
+           number_of(slots, "ready"), number_of(slots, "draining"), number_of(slots, "free"),
+           number_of(haproxy, "commands"), number_of(haproxy, "commands_refused"));
 }
 
 static void print_capabilities(struct json_object *capabilities)

@@ -41,6 +41,8 @@ static void backend_free(struct edge_backend *backend)
     backend_drop_changes(backend);
     slots_free(backend->slots);
     free(backend->rows);
+    free(backend->server_options);
+    free(backend->server_refusal);
     free(backend);
 }
 
@@ -92,6 +94,10 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
         haproxy_connection_restart(edge->connection, verdict == HAPROXY_REPLY_STALE
                                                          ? "an old process answered after a reload"
                                                          : "permission denied: its socket needs `level admin`");
+        return;
+    }
+    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+        slots_acknowledge(backend->slots, command, backend_take_server_reply(backend, command, verdict, reply, len));
         return;
     }
     bool ok = verdict == HAPROXY_REPLY_DONE || verdict == HAPROXY_REPLY_STATIC;
@@ -199,18 +205,6 @@ static void backend_set_desired(struct edge_backend *backend)
     desired_free(endpoints, count);
 }
 
-struct slots_options edge_options(const struct edge *edge)
-{
-    const struct config_slots *config = &edge->engine->config->slots;
-    return (struct slots_options){
-        .read_back = edge->capabilities.late_address,
-        .init_state = edge->capabilities.init_state,
-        .checked_start = config->checked_start,
-        .now_ms = (int64_t)uv_now(edge->engine->loop),
-        .drain_timeout_ms = config->drain_timeout,
-    };
-}
-
 static bool plan_changes_something(const struct slot_plan *plan)
 {
     /* A read stands at the end. */
@@ -233,7 +227,6 @@ void edge_run(struct edge *edge)
     }
     cleanup_buf struct buf line = BUF_INIT;
     struct slot_plan plan = {0};
-    struct slots_options options = edge_options(edge);
     struct edge_backend *backend;
     while ((backend = edge_take_dirty(edge))) {
         plan.count = 0;
@@ -241,6 +234,7 @@ void edge_run(struct edge *edge)
             /* Endpoints may have come to such a slot, or left it, since. */
             backend_set_desired(backend);
         }
+        struct slots_options options = backend_options(backend);
         slots_plan(backend->slots, &options, &plan);
         for (size_t i = 0; i < plan.count; i++) {
             edge_send(backend, &plan.commands[i], &line);
@@ -385,6 +379,7 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
         return;
     }
     edge_take_state(edge, state);
+    edge_servers_configure(edge);
     if (!edge_leases_adopt(edge)) {
         haproxy_connection_restart(edge->connection, "its leases cannot be read");
         return;

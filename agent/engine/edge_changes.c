@@ -22,10 +22,24 @@ void backend_expect_changes(struct edge_backend *backend)
     backend->open = mem_alloc_array(backend->n_open, sizeof(*backend->open));
 }
 
+/* Slots have come since. */
+static void backend_expect_more_changes(struct edge_backend *backend)
+{
+    size_t capacity = backend->n_open;
+    size_t count = slots_count(backend->slots);
+    MEM_GROW(backend->open, capacity, count);
+    while (backend->n_open < count) {
+        backend->open[backend->n_open++] = NULL;
+    }
+}
+
 void backend_open_change(struct edge_backend *backend, const struct slot_command *command)
 {
+    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+        return; /* no change of what a slot does */
+    }
     if (command->slot >= backend->n_open) {
-        return;
+        backend_expect_more_changes(backend);
     }
     struct change **open = &backend->open[command->slot];
     if (!*open) {

@@ -31,6 +31,7 @@ struct slots_counts edge_count(const struct edge *edge)
         sum.orphans += counts.orphans;
         sum.unknown += counts.unknown;
         sum.waiting += counts.waiting;
+        sum.added += counts.added;
         sum.unresolved += counts.unresolved;
     }
     return sum;
@@ -76,4 +77,20 @@ const struct edge_backend *engine_find_backend(const struct engine *engine, cons
         backend = edge_find_backend(engine->edges[i], name);
     }
     return backend;
+}
+
+struct slots_options backend_options(const struct edge_backend *backend)
+{
+    const struct edge *edge = backend->edge;
+    const struct config_slots *config = &edge->engine->config->slots;
+    return (struct slots_options){
+        .read_back = edge->capabilities.late_address,
+        .init_state = edge->capabilities.init_state,
+        .checked_start = config->checked_start,
+        .now_ms = (int64_t)uv_now(edge->engine->loop),
+        .drain_timeout_ms = config->drain_timeout,
+        .server_options = edge->capabilities.add_server ? backend->server_options : NULL,
+        .deletes_servers = edge->capabilities.add_server,
+        .surplus_ms = config->release_delay,
+    };
 }

@@ -58,7 +58,9 @@ static void backend_render_rows(const struct edge_backend *backend, struct buf *
 {
     for (size_t i = 0; i < slots_count(backend->slots); i++) {
         struct slot_view view = slots_view(backend->slots, i);
-        const struct haproxy_server *row = backend_find_row(backend, i, view.observed->server);
+        /* A HAProxy that starts has no server that was added: its row would only be complained about. */
+        const struct haproxy_server *row =
+            view.observed->added ? NULL : backend_find_row(backend, i, view.observed->server);
         if (row) {
             haproxy_state_write_row(backend->edge->state, row, view.observed, rows);
         }

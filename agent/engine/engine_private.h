@@ -44,11 +44,14 @@ struct edge_backend {
     struct backend_health health;
     size_t section; /* of the server-state file */
     struct edge_backend *next_unsaved;
-    bool unsaved;    /* that section is older than what is applied */
-    bool closed;     /* slots of it are drained by orders of their own */
-    bool route_open; /* a server of its service has been ready: routes lead here as long as their rule stands */
-    bool unclaimed;  /* a route was kept that leads here, though nobody claimed it */
-    bool left;       /* of a pool: its service is served elsewhere by now, and nothing should be in its slots */
+    bool unsaved;         /* that section is older than what is applied */
+    bool closed;          /* slots of it are drained by orders of their own */
+    bool route_open;      /* a server of its service has been ready: routes lead here as long as their rule stands */
+    bool unclaimed;       /* a route was kept that leads here, though nobody claimed it */
+    bool left;            /* of a pool: its service is served elsewhere by now, and nothing should be in its slots */
+    char *server_options; /* of servers to be added; NULL: none are */
+    char *server_refusal; /* what HAProxy said to the last `add server` or `del server` that it did not do; NULL: it did
+                             all */
 };
 
 /* The maps that slotd keeps, by their names in maps_dir (contract.md). */
@@ -139,6 +142,7 @@ struct edge {
     unsigned orphan_confirmations; /* complete answers since adoption */
     size_t orphans_held;           /* orphans that the guard holds */
     uint64_t commands, refusals, adoptions, drifts;
+    uint64_t servers_added, servers_deleted;
     struct histogram latency; /* from a cause to the acknowledgement of the last command for it */
     struct verification *verification;
 };
@@ -170,7 +174,7 @@ void backend_compare(struct edge_backend *backend, const struct slot_observed *r
 struct slot_observed *backend_find_rows(const struct edge_backend *backend, const struct haproxy_state *state,
                                         size_t *ret_count);
 /* What a plan for its slots has to heed. */
-struct slots_options edge_options(const struct edge *edge);
+struct slots_options backend_options(const struct edge_backend *backend);
 bool edge_is_settled(const struct edge *edge);
 struct slots_counts edge_count(const struct edge *edge);
 /* What is applied to the backend has changed, or everything has been read anew: the server-state file is to follow. */
@@ -195,6 +199,18 @@ void backend_open_change(struct edge_backend *backend, const struct slot_command
 void backend_close_change(struct edge_backend *backend, size_t slot, bool ok);
 /* What is under way will not be recorded. */
 void backend_drop_changes(struct edge_backend *backend);
+
+/* ---- servers beyond the provisioned slots ---- */
+
+/* What servers may be added where, by the configuration. After an adoption, and a reload of slotd.conf. */
+void edge_servers_configure(struct edge *edge);
+/* The reply to a command that adds or deletes one. Returns whether it was done. */
+bool backend_take_server_reply(struct edge_backend *backend, const struct slot_command *command,
+                               enum haproxy_reply verdict, const char *reply, size_t len);
+/* Appends why the backend has no more servers than it has; endpoints wait for one. */
+void backend_explain_servers(const struct edge_backend *backend, struct buf *why);
+/* Adds which servers are needed no more and stay, as warnings. */
+void edge_explain_servers(const struct edge *edge, struct json_object *warnings);
 
 /* ---- maps ---- */
 

@@ -113,6 +113,7 @@ static void measure_backend(const struct edge_backend *backend, struct engine_ba
         edge->slots[i] += ret_metrics->slots[i];
     }
     edge->waiting += counts.waiting;
+    edge->servers += counts.added;
     edge->unresolved += counts.unresolved;
 }
 
@@ -133,6 +134,8 @@ static void measure_edge(const struct edge *edge, struct engine_edge_metrics *re
         .lost = statistics.failures,
         .in_flight = edge->in_flight,
         .drifts = edge->drifts,
+        .additions = edge->servers_added,
+        .deletions = edge->servers_deleted,
         .n_backends = count,
         .latency = &edge->latency,
         .backends = mem_alloc_array(count, sizeof(struct engine_backend_metrics)),

@@ -69,7 +69,8 @@ static bool engine_has_target(const struct engine *engine, enum order_target tar
         for (size_t i = 0; i < engine->n_edges; i++) {
             const struct edge_backend *backend = edge_find_backend(engine->edges[i], backend_name);
             for (size_t k = 0; backend && k < slots_count(backend->slots); k++) {
-                if (strcmp(slots_view(backend->slots, k).observed->server, name + strlen(backend_name) + 1) == 0) {
+                struct slot_view view = slots_view(backend->slots, k);
+                if (view.state != SLOT_ABSENT && strcmp(view.observed->server, name + strlen(backend_name) + 1) == 0) {
                     return true;
                 }
             }

@@ -122,6 +122,7 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     }
     for (size_t i = 0; i < engine->n_edges && !same_pools; i++) {
         edge_leases_configure(engine->edges[i]);
+        edge_servers_configure(engine->edges[i]);
     }
     log_notice("config", "in use now%s%s", same_marathon ? "" : ", other Marathon settings",
                same_haproxy ? "" : ", other HAProxies");

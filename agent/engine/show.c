@@ -96,6 +96,7 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
     if (counts.unknown > 0) {
         add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
     }
+    edge_explain_servers(edge, warnings);
     edge_explain_leases(edge, reasons, warnings);
     edge_explain_files(edge, reasons);
 }
@@ -144,6 +145,7 @@ static struct json_object *show_slot_counts(const struct slots_counts *counts)
     add_number(object, "held", counts->held);
     add_number(object, "unclaimed", counts->orphans);
     add_number(object, "unknown", counts->unknown);
+    add_number(object, "added", counts->added);
     add_number(object, "endpoints_waiting", counts->waiting);
     add_number(object, "endpoints_unresolved", counts->unresolved);
     return object;
@@ -273,6 +275,7 @@ static struct json_object *show_slot(const struct edge_backend *backend, size_t 
     add_text(object, "haproxy", backend->edge->config->name);
     add_text(object, "backend", backend->name);
     add_text(object, "slot", observed->server);
+    add_bool(object, "added", observed->added);
     add_text(object, "state", slot_state_text(view.state));
     add_text(object, "address", observed->address);
     add_number(object, "port", observed->port);
@@ -284,6 +287,15 @@ static struct json_object *show_slot(const struct edge_backend *backend, size_t 
     return object;
 }
 
+static void show_backend_slots(const struct edge_backend *backend, struct json_object *slots)
+{
+    for (size_t i = 0; i < slots_count(backend->slots); i++) {
+        if (slots_view(backend->slots, i).state != SLOT_ABSENT) {
+            json_object_array_add(slots, show_slot(backend, i));
+        }
+    }
+}
+
 struct json_object *engine_show_slots(const struct engine *engine, const char *const *names, size_t n_names)
 {
     struct json_object *slots = json_object_new_array();
@@ -291,9 +303,8 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
         size_t count = 0;
         struct edge_backend **backends = edge_list_backends(engine->edges[i], &count);
         for (size_t b = 0; b < count; b++) {
-            for (size_t s = 0; name_is_wanted(backends[b]->name, names, n_names) && s < slots_count(backends[b]->slots);
-                 s++) {
-                json_object_array_add(slots, show_slot(backends[b], s));
+            if (name_is_wanted(backends[b]->name, names, n_names)) {
+                show_backend_slots(backends[b], slots);
             }
         }
         free(backends);
@@ -309,7 +320,7 @@ struct json_object *engine_show_slots(const struct engine *engine, const char *c
 static void show_backend_plan(const struct edge_backend *backend, struct json_object *commands)
 {
     struct slot_plan plan = {0};
-    struct slots_options options = edge_options(backend->edge);
+    struct slots_options options = backend_options(backend);
     cleanup_buf struct buf line = BUF_INIT;
     slots_preview(backend->slots, &options, &plan);
     for (size_t i = 0; i < plan.count; i++) {

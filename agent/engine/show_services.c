@@ -90,9 +90,12 @@ static void problems_of_endpoint(const struct engine *engine, const struct edge_
         add_part_problem(problems, part, endpoint->task, "host-unresolved",
                          "its host name has no address yet: it waits");
     } else if (slots_count_states(backend->slots).waiting > 0) {
-        add_part_problem(problems, part, endpoint->task, "backend-full",
-                         "every slot of the backend is taken: it waits for the next free one; give the "
-                         "server-template line more slots");
+        cleanup_buf struct buf why = BUF_INIT;
+        backend_explain_servers(backend, &why);
+        cleanup_free char *message = mem_printf("every slot of the backend is taken: it waits for the next free one; "
+                                                "give the server-template line more slots%s",
+                                                buf_text(&why));
+        add_part_problem(problems, part, endpoint->task, "backend-full", message);
     }
 }
 

@@ -7,47 +7,12 @@
 #include "slotd/error.h"
 #include "slotd/text.h"
 
-/* ---- options ---- */
-
-#define OPTIONS_MAX_WORDS 56 /* of 64; the command's own are six */
-
-static bool is_option_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr(" -._~,:/=+@%()*", c));
-}
-
-bool server_options_are_usable(const char *options)
-{
-    size_t words = 0;
-    for (size_t i = 0; options[i]; i++) {
-        if (i >= SERVER_MAX_OPTIONS || !is_option_char(options[i])) {
-            return false;
-        }
-        words += options[i] != ' ' && (i == 0 || options[i - 1] == ' ');
-    }
-    return words <= OPTIONS_MAX_WORDS;
-}
-
-bool server_options_have(const char *options, const char *word)
-{
-    size_t len = strlen(word);
-    for (const char *at = options; *at; at += strcspn(at, " ")) {
-        at += strspn(at, " ");
-        if (strcspn(at, " ") == len && strncmp(at, word, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- lines ---- */
 
 static int format_add(const struct server_command *command, struct buf *line)
 {
     const char *options = command->options ? command->options : "";
-    if (!command->address || !text_is_ip(command->address) || command->port == 0 ||
-        !server_options_are_usable(options)) {
+    if (!command->address || !text_is_ip(command->address) || command->port == 0 || !text_is_server_options(options)) {
         return SLOTD_E_REFUSED;
     }
     /* A port behind an IPv6 literal is told from it by the brackets alone. */
@@ -121,6 +86,7 @@ static bool is_refusal(const char *reply, size_t len)
         "restricted to experimental mode only",
         "is not within 0 and 256",
         "no CA file specified",
+        "unable to load ",
         "Only servers in maintenance mode can be deleted.",
         "This server cannot be removed at runtime",
         "Health check was not configured on this server, cannot enable.",

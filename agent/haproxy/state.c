@@ -17,7 +17,6 @@
 /* Columns that we read or write; the others are carried along as they are. */
 enum column {
     COLUMN_BACKEND,
-    COLUMN_ID,
     COLUMN_NAME,
     COLUMN_ADDRESS,
     COLUMN_OP_STATE,
@@ -26,10 +25,12 @@ enum column {
     COLUMN_CONFIGURED,
     COLUMN_CHECK_STATE,
     COLUMN_AGENT_STATE,
-    COLUMN_FORCED_ID,
     COLUMN_FQDN,
     COLUMN_PORT,
     COLUMN_CHECK_PORT,
+    N_NEEDED_COLUMNS,
+    COLUMN_ID = N_NEEDED_COLUMNS, /* without these two no server counts as added by us */
+    COLUMN_FORCED_ID,
     N_COLUMNS
 };
 static const char *const column_names[N_COLUMNS] = {
@@ -84,7 +85,7 @@ static int read_header(struct state_reader *reader, char *line)
         while (i < count && strcmp(words[i], column_names[c]) != 0) {
             i++;
         }
-        if (i == count) {
+        if (i == count && c < N_NEEDED_COLUMNS) {
             buf_printf(reader->why, "`show servers state` has no column %s", column_names[c]);
             return SLOTD_E_PARSE;
         }
@@ -119,10 +120,19 @@ static void read_address(const char *text, char address[SLOTS_MAX_ADDRESS])
 }
 
 /* A name and an id that were both chosen, by a rule that no configuration follows by chance. */
-static bool is_added(const char *name, unsigned id, unsigned forced_id)
+static int read_added(const struct state_reader *reader, const struct haproxy_server *server, bool *ret_added)
 {
-    unsigned number = slots_find_added(name);
-    return number > 0 && forced_id == 1 && id == SLOTS_FIRST_ADDED_ID + number;
+    unsigned number = slots_find_added(server->name);
+    unsigned id = 0;
+    unsigned forced_id = 0;
+    size_t n_columns = reader->state->n_columns;
+    if (number == 0 || reader->place[COLUMN_ID] == n_columns || reader->place[COLUMN_FORCED_ID] == n_columns) {
+        return 0;
+    }
+    int err = read_number(reader, server, COLUMN_ID, INT32_MAX, &id);
+    err = err ? err : read_number(reader, server, COLUMN_FORCED_ID, 255, &forced_id);
+    *ret_added = !err && forced_id == 1 && id == SLOTS_FIRST_ADDED_ID + number;
+    return err;
 }
 
 /* The one mark that tells our slots from servers that belong to somebody else: `disabled` in the configuration, and a
@@ -144,8 +154,6 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     unsigned check_state = 0;
     unsigned agent_state = 0;
     unsigned check_port = 0;
-    unsigned id = 0;
-    unsigned forced_id = 0;
     int err = read_number(reader, server, COLUMN_OP_STATE, 255, &observed->op_state);
     err = err ? err : read_number(reader, server, COLUMN_ADMIN, 255, &observed->admin);
     err = err ? err : read_number(reader, server, COLUMN_WEIGHT, 256, &weight);
@@ -154,8 +162,7 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     err = err ? err : read_number(reader, server, COLUMN_AGENT_STATE, 65535, &agent_state);
     err = err ? err : read_number(reader, server, COLUMN_PORT, 65535, &port);
     err = err ? err : read_number(reader, server, COLUMN_CHECK_PORT, 65535, &check_port);
-    err = err ? err : read_number(reader, server, COLUMN_ID, INT32_MAX, &id);
-    err = err ? err : read_number(reader, server, COLUMN_FORCED_ID, 255, &forced_id);
+    err = err ? err : read_added(reader, server, &observed->added);
     if (err) {
         return err;
     }
@@ -168,7 +175,6 @@ static int read_observed(const struct state_reader *reader, struct haproxy_serve
     observed->checked = (check_state & STATE_CHECK_CONFIGURED) != 0;
     observed->has_agent = (agent_state & STATE_CHECK_CONFIGURED) != 0;
     observed->check_off = observed->checked && (check_state & STATE_CHECK_ENABLED) == 0;
-    observed->added = is_added(server->name, id, forced_id);
     server->is_slot = observed->added || is_slot(observed->admin, server->columns[reader->place[COLUMN_FQDN]]);
     return 0;
 }

@@ -43,6 +43,8 @@ struct haproxy_capabilities haproxy_capabilities_of(const struct haproxy_version
         .wait_command = number >= 3000,
         .init_state = number >= 3001,
         .indexed_maps = number >= 3000,
+        .idle_pool = number >= 3000,
+        .sni_auto = number >= 3004,
     };
 }
 

@@ -46,7 +46,7 @@ bool slot_needs_checks(const struct slot *slot)
     return slot->observed.added && slot->observed.checked && slot->observed.check_off && slot_is_in_maint(slot);
 }
 
-bool slot_should_settle(const struct slot *slot)
+static bool slot_should_settle(const struct slot *slot)
 {
     return slot->observed.added && slot_is_really_ready(slot) && slot_carries_traffic(slot) && slot->in_flight == 0 &&
            !slot->reading && !slot->closed && !slot->starting && wanted_needs_slot(slot->owner);
@@ -60,7 +60,7 @@ static bool slot_is_arriving(const struct slot *slot)
 size_t slots_count_arriving(const struct slots *slots)
 {
     size_t arriving = 0;
-    for (size_t i = 0; i < slots->count; i++) {
+    for (size_t i = 0; slots->has_added && i < slots->count; i++) {
         arriving += slot_is_arriving(&slots->slots[i]);
     }
     return arriving;
@@ -94,11 +94,11 @@ static void plan_add_command(struct slot_plan *plan, const struct slot_command *
 static void plan_deletions(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t deleted = 0;
-    for (size_t i = 0; i < slots->count && deleted < SERVERS_AT_ONCE; i++) {
+    for (size_t i = 0; slots->has_added && i < slots->count && deleted < SERVERS_AT_ONCE; i++) {
         const struct slot *slot = &slots->slots[i];
         if (slot_can_be_deleted(slot) && slot_deletion_time(slot, options) <= options->now_ms) {
-            plan_add_command(
-                plan, &(struct slot_command){.kind = SLOT_COMMAND_DELETE, .slot = i, .server = slot->server});
+            plan_add_command(plan,
+                             &(struct slot_command){.kind = SLOT_COMMAND_DELETE, .slot = i, .server = slot->server});
             deleted++;
         }
     }
@@ -140,7 +140,7 @@ static size_t plan_additions_again(const struct slots *slots, struct slot_comman
 }
 
 static size_t plan_additions(const struct slots *slots, const struct slots_options *options, size_t left,
-                           struct slot_plan *plan)
+                             struct slot_plan *plan)
 {
     bool used[SLOTS_MAX_ADDED + 1] = {false};
     struct slot_command command = {.kind = SLOT_COMMAND_ADD, .options = options->server_options};
@@ -159,13 +159,35 @@ static size_t plan_additions(const struct slots *slots, const struct slots_optio
 }
 
 size_t servers_plan(const struct slots *slots, const struct slots_options *options, size_t lacking,
-                  struct slot_plan *plan)
+                    struct slot_plan *plan)
 {
     if (options->deletes_servers) {
         plan_deletions(slots, options, plan);
     }
     size_t allowed = growth_allowance(slots, options, lacking);
     return allowed > 0 ? allowed - plan_additions(slots, options, allowed, plan) : 0;
+}
+
+/* ---- back to the slots of the configuration ---- */
+
+static size_t slots_next_kept_free(const struct slots *slots)
+{
+    size_t place = slots->idle.first;
+    while (place != SLOTS_NONE &&
+           (slots->slots[place].observed.added || !slot_is_usable(&slots->slots[place], false))) {
+        place = slots->slots[place].next_free;
+    }
+    return place;
+}
+
+void servers_leave(struct slots *slots)
+{
+    for (size_t i = 0; slots->has_added && i < slots->count; i++) {
+        size_t place = slot_should_settle(&slots->slots[i]) ? slots_next_kept_free(slots) : SLOTS_NONE;
+        if (place != SLOTS_NONE) {
+            slots_change_places(slots, i, place);
+        }
+    }
 }
 
 /* ---- time ---- */
@@ -192,7 +214,7 @@ void servers_keep_time(struct slots *slots, const struct slots_options *options)
         count_failure(&growth->failures);
         growth->again_ms = options->now_ms + delay_after(growth->failures);
     }
-    for (size_t i = 0; i < slots->count; i++) {
+    for (size_t i = 0; slots->has_added && i < slots->count; i++) {
         struct slot *slot = &slots->slots[i];
         if (slot->delete_refused) {
             slot->delete_refused = false;
@@ -215,7 +237,7 @@ int64_t servers_next_deadline(const struct slots *slots, const struct slots_opti
     if (options->server_options && slots->growth.lacking > 0 && slots->growth.again_ms > options->now_ms) {
         next = slots->growth.again_ms;
     }
-    for (size_t i = 0; options->deletes_servers && i < slots->count; i++) {
+    for (size_t i = 0; slots->has_added && options->deletes_servers && i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
         int64_t due = slot_is_surplus(slot) ? slot_deletion_time(slot, options) : SLOTS_NEVER;
         next = due > options->now_ms && due < next ? due : next;
@@ -236,6 +258,7 @@ static void slots_append_absent(struct slots *slots, unsigned number)
     slot->drain_since_ms = slot->free_since_ms = SLOTS_NEVER;
     slot->delete_again_ms = INT64_MIN;
     slot->observed = (struct slot_observed){.server = slot->server, .added = true, .admin = SLOT_ADMIN_FMAINT};
+    slots->has_added = true;
 }
 
 void servers_note_sent(struct slots *slots, struct slot_command *command)
@@ -319,7 +342,6 @@ void servers_take_read(struct slots *slots, size_t place)
         return;
     }
     slots->checked = slots->checked || slot->observed.checked;
-    slots->has_added = true;
     slot->failures = 0;
     slot->free_since_ms = SLOTS_NEVER;
     slot->delete_again_ms = INT64_MIN;

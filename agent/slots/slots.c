@@ -284,7 +284,7 @@ static size_t slots_adopt_by_address(struct slots *slots)
     return adopted;
 }
 
-static bool slot_is_usable(const struct slot *slot, bool closed)
+bool slot_is_usable(const struct slot *slot, bool closed)
 {
     return !slot_is_unusable(slot) && !slot->unknown && slot->closed == closed;
 }
@@ -310,13 +310,6 @@ static size_t slots_next_usable_free(const struct slots *slots)
 {
     size_t place = slots_next_usable(slots, &slots->idle, false);
     return place == SLOTS_NONE ? slots_next_usable(slots, &slots->held, false) : place;
-}
-
-/* The same, but for added servers and for slots with sessions. */
-static size_t slots_next_kept_free(const struct slots *slots)
-{
-    size_t place = slots_next_usable(slots, &slots->idle, false);
-    return place != SLOTS_NONE && slots->slots[place].observed.added ? SLOTS_NONE : place;
 }
 
 /* Who comes there drains; it is in the place that it will have when the order ends. */
@@ -417,8 +410,7 @@ static void slots_assign(struct slots *slots)
     }
 }
 
-/* The new slot serves before the old one leaves. */
-static void slots_change_places(struct slots *slots, size_t from, size_t to)
+void slots_change_places(struct slots *slots, size_t from, size_t to)
 {
     struct wanted *owner = slots->slots[from].owner;
     slots_leave(slots, from, false);
@@ -436,17 +428,6 @@ static void slots_spread_movers(struct slots *slots)
         if (slot_is_mover(slot) && wanted_needs_slot(slot->owner)) {
             place = slots_next_usable_free(slots);
         }
-        if (place != SLOTS_NONE) {
-            slots_change_places(slots, i, place);
-        }
-    }
-}
-
-/* So does one in an added server, where a slot is free that a reload of HAProxy keeps. */
-static void slots_leave_added(struct slots *slots)
-{
-    for (size_t i = 0; slots->has_added && i < slots->count; i++) {
-        size_t place = slot_should_settle(&slots->slots[i]) ? slots_next_kept_free(slots) : SLOTS_NONE;
         if (place != SLOTS_NONE) {
             slots_change_places(slots, i, place);
         }
@@ -502,6 +483,6 @@ void slots_settle_rest(struct slots *slots)
     }
     slots->unsettled = false;
     if (slots->observed) {
-        slots_leave_added(slots);
+        servers_leave(slots);
     }
 }

@@ -41,7 +41,7 @@ struct slot {
     int64_t sessions;                     /* as last read; -1: never since the observation that made the slot */
     char sent_address[SLOTS_MAX_ADDRESS]; /* of the last ADDRESS sent: the owner may want another one by now */
     uint16_t sent_port;
-    bool unsure; /* that address may still be applied late (2.9+): no row is believed before it shows it */
+    bool unsure;             /* that address may still be applied late (2.9+): no row is believed before it shows it */
     int64_t free_since_ms;   /* an added one: a plan has seen it free since then; SLOTS_NEVER: it is not */
     int64_t delete_again_ms; /* not tried before */
     unsigned delete_failures;
@@ -70,10 +70,10 @@ struct free_queue {
 
 /* How servers are added to the backend. */
 struct growth {
-    size_t lacking;   /* as the last plan found */
-    bool proven;      /* HAProxy has added one since the last complete observation: the others need not wait for it */
-    bool refused;     /* since the last plan */
-    bool failed;      /* the last one */
+    size_t lacking; /* as the last plan found */
+    bool proven;    /* HAProxy has added one since the last complete observation: the others need not wait for it */
+    bool refused;   /* since the last plan */
+    bool failed;    /* the last one */
     unsigned failures;
     int64_t again_ms; /* none is added before */
 };
@@ -92,7 +92,7 @@ struct slots {
     bool weights_fixed; /* the algorithm is static */
     bool unsettled;     /* slots have changed since those that wait were looked at */
     bool checked;       /* at least one slot is */
-    bool has_added;     /* at least one slot is, or was since the last complete observation */
+    bool has_added;     /* a server is, was, or is being since the last complete observation */
     bool blind;         /* a server that is up may have to go: which others are is read before */
     unsigned reads_in_flight, read_failures;
 };
@@ -141,13 +141,13 @@ void address_index_free(struct address_index *index);
 bool slot_is_present(const struct slot *slot);
 /* Its checks are configured and off: they are switched on before it is used. */
 bool slot_needs_checks(const struct slot *slot);
-/* It serves somebody who is to stay and would be safer in a slot that a reload of HAProxy keeps. */
-bool slot_should_settle(const struct slot *slot);
+/* Who is to stay goes from there to free slots that a reload of HAProxy keeps. */
+void servers_leave(struct slots *slots);
 /* How many are on their way, or asked about. */
 size_t slots_count_arriving(const struct slots *slots);
 /* Appends ADD for what lacks, and DELETE for what is needed no more. Returns how many it adds. */
 size_t servers_plan(const struct slots *slots, const struct slots_options *options, size_t lacking,
-                  struct slot_plan *plan);
+                    struct slot_plan *plan);
 /* Takes over what replies have said since the last plan, and the time. */
 void servers_keep_time(struct slots *slots, const struct slots_options *options);
 /* When the next one may be added or deleted, or SLOTS_NEVER. */
@@ -164,6 +164,10 @@ void slots_set_idle(struct slots *slots, size_t place);
 void slots_push_waiting(struct slots *slots, struct wanted *wanted);
 void slots_take_waiting(struct slots *slots, struct wanted *wanted);
 void slots_own(struct slots *slots, size_t place, struct wanted *wanted);
+/* A free slot may be given to an endpoint; closed: to one that an operator drains there. */
+bool slot_is_usable(const struct slot *slot, bool closed);
+/* The owner goes to a free slot, which serves before the old one leaves. */
+void slots_change_places(struct slots *slots, size_t from, size_t to);
 /* The owner gives the slot up; the slot leaves. */
 void slots_leave(struct slots *slots, size_t place, bool hard);
 /* Frees what has left, gives free slots to those that wait. */

@@ -99,22 +99,27 @@ static bool wanted_counts(const struct wanted *wanted)
 struct slots_counts slots_count_states(const struct slots *slots)
 {
     struct slots_counts counts = {.served = slots->served};
+    size_t absent = 0;
     size_t *by_state[] = {
-        [SLOT_FREE] = &counts.free,         [SLOT_ASSIGNING] = &counts.assigning, [SLOT_READY] = &counts.ready,
-        [SLOT_DRAINING] = &counts.draining, [SLOT_LEAVING] = &counts.leaving,     [SLOT_ORPHAN] = &counts.orphans,
-        [SLOT_UNKNOWN] = &counts.unknown,   [SLOT_HELD] = &counts.held,           [SLOT_STARTING] = &counts.starting,
+        [SLOT_FREE] = &counts.free,
+        [SLOT_ASSIGNING] = &counts.assigning,
+        [SLOT_READY] = &counts.ready,
+        [SLOT_DRAINING] = &counts.draining,
+        [SLOT_LEAVING] = &counts.leaving,
+        [SLOT_ORPHAN] = &counts.orphans,
+        [SLOT_UNKNOWN] = &counts.unknown,
+        [SLOT_HELD] = &counts.held,
+        [SLOT_STARTING] = &counts.starting,
         [SLOT_DOWN] = &counts.down,
+        [SLOT_ABSENT] = &absent,
     };
     for (size_t i = 0; i < slots->count; i++) {
         const struct slot *slot = &slots->slots[i];
-        if (!slot_is_present(slot)) {
-            continue;
-        }
-        counts.slots++;
-        counts.added += slot->observed.added;
+        counts.added += slot->observed.added && slot_is_present(slot);
         (*by_state[slot_get_state(slots, slot)])++;
         counts.wanted += slot->role == ROLE_OWNED && wanted_counts(slot->owner);
     }
+    counts.slots = slots->count - absent;
     for (const struct wanted *wanted = slots->first_waiting; wanted; wanted = wanted->next) {
         counts.waiting += wanted_needs_slot(wanted);
         counts.unresolved += wanted->address[0] == '\0';

@@ -145,5 +145,10 @@ enum config_class {
 };
 /* Returns 0, or SLOTD_E_PARSE for another word. */
 int config_class_parse(const char *word, enum config_class *ret_class);
+/* Whether word is one of the words of a pool's server_options. */
+bool config_options_have(const char *options, const char *word);
+/* What servers of that class need besides their pool's server_options, which may say it otherwise: "" or words with a
+ * blank in front. */
+const char *config_class_options(enum config_class class, const char *server_options);
 
 #endif

@@ -43,7 +43,8 @@ struct engine_edge_metrics {
     uint64_t commands, refusals, lost; /* refused, or without a reply */
     uint64_t in_flight;
     uint64_t drifts;
-    uint64_t n_backends; /* with slots */
+    uint64_t servers, additions, deletions; /* slots that were added at run time */
+    uint64_t n_backends;                    /* with slots */
     uint64_t slots[ENGINE_SLOT_STATES];
     uint64_t waiting, unresolved; /* endpoints without a slot, without an address */
     uint64_t services_without_backend;

@@ -75,6 +75,9 @@ struct haproxy_capabilities {
     bool wait_command; /* 3.0+ */
     bool init_state;   /* 3.1+ */
     bool indexed_maps; /* 3.0+: `set map` and `del map` do not go through all entries */
+    bool idle_pool;    /* 3.0+: an added server keeps idle connections without being told to */
+    bool sni_auto;     /* 3.4+: an added TLS server is told the request's host, and its certificate has to have that
+                          name, unless its options say otherwise; 3.3 does neither, and refuses those options */
 };
 struct haproxy_capabilities haproxy_capabilities_of(const struct haproxy_version *version);
 

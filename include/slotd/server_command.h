@@ -22,16 +22,10 @@ struct server_command {
     const char *address; /* an IP literal: HAProxy never resolves a name there, and 2.6.0 crashes over one */
     uint16_t port;
     uint32_t id;         /* 0: HAProxy chooses */
-    const char *options; /* as slotd.conf has them, "" for none; `default-server` has no effect on such a server */
+    const char *options; /* of text_is_server_options()'s alphabet, "" for none; `default-server` has no effect on such
+                            a server */
 };
 
-/* Whether options may stand on a Runtime API line: at most SERVER_MAX_OPTIONS bytes of a closed alphabet (letters,
- * digits, blanks and -._~,:/=+@%()*), in which nothing ends or quotes a command, and not more words than HAProxy takes
- * (64 a command). */
-#define SERVER_MAX_OPTIONS 1000
-bool server_options_are_usable(const char *options);
-/* Whether a word of the options is that one. */
-bool server_options_have(const char *options, const char *word);
 /* Writes a command as one Runtime API line, without line end. Every part is checked; returns 0, or SLOTD_E_REFUSED when
  * one does not pass: then nothing is appended. */
 int server_command_format(const struct server_command *command, struct buf *line);

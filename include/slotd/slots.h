@@ -75,12 +75,12 @@ enum slot_command_kind {
     SLOT_COMMAND_WEIGHT,     /* value */
     SLOT_COMMAND_READY,
     SLOT_COMMAND_DRAIN,
-    SLOT_COMMAND_HEALTH_DOWN, /* until a check passes; only on checked slots */
-    SLOT_COMMAND_HEALTH_UP,   /* until a check fails; the same */
+    SLOT_COMMAND_HEALTH_DOWN,   /* until a check passes; only on checked slots */
+    SLOT_COMMAND_HEALTH_UP,     /* until a check fails; the same */
     SLOT_COMMAND_ENABLE_HEALTH, /* an added server has its checks off at first */
-    SLOT_COMMAND_ADD,         /* a server: number and options */
-    SLOT_COMMAND_DELETE,      /* an added one */
-    SLOT_COMMAND_READ,        /* show servers state of this backend: its rows go to slots_observe() */
+    SLOT_COMMAND_ADD,           /* a server: number and options */
+    SLOT_COMMAND_DELETE,        /* an added one */
+    SLOT_COMMAND_READ,          /* show servers state of this backend: its rows go to slots_observe() */
 };
 
 struct slot_command {
@@ -104,15 +104,15 @@ void slot_plan_free(struct slot_plan *plan);
 
 /* What HAProxy's version makes necessary, what the operator has configured, and the time. */
 struct slots_options {
-    bool read_back;           /* addresses are applied late (2.9+): read them back before ready */
-    bool init_state;          /* a server may start in another state than up (3.1+): it is read after ready */
-    bool checked_start;       /* a checked slot takes traffic after its first good check, while others are up */
-    int64_t now_ms;           /* any clock that does not jump */
-    int64_t drain_timeout_ms; /* how long a task that is on its way out keeps its sessions; then maint */
+    bool read_back;             /* addresses are applied late (2.9+): read them back before ready */
+    bool init_state;            /* a server may start in another state than up (3.1+): it is read after ready */
+    bool checked_start;         /* a checked slot takes traffic after its first good check, while others are up */
+    int64_t now_ms;             /* any clock that does not jump */
+    int64_t drain_timeout_ms;   /* how long a task that is on its way out keeps its sessions; then maint */
     const char *server_options; /* of servers to be added where slots lack; NULL: none are. Borrowed until the plan's
                                    commands are sent */
-    bool deletes_servers;     /* HAProxy can delete those that were added and are needed no more */
-    int64_t surplus_ms;       /* how long one has to be free before */
+    bool deletes_servers;       /* HAProxy can delete those that were added and are needed no more */
+    int64_t surplus_ms;         /* how long one has to be free before */
 };
 
 struct slots;
@@ -170,10 +170,10 @@ bool slots_weights_are_fixed(const struct slots *slots);
 void slots_forget(struct slots *slots);
 /* How many servers the backend lacks, and what became of that. */
 struct slots_growth {
-    size_t added;    /* there by now */
-    size_t lacking;  /* endpoints that the last plan found without a slot, and none on its way for */
-    bool limited;    /* SLOTS_MAX_ADDED is reached */
-    bool refused;    /* the last one was not added: tried again after a while, that doubles from 1 s to 5 min */
+    size_t added;       /* there by now */
+    size_t lacking;     /* endpoints that the last plan found without a slot, and none on its way for */
+    bool limited;       /* SLOTS_MAX_ADDED is reached */
+    bool refused;       /* the last one was not added: tried again after a while, that doubles from 1 s to 5 min */
     size_t undeletable; /* needed no more, and HAProxy has refused to delete them */
 };
 struct slots_growth slots_get_growth(const struct slots *slots);

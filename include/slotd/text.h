@@ -39,5 +39,10 @@ bool text_is_haproxy_name(const char *text);
  * paths, queries and host names are made of). None of them means anything on HAProxy's command line or in a map file,
  * so that nothing has to be escaped; the value of a map is not expanded as a log format. */
 bool text_is_map_word(const char *text);
+/* Whether text may stand as options of a server on a Runtime API line: at most 1000 bytes and 56 words (HAProxy takes
+ * 64 a command) of letters, digits and -._~,:/=+@%()*, between blanks. Nothing in it ends, quotes or comments out
+ * anything.
+ */
+bool text_is_server_options(const char *text);
 
 #endif

@@ -355,6 +355,21 @@ START_TEST(example_is_good)
 }
 END_TEST
 
+/* What a server needs so that it can talk to its class, when it is not in haproxy.cfg. */
+START_TEST(options_of_classes)
+{
+    ck_assert_str_eq(config_class_options(CONFIG_CLASS_HTTP, "check"), "");
+    ck_assert_str_eq(config_class_options(CONFIG_CLASS_H2C, ""), " proto h2");
+    ck_assert_str_eq(config_class_options(CONFIG_CLASS_HTTPS, "check"),
+                     " ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt");
+    ck_assert_str_eq(config_class_options(CONFIG_CLASS_HTTPS, "check  verify none"), " ssl");
+    ck_assert(!config_options_have("check-ssl no-check checks", "check"));
+    ck_assert(!config_options_have("", "check"));
+    ck_assert(!config_options_have("  ", "check"));
+    ck_assert(config_options_have("inter 2s  check ", "check"));
+}
+END_TEST
+
 START_TEST(good_endpoints)
 {
     write_text(
@@ -444,6 +459,7 @@ static Suite *config_suite(void)
     tcase_add_test(tests, token_instead_of_password);
     tcase_add_test(tests, offline_needs_no_haproxy);
     tcase_add_test(tests, example_is_good);
+    tcase_add_test(tests, options_of_classes);
     tcase_add_test(tests, good_endpoints);
     tcase_add_test(tests, names_of_secrets);
     tcase_add_test(tests, addresses_to_listen_on);

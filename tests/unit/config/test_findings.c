@@ -157,8 +157,9 @@ START_TEST(values_that_do_not_fit)
          "slots.pools.prefix \"p-\" is that of another entry too; each entry needs its own"},
         {"slots = { pools = ( { class = \"a\"; prefix = \"p\"; server_options = \"check; quit\"; } ); };",
          "slots.pools.server_options is \"check; quit\"; it must be options of a HAProxy server such as \"check inter "
-         "2s\", "
-         "without ';', '<' and '#'"},
+         "2s\", at most 56 words and 1000 bytes of letters, digits, blanks and -._~,:/=+@%()*"},
+        {"slots = { pools = ( { class = \"a\"; prefix = \"p\"; server_options = \"check enabled\"; } ); };",
+         "slots.pools.server_options has `enabled`, which slotd's servers cannot have; leave it out"},
         {"spoe = { listen = \"9876\"; };", "spoe.listen is \"9876\"; it must be ADDRESS:PORT such as "
                                            "\"127.0.0.1:9876\", \"abns@slotd\", or an absolute path"},
         {"control = { http = \"localhost\"; };", "control.http is \"localhost\"; it must be ADDRESS:PORT such as "

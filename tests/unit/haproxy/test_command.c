@@ -34,6 +34,13 @@ START_TEST(test_format)
     ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_CHECK_PORT, .server = "s1"}),
                      "set server web/s1 check-port 0");
     ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_READ}), "show servers state web");
+    ck_assert_str_eq(
+        format("web", (struct slot_command){.kind = SLOT_COMMAND_ADD, .value = 7, .options = "check inter 2s"}),
+        "add server web/slotd-7 0.0.0.0:1 id 100007 check inter 2s");
+    ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_DELETE, .server = "slotd-7"}),
+                     "del server web/slotd-7");
+    ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_ENABLE_HEALTH, .server = "slotd-7"}),
+                     "enable health web/slotd-7");
 }
 END_TEST
 
@@ -62,6 +69,9 @@ START_TEST(test_format_refuses)
     ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_WEIGHT, .server = "s1", .value = 257}),
                      "refused");
     ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_READY}), "refused");
+    ck_assert_str_eq(format("web", (struct slot_command){.kind = SLOT_COMMAND_DELETE}), "refused");
+    ck_assert_str_eq(
+        format("web", (struct slot_command){.kind = SLOT_COMMAND_ADD, .value = 7, .options = "check;quit"}), "refused");
 }
 END_TEST
 
@@ -98,6 +108,9 @@ START_TEST(test_judge)
     ck_assert_int_eq(judge(SLOT_COMMAND_READY, "Permission denied\n"), HAPROXY_REPLY_DENIED);
     ck_assert_int_eq(judge(SLOT_COMMAND_CHECK_PORT, "health checks are not enabled on this server\n"),
                      HAPROXY_REPLY_REFUSED);
+    ck_assert_int_eq(judge(SLOT_COMMAND_ADD, "New server registered.\n"), HAPROXY_REPLY_DONE);
+    ck_assert_int_eq(judge(SLOT_COMMAND_DELETE, "Server deleted.\n"), HAPROXY_REPLY_DONE);
+    ck_assert_int_eq(judge(SLOT_COMMAND_ENABLE_HEALTH, ""), HAPROXY_REPLY_DONE);
     ck_assert_int_eq(judge(SLOT_COMMAND_READY, "Proxy is disabled.\n"), HAPROXY_REPLY_STALE);
     ck_assert_int_eq(judge(SLOT_COMMAND_ADDRESS, "Proxy is disabled.\n"), HAPROXY_REPLY_STALE);
     ck_assert_int_eq(
@@ -129,8 +142,13 @@ START_TEST(test_capabilities)
     ck_assert(haproxy_capabilities_of(&version).late_address);
     version = (struct haproxy_version){.major = 3, .minor = 4};
     ck_assert(haproxy_capabilities_of(&version).add_backend);
-    version = (struct haproxy_version){.major = 2, .minor = 4};
+    ck_assert(haproxy_capabilities_of(&version).sni_auto);
+    version.minor = 3;
+    ck_assert(!haproxy_capabilities_of(&version).sni_auto);
+    version = (struct haproxy_version){.major = 2, .minor = 5};
     ck_assert(!haproxy_capabilities_of(&version).add_server);
+    version.minor = 6;
+    ck_assert(haproxy_capabilities_of(&version).add_server);
 }
 END_TEST
 

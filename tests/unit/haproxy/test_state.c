@@ -69,6 +69,26 @@ START_TEST(test_write)
 }
 END_TEST
 
+/* Added by us: by name and chosen id; a server of the configuration with one of the two is none. */
+START_TEST(test_added)
+{
+    static const char text[] = "1\n" HEADER "3 web 100003 slotd-3 0.0.0.0 0 1 1 1 0 1 0 0 2 0 0 1 - 1 - 0 0 - - 0\n"
+                               "3 web 100003 slotd-3 0.0.0.0 0 1 1 1 0 1 0 0 2 0 0 0 - 1 - 0 0 - - 0\n"
+                               "3 web 3 slotd-3 0.0.0.0 0 1 1 1 0 1 0 0 2 0 0 1 - 1 - 0 0 - - 0\n"
+                               "3 web 100004 slotd-3 0.0.0.0 0 1 1 1 0 1 0 0 2 0 0 1 - 1 - 0 0 - - 0\n"
+                               "3 web 100003 s3 0.0.0.0 0 1 1 1 0 1 0 0 2 0 0 1 - 1 - 0 0 - - 0\n"
+                               "3 web 100003 slotd-03 0.0.0.0 0 1 1 1 0 1 0 0 2 0 0 1 - 1 - 0 0 - - 0\n";
+    struct haproxy_state *state = NULL;
+    ck_assert_int_eq(haproxy_state_parse(text, strlen(text), &state, NULL), 0);
+    ck_assert(state->servers[0].is_slot && state->servers[0].observed.added);
+    ck_assert(state->servers[0].observed.checked && state->servers[0].observed.check_off);
+    for (size_t i = 1; i < state->count; i++) {
+        ck_assert_msg(!state->servers[i].is_slot && !state->servers[i].observed.added, "row %zu", i);
+    }
+    haproxy_state_free(state);
+}
+END_TEST
+
 START_TEST(test_columns_in_another_order)
 {
     static const char text[] =
@@ -115,6 +135,7 @@ static Suite *make_suite(void)
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_read);
     tcase_add_test(tests, test_write);
+    tcase_add_test(tests, test_added);
     tcase_add_test(tests, test_columns_in_another_order);
     tcase_add_test(tests, test_refuses);
     suite_add_tcase(suite, tests);

@@ -276,8 +276,8 @@ static inline struct slots_comparison model_compare(const struct model *model, s
 /* Sends what is planned and answers it, until nothing more comes. Notes each command in text, when it is not NULL. */
 static inline size_t model_run(struct model *model, struct slots *slots, struct buf *text)
 {
-    static const char *const names[] = {"maint", "addr",        "check-port", "weight", "ready",
-                                        "drain", "health down", "health up",  "enable health", "add", "delete", "read"};
+    static const char *const names[] = {"maint",       "addr",      "check-port",    "weight", "ready",  "drain",
+                                        "health down", "health up", "enable health", "add",    "delete", "read"};
     struct slots_options options = model_options(model);
     size_t sent = 0;
     unsigned reads = 0;
