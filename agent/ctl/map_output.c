@@ -59,6 +59,42 @@ static void render_tcp(const struct service *service, struct json_object *object
     json_object_object_add(object, "sni", names);
 }
 
+static struct json_object *render_redirect(const struct access_redirect *redirect)
+{
+    struct json_object *object = redirect->target ? json_object_new_object() : NULL;
+    if (object) {
+        json_object_object_add(object, "to", json_object_new_string(redirect->target));
+        json_object_object_add(object, "permanent", json_object_new_boolean(redirect->permanent));
+        json_object_object_add(object, "host", text_or_null(redirect->host));
+    }
+    return object;
+}
+
+struct json_object *map_output_access(const struct access *access)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *points = json_object_new_array();
+    struct json_object *ranges = access->listed ? json_object_new_array() : NULL;
+    cleanup_buf struct buf summary = BUF_INIT;
+    char text[ACCESS_CIDR_BYTES];
+    for (size_t i = 0; i < ACCESS_POINTS; i++) {
+        if (access->points & (1U << i)) {
+            json_object_array_add(points, json_object_new_string(access_point_name((enum access_point)i)));
+        }
+    }
+    for (size_t i = 0; i < access->n_ranges; i++) {
+        access_range_format(&access->ranges[i], text);
+        json_object_array_add(ranges, json_object_new_string(text));
+    }
+    access_describe(access, &summary);
+    json_object_object_add(object, "summary", json_object_new_string(buf_text(&summary)));
+    json_object_object_add(object, "entry_points", points);
+    json_object_object_add(object, "closed", json_object_new_boolean(access->closed));
+    json_object_object_add(object, "whitelist", ranges);
+    json_object_object_add(object, "redirect", render_redirect(&access->redirect));
+    return object;
+}
+
 struct json_object *map_output_service(const struct service *service, const struct map_output_places *places)
 {
     struct json_object *object = json_object_new_object();
@@ -80,6 +116,7 @@ struct json_object *map_output_service(const struct service *service, const stru
     json_object_object_add(object, "rule", json_object_new_string(service->rule));
     json_object_object_add(object, "backend", text_or_null(places->backend(places->arg, service)));
     json_object_object_add(object, "frontend", json_object_new_string(service->frontend));
+    json_object_object_add(object, "access", map_output_access(service->access));
     if (strcmp(service->mode, "tcp") == 0) {
         render_tcp(service, object);
     }

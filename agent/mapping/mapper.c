@@ -281,6 +281,7 @@ static void map_segment(const struct segment_view *view, struct mapping_run *run
     part->mode = strcmp(protocol, "tcp") == 0 ? "tcp" : "http";
     part->class = class_find(view, protocol);
     part->priority = rule_find_priority(view, part->rule);
+    part->access = access_find(view);
     part->check = healthcheck_find(view, protocol);
     part->tcp = tcp_find(view, protocol);
     map_tasks(view, run, part, suffix);

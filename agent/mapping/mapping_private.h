@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps of mapping one app, and the codes of its problems: backend-name-too-long, class-conflict,
- * container-port-zero, domain-invalid, enable-invalid, healthcheck-clash, healthcheck-headers-fixed,
+/* The steps of mapping one app, and the codes of its problems: access-clash, auth-unsupported, backend-name-too-long,
+ * class-conflict, container-port-zero, domain-invalid, enable-invalid, entry-point-missing, entry-point-unknown,
+ * healthcheck-clash, healthcheck-headers-fixed,
  * healthcheck-hostname-invalid, healthcheck-interval-fixed, healthcheck-path-invalid, healthcheck-port-invalid,
  * healthcheck-scheme-fixed, healthcheck-scheme-invalid, host-invalid, host-missing, ip-address-ambiguous,
- * ip-address-index, ip-address-missing, loadbalancer-method-unknown, mode-conflict, no-port, port-and-index,
+ * ip-address-index, ip-address-missing, loadbalancer-method-unknown, mode-conflict, no-port,
+ * pass-host-header-fixed, pass-host-header-invalid, port-and-index,
  * port-index-invalid, port-index-out-of-range, port-invalid, port-name-not-published, port-name-unknown,
- * priority-invalid, protocol-unknown, rule-invalid, segment-clash, segment-name-too-long, stickiness-invalid,
- * task-id-invalid, tcp-clash, tcp-port-ambiguous, tcp-port-invalid, tcp-sni-ignored, tcp-sni-invalid,
- * tcp-sni-too-many, too-many-endpoints, too-many-problems, too-many-segments, weight-invalid, weight-negative,
- * weight-zero. app-malformed comes from those who read the app. */
+ * priority-invalid, protocol-unknown, redirect-entry-point-unknown, redirect-incomplete, redirect-permanent-invalid,
+ * redirect-unsupported, rule-invalid, segment-clash, segment-name-too-long, stickiness-invalid, task-id-invalid,
+ * tcp-clash, tcp-port-ambiguous, tcp-port-invalid, tcp-sni-ignored, tcp-sni-invalid, tcp-sni-too-many,
+ * too-many-endpoints, too-many-problems, too-many-segments, weight-invalid, weight-negative, weight-zero,
+ * whitelist-forwarded, whitelist-forwarded-invalid, whitelist-invalid, whitelist-unknown. app-malformed comes from
+ * those who read the app. */
 #ifndef MAPPING_PRIVATE_H
 #define MAPPING_PRIVATE_H
 
@@ -110,6 +114,12 @@ void tcp_free(struct service_tcp *tcp);
 void tcp_complete(struct service_tcp *tcp, const struct service_tcp *next);
 /* The first label of part that the service does otherwise; NULL: none. */
 const char *tcp_find_clash(const struct service_tcp *tcp, const struct service_tcp *part);
+
+/* access_labels.c */
+/* What the segment's labels say; the caller frees it with access_free(). */
+struct access access_find(const struct segment_view *view);
+/* The first labels of part, by their last words, that the service does otherwise; NULL: none. */
+const char *access_find_clash(const struct access *access, const struct access *part);
 
 /* class.c: of the backend that the segment needs; static. */
 const char *class_find(const struct segment_view *view, const char *protocol);

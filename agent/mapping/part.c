@@ -107,6 +107,7 @@ static void part_free(struct service_part *part)
     free(part->segment);
     free(part->frontend);
     free(part->rule);
+    access_free(&part->access);
     healthcheck_free(&part->check);
     tcp_free(&part->tcp);
 }
@@ -137,7 +138,8 @@ bool service_part_equal(const struct service_part *a, const struct service_part 
     bool equal = a->n_endpoints == b->n_endpoints && a->mode == b->mode && a->class == b->class &&
                  a->priority == b->priority && strcmp(a->name, b->name) == 0 && strcmp(a->segment, b->segment) == 0 &&
                  strcmp(a->frontend, b->frontend) == 0 && strcmp(a->rule, b->rule) == 0 &&
-                 healthcheck_equal(&a->check, &b->check) && tcp_equal(&a->tcp, &b->tcp);
+                 access_equal(&a->access, &b->access) && healthcheck_equal(&a->check, &b->check) &&
+                 tcp_equal(&a->tcp, &b->tcp);
     for (size_t i = 0; equal && i < a->n_endpoints; i++) {
         equal = endpoint_equal(&a->endpoints[i], &b->endpoints[i]);
     }

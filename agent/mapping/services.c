@@ -10,6 +10,7 @@ static const char code_mode_conflict[] = "mode-conflict";
 static const char code_class_conflict[] = "class-conflict";
 static const char code_healthcheck_clash[] = "healthcheck-clash";
 static const char code_tcp_clash[] = "tcp-clash";
+static const char code_access_clash[] = "access-clash";
 
 struct entry {
     struct service service; /* parts points to parts below */
@@ -17,6 +18,7 @@ struct entry {
     char *backend; /* NULL until somebody asks: see services_name_backends() */
     const struct service_part **parts;
     size_t n_parts, capacity;
+    struct access access; /* of all parts together */
     struct problem_list conflicts;
     bool changed;
     struct entry *next_changed;
@@ -47,6 +49,7 @@ static void entry_free(struct entry *entry)
     if (entry) {
         free(entry->parts);
         problem_list_free(&entry->conflicts);
+        access_free(&entry->access);
         free(entry->backend);
         free(entry->wanted);
         free(entry->name);
@@ -124,6 +127,7 @@ static struct entry *services_ensure(struct services *services, const struct ser
     struct entry *entry = table_get(&services->by_name, part->name);
     if (!entry) {
         entry = MEM_NEW(struct entry);
+        entry->access = access_open();
         entry->name = mem_strdup(part->name);
         entry->wanted = mem_strdup(part->backend);
         table_put(&services->by_name, entry->name, entry);
@@ -219,10 +223,34 @@ static void entry_find_tcp_clashes(struct entry *entry)
     }
 }
 
+/* Whoever shares a service shares its routes: what protects one app's endpoints holds for all of them. */
+static void entry_join_access(struct entry *entry)
+{
+    access_free(&entry->access);
+    for (size_t i = 0; i < entry->n_parts; i++) {
+        if (i == 0) {
+            entry->access = access_copy(&entry->parts[0]->access);
+        } else {
+            access_join(&entry->access, &entry->parts[i]->access);
+        }
+    }
+    for (size_t i = 0; i < entry->n_parts; i++) {
+        const struct service_part *part = entry->parts[i];
+        const char *label = access_find_clash(&entry->access, &part->access);
+        if (label) {
+            problem_list_add(&entry->conflicts, part->app, NULL, part->segment, code_access_clash,
+                             "its labels %s are not those of the other apps in the service %s: only what the labels of "
+                             "all of them allow is served, and the first app's redirect counts",
+                             label, entry->name);
+        }
+    }
+}
+
 /* A service has one mode and one class, those of its first part. */
 static void entry_find_conflicts(struct entry *entry)
 {
     problem_list_free(&entry->conflicts);
+    entry_join_access(entry);
     entry_find_check_clashes(entry);
     entry_find_tcp_clashes(entry);
     for (size_t i = 1; i < entry->n_parts; i++) {
@@ -252,6 +280,7 @@ static const struct service *entry_show(struct entry *entry)
         .rule = first ? first->rule : "",
         .mode = first ? first->mode : "http",
         .class = first ? first->class : "http",
+        .access = &entry->access,
         .check = entry_find_check(entry),
         .tcp = entry_find_tcp(entry),
         .parts = entry->parts,
@@ -400,7 +429,8 @@ const struct service **services_list(const struct services *services, size_t *re
 static bool is_conflict(const struct problem *problem)
 {
     return problem->code == code_mode_conflict || problem->code == code_class_conflict ||
-           problem->code == code_healthcheck_clash || problem->code == code_tcp_clash;
+           problem->code == code_healthcheck_clash || problem->code == code_tcp_clash ||
+           problem->code == code_access_clash;
 }
 
 static int compare_problems(const void *a, const void *b)

@@ -28,6 +28,8 @@ struct map_output_places {
 
 /* One service; the caller owns the object. Endpoints that are gone are left out. */
 struct json_object *map_output_service(const struct service *service, const struct map_output_places *places);
+/* At which entry points, to whom and where to its routes are open; the caller owns the object. */
+struct json_object *map_output_access(const struct access *access);
 struct json_object *map_output_problem(const char *app, const char *task, const char *segment, const char *code,
                                        const char *message);
 /* The problems of every app, as a list; the caller owns it. */

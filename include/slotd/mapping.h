@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "slotd/access.h"
 #include "slotd/buf.h"
 #include "slotd/config.h"
 #include "slotd/marathon.h"
@@ -74,6 +75,7 @@ struct service_part {
     const char
         *class;       /* of the backend that it needs: "http", "https", "h2c", "tcp", "sticky" or "leastconn"; static */
     int64_t priority; /* of the rule: the label's, else the rule's length in characters */
+    struct access access;
     struct service_check check;
     struct service_tcp tcp;     /* of mode tcp alone */
     struct endpoint *endpoints; /* in the order of the app's tasks, sorted by task id */
@@ -129,6 +131,7 @@ struct service {
     const char *rule;
     const char *mode;
     const char *class;
+    const struct access *access;             /* what the labels of all parts allow; valid until the next change */
     struct service_check check;              /* borrowed; each label's from the first part that has it */
     struct service_tcp tcp;                  /* borrowed; the same */
     const struct service_part *const *parts; /* sorted by app id, then segment */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "slotd/access.h"
 #include "slotd/map.h"
+#include "slotd/mem.h"
 
 static void check_plan(const struct map_plan *plan)
 {
@@ -30,6 +32,25 @@ static void observe(struct map *map, const struct map_content *content)
     map_plan_free(&plan);
 }
 
+/* What another hand may have put into a map of routes: a backend's name is a part of the value. */
+static void check_value(const char *value)
+{
+    for (size_t i = 0; i < ACCESS_POINTS; i++) {
+        size_t way_len = 0;
+        size_t len = 0;
+        const char *way = access_value_way(value, (enum access_point)i, &way_len);
+        const char *backend = access_value_backend(value, (enum access_point)i, &len);
+        if ((backend && (backend != way || len == 0 || len > way_len || memchr(backend, '/', len))) ||
+            (way && way + way_len > value + strlen(value))) {
+            abort();
+        }
+        cleanup_free char *name = backend ? mem_strndup(backend, len) : NULL;
+        if (name && !access_value_names(value, name)) {
+            abort();
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct map_content *content = NULL;
@@ -43,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* All that is printed becomes what should be, as far as it may be said. */
     for (size_t i = 0; i < content->count; i++) {
         map_set(map, content->entries[i].key, content->entries[i].value);
+        check_value(content->entries[i].value);
     }
     observe(map, content);
     size_t section = 0;

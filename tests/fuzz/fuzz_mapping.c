@@ -63,8 +63,40 @@ static bool has_controls(const char *text)
     return *text != '\0';
 }
 
+/* Whatever the labels say: what goes into HAProxy's maps is of their alphabet, and is read back as it was. */
+static void check_access(const struct access *access, const char *backend)
+{
+    struct access_way ways[ACCESS_POINTS] = {{.backend = backend}, {.backend = backend}};
+    cleanup_buf struct buf list = BUF_INIT;
+    cleanup_buf struct buf text = BUF_INIT;
+    char prefixes[ACCESS_MAX_PREFIXES][ACCESS_PREFIX_BYTES];
+    require(access->points != 0 && (access->points & ~ACCESS_EVERYWHERE) == 0);
+    require(access->n_ranges == 0 || access->listed);
+    require(!access->listed || access->closed || access->n_ranges > 0);
+    for (size_t i = 0; i < access->n_ranges; i++) {
+        size_t count = access_range_expand(&access->ranges[i], prefixes);
+        require(count >= 1 && count <= ACCESS_MAX_PREFIXES);
+        require(i == 0 || memcmp(&access->ranges[i - 1], &access->ranges[i], sizeof(*access->ranges)) != 0);
+    }
+    access_describe(access, &text);
+    require(text_is_plain(buf_text(&text)));
+    if (access->redirect.target) {
+        buf_clear(&text);
+        access_redirect_format(&access->redirect, &text);
+        require(text_is_map_word(buf_text(&text)) && strchr(buf_text(&text), '=') == strrchr(buf_text(&text), '='));
+    }
+    access_whitelist_name(access, backend, &list);
+    ways[0].whitelist = access->closed ? "!" : buf_text(&list);
+    ways[1].redirect = backend;
+    buf_clear(&text);
+    access_value_format(ways, &text);
+    require(text_is_map_word(buf_text(&text)) && !text_is_haproxy_name(buf_text(&text)));
+    require(access_value_names(buf_text(&text), backend));
+}
+
 static void check_part(const struct service_part *part)
 {
+    check_access(&part->access, part->backend);
     require(part->name[0] && text_is_haproxy_name(part->backend) && !has_controls(part->rule));
     require(!part->check.path || (part->check.path[0] == '/' && text_is_map_word(part->check.path)));
     require(!part->check.host || text_is_host_name(part->check.host) || text_is_ip(part->check.host));

@@ -216,6 +216,9 @@ END_TEST
 
 /* ---- the document ---- */
 
+#define OPEN                                                                                                           \
+    "'access':{'summary':'open','entry_points':['http','https'],'closed':false,'whitelist':null,'redirect':null},"
+
 static void check_document(const char *input, const char *expected)
 {
     cleanup_free char *json = fixture_json(input);
@@ -230,7 +233,7 @@ static void check_document(const char *input, const char *expected)
 
 #define WEB                                                                                                            \
     "{'name':'backend-web','apps':['/web'],'segment':'','mode':'http','rule':'Host:web.marathon.localhost',"           \
-    "'backend':null,'frontend':'frontend-web','endpoints':[{'app':'/web','task':'web.1','segment':'',"                 \
+    "'backend':null,'frontend':'frontend-web'," OPEN "'endpoints':[{'app':'/web','task':'web.1','segment':'',"         \
     "'server':'server-web-web-1','host':'node1','address':null,'port':31000,'protocol':'http','weight':1,"             \
     "'phase':'ready','slot':null}]}"
 
@@ -251,7 +254,8 @@ START_TEST(an_address_is_known_when_the_host_is_one)
 {
     check_document("{'apps':[{'id':'/a','tasks':[{'id':'a.1','host':'fd00::1','state':'TASK_RUNNING','ports':[80]}]}]}",
                    "{'services':[{'name':'backend-a','apps':['/a'],'segment':'','mode':'http',"
-                   "'rule':'Host:a.marathon.localhost','backend':null,'frontend':'frontend-a','endpoints':[{'app':'/a',"
+                   "'rule':'Host:a.marathon.localhost','backend':null,'frontend':'frontend-a'," OPEN
+                   "'endpoints':[{'app':'/a',"
                    "'task':'a.1','segment':'','server':'server-a-a-1','host':'fd00::1','address':'fd00::1','port':80,"
                    "'protocol':'http','weight':1,'phase':'ready','slot':null}]}],'problems':[]}");
 }
@@ -275,7 +279,7 @@ START_TEST(a_problem_names_task_and_segment)
     check_document(
         "{'apps':[" LABELLED("'traefik.api.portIndex':'9'") "]}",
         "{'services':[{'name':'backend-web-service-api','apps':['/web'],'segment':'api','mode':'http',"
-        "'rule':'Host:api.web.marathon.localhost','backend':null,'frontend':'frontend-web-service-api',"
+        "'rule':'Host:api.web.marathon.localhost','backend':null,'frontend':'frontend-web-service-api'," OPEN ""
         "'endpoints':[]}],'problems':[{'app':'/web','task':'web.1','segment':'api',"
         "'code':'port-index-out-of-range','message':'traefik.portIndex is 9; there are the ports 0 to 1'}]}");
 }
