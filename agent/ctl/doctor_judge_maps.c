@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "slotd/access.h"
 #include "slotd/mem.h"
 #include "slotd/table.h"
 #include "slotd/text.h"
@@ -81,6 +82,18 @@ static void judge_doubles(const struct doctor_haproxy *haproxy, const struct doc
     }
 }
 
+/* Whether the table of backends has all that the value leads to. */
+static bool leads_somewhere(const struct table *names, const char *value)
+{
+    bool found = true;
+    for (size_t i = 0; i < ACCESS_POINTS; i++) {
+        size_t len = 0;
+        const char *name = access_value_backend(value, (enum access_point)i, &len);
+        found = found && (!name || table_get_n(names, name, len));
+    }
+    return found;
+}
+
 /* Of maps whose values are backends. */
 static void judge_backends_of(const struct doctor_haproxy *haproxy, const struct doctor_map *map,
                               struct doctor_findings *findings)
@@ -96,7 +109,7 @@ static void judge_backends_of(const struct doctor_haproxy *haproxy, const struct
     }
     for (size_t i = 0; is_route && haproxy->backends.count > 0 && i < map->content->count; i++) {
         const struct map_entry *entry = &map->content->entries[i];
-        if (!table_get(&names, entry->value)) {
+        if (!leads_somewhere(&names, entry->value)) {
             first = first ? first : entry;
             count++;
         }
@@ -206,6 +219,11 @@ static void judge_absent(const struct doctor_haproxy *haproxy, bool has_checks, 
                       "haproxy.cfg, frontend: http-request set-var(txn.backend) "
                       "var(txn.key),map_str(%s/paths.map)",
                       haproxy->config->maps_dir);
+    } else if (!knows_map(haproxy, "whitelist.map") || !knows_map(haproxy, "redirect.map")) {
+        doctor_report(findings, DOCTOR_HINT, "access-unknown", haproxy->config->maps_dir,
+                      "HAProxy's configuration does not mention whitelist.map and redirect.map: routes of apps with a "
+                      "whitelist, a redirect or one entry point alone answer 503");
+        doctor_remedy(findings, "haproxy-cfg/routes.cfg, or slotctl render, has the frontend's lines");
     }
     if (has_checks && !by_path && !by_host) {
         doctor_report(findings, DOCTOR_HINT, "checks-unknown", haproxy->config->maps_dir,

@@ -12,6 +12,8 @@ char *render_map_path(const struct config_haproxy *haproxy, enum render_map map)
     static const char *const names[RENDER_N_MAPS] = {
         [RENDER_MAP_ROUTES] = "routes.map",
         [RENDER_MAP_PATHS] = "paths.map",
+        [RENDER_MAP_WHITELIST] = "whitelist.map",
+        [RENDER_MAP_REDIRECT] = "redirect.map",
         [RENDER_MAP_LEASES] = "leases.map",
         [RENDER_MAP_TCP_PORTS] = "tcp-ports.map",
         [RENDER_MAP_SNI] = "sni.map",
@@ -154,44 +156,23 @@ static void render_edge_comment(const struct render *render, struct buf *out)
             "# No routes: haproxy.maps_dir is not set in slotd.conf. Without it rules are written here by hand.\n");
         return;
     }
-    buf_puts(out,
-             "# What is looked up is the host, in lower case, without port and last dot, with the path: the exact one, "
-             "then the longest prefix.\n"
-             "# Nothing found: 404; a route without a server: 503. Maps see the path as it is sent, /x/../a and /%61 "
-             "are not /a to them, unless\n"
-             "# HAProxy may say so, with `expose-experimental-directives` under global and, before set-var(txn.path):\n"
-             "#    http-request normalize-uri path-merge-slashes\n"
-             "#    http-request normalize-uri path-strip-dotdot\n"
-             "#    http-request normalize-uri percent-decode-unreserved\n");
+    buf_puts(
+        out,
+        "# What is looked up is the host, in lower case, without port and last dot, with the path, decoded: the exact "
+        "one, then the longest prefix.\n"
+        "# Nothing found: 404; a route without a server: 503. /%61 is /a, as for Traefik; /x/../a and //a are not, "
+        "unless HAProxy may say so,\n"
+        "# with `expose-experimental-directives` under global and, before set-var(txn.path):\n"
+        "#    http-request normalize-uri path-merge-slashes\n"
+        "#    http-request normalize-uri path-strip-dotdot\n");
+    render_routing_comment(out);
 }
 
-static void render_routing(const struct render *render, struct buf *out)
-{
-    static const char not_found[] =
-        "http-request return status 404 content-type text/plain string \"404 page not found\"";
-    if (!render->haproxy->maps_dir[0]) {
-        buf_printf(out,
-                   "    #use_backend backend-web if { req.hdr(host),field(1,:),lower web.example.com }\n"
-                   "    %s\n",
-                   not_found);
-        return;
-    }
-    cleanup_free char *routes = render_map_path(render->haproxy, RENDER_MAP_ROUTES);
-    cleanup_free char *paths = render_map_path(render->haproxy, RENDER_MAP_PATHS);
-    buf_printf(out,
-               "    http-request set-var(txn.path) path\n"
-               "    http-request set-var(txn.key) req.hdr(host),field(1,:),lower,regsub([.]$,),concat(,txn.path)\n"
-               "    http-request set-var(txn.backend) var(txn.key),map_str(%s)\n"
-               "    http-request set-var(txn.backend) var(txn.key),map_beg(%s) unless { var(txn.backend) -m found }\n"
-               "    %s unless { var(txn.backend) -m found }\n"
-               "    use_backend %%[var(txn.backend)]\n",
-               paths, routes, not_found);
-}
-
-/* scheme: the frontend's name too. options: of the `bind`, each with a blank in front. */
-static void render_edge(const struct render *render, const char *scheme, const char *bind, const char *options,
+/* options: of the `bind`, each with a blank in front. */
+static void render_edge(const struct render *render, enum access_point point, const char *bind, const char *options,
                         struct buf *out)
 {
+    const char *scheme = access_point_name(point);
     buf_printf(out,
                "\nfrontend %s from slotd.http\n"
                "    bind %s%s\n"
@@ -200,7 +181,7 @@ static void render_edge(const struct render *render, const char *scheme, const c
                "    http-request set-header X-Forwarded-Host %%[req.hdr(host)]\n"
                "    http-request set-header X-Forwarded-Port %%[dst_port]\n",
                scheme, bind, options, scheme);
-    render_routing(render, out);
+    render_routing(render, point, out);
 }
 
 static void render_http(const struct render *render, struct buf *out)
@@ -208,14 +189,14 @@ static void render_http(const struct render *render, struct buf *out)
     const struct config_edge *edge = &render->config->edge;
     render_edge_comment(render, out);
     if (edge->http_bind[0]) {
-        render_edge(render, "http", edge->http_bind, "", out);
+        render_edge(render, ACCESS_HTTP, edge->http_bind, "", out);
     } else {
         buf_puts(out, "\n# No frontend http: edge.http_bind is empty in slotd.conf.\n");
     }
     if (edge->https_bind[0]) {
         cleanup_free char *options = mem_printf(" ssl crt %s alpn h2,http/1.1", edge->certificates);
         cleanup_free char *bind = render_https_bind(render);
-        render_edge(render, "https", bind, options, out);
+        render_edge(render, ACCESS_HTTPS, bind, options, out);
     } else {
         buf_puts(out, "\n# No frontend https: edge.https_bind and edge.certificates are not set in slotd.conf.\n");
     }

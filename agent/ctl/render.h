@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "slotd/access.h"
 #include "slotd/buf.h"
 #include "slotd/config.h"
 
@@ -30,6 +31,8 @@ void render_configuration(const struct render *render, struct buf *out);
 enum render_map {
     RENDER_MAP_ROUTES,
     RENDER_MAP_PATHS,
+    RENDER_MAP_WHITELIST,
+    RENDER_MAP_REDIRECT,
     RENDER_MAP_LEASES,
     RENDER_MAP_TCP_PORTS,
     RENDER_MAP_SNI,
@@ -55,6 +58,9 @@ uint64_t render_memory_kib(uint64_t n_backends, uint64_t n_slots, unsigned n_thr
 char *render_https_bind(const struct render *render);
 /* The frontends of mode tcp: sni and tcp. */
 void render_tcp(const struct render *render, struct buf *out);
+/* What a frontend's rules for routes are about, and the rules of that entry point. */
+void render_routing_comment(struct buf *out);
+void render_routing(const struct render *render, enum access_point point, struct buf *out);
 void render_pools(const struct render *render, struct buf *out);
 
 #endif

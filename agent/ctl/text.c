@@ -315,11 +315,13 @@ static void add_route(struct text_table *table, struct json_object *route, struc
     text_table_add(table, text_of(route, "by"), strcmp(text_of(route, "by"), "map") == 0 ? PLAIN : YELLOW);
     text_table_add(table, key ? shown : text_of(route, "why"), PLAIN);
     text_table_add(table, !key ? "-" : routed ? "yes" : own ? "not yet" : leads_to, routed ? GREEN : YELLOW);
+    const char *access = text_of(member(route, "access"), "summary");
+    text_table_add(table, access, strcmp(access, "closed") == 0 ? RED : PLAIN);
 }
 
 void text_print_routes(const struct ctl *ctl, struct json_object *document)
 {
-    static const char *const headings[] = {"SERVICE", "RULE", "PRIORITY", "BY", "KEY", "ROUTED"};
+    static const char *const headings[] = {"SERVICE", "RULE", "PRIORITY", "BY", "KEY", "ROUTED", "ACCESS"};
     struct json_object *routes = member(document, "routes");
     struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
     for (size_t i = 0; i < length_of(routes); i++) {

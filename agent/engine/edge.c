@@ -449,6 +449,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     if (config->state_file[0]) {
         edge->state_file = kept_file_new(engine->loop, config->state_file, "its slots", edge_collect_state, edge);
     }
+    edge_accesses_open(edge);
     edge_routes_open(edge);
     edge_leases_open(edge);
     edge_maps_open(edge);
@@ -477,6 +478,7 @@ void edge_close(struct edge *edge)
     }
     table_free(&edge->backends);
     edge_routes_free(edge);
+    edge_accesses_free(edge);
     edge_leases_close(edge);
     haproxy_state_free(edge->state);
     free(edge->error);

@@ -90,7 +90,7 @@ static bool edge_routes_lead_to(const struct edge *edge, const char *backend)
         size_t position = 0;
         const char *key;
         while ((key = map_next(map, &position))) {
-            if (strcmp(map_get(map, key), backend) == 0) {
+            if (access_value_names(map_get(map, key), backend)) {
                 return true;
             }
         }

@@ -21,6 +21,9 @@ struct found {
 
 static void leasing_note(struct edge_leasing *leasing, const char *backend, size_t len, const char *service)
 {
+    if (!backend || len == 0) {
+        return;
+    }
     struct found *found = table_get_n(&leasing->on_disk, backend, len);
     if (!found) {
         found = MEM_NEW(struct found);
@@ -39,9 +42,11 @@ static void leasing_note_file(struct edge_leasing *leasing, const char *text, bo
         size_t len = strcspn(line, " \t\n");
         const char *value = line + len + strspn(line + len, " \t");
         cleanup_free char *key = mem_strndup(line, len);
-        size_t value_len = strcspn(value, " \t\n");
-        if (value_len > 0) {
-            leasing_note(leasing, value, value_len, is_leases ? key : NULL);
+        cleanup_free char *word = mem_strndup(value, strcspn(value, " \t\n"));
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            size_t backend_len = 0;
+            const char *backend = access_value_backend(word, (enum access_point)p, &backend_len);
+            leasing_note(leasing, backend, backend_len, is_leases ? key : NULL);
         }
     }
 }
@@ -130,7 +135,14 @@ static void edge_recover_leases(struct edge *edge)
 static void edge_block_named(struct edge *edge, const struct map_content *content)
 {
     for (size_t i = 0; content && i < content->count; i++) {
-        leases_block(edge->leasing.leases, content->entries[i].value, NULL);
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            size_t len = 0;
+            const char *backend = access_value_backend(content->entries[i].value, (enum access_point)p, &len);
+            cleanup_free char *name = backend ? mem_strndup(backend, len) : NULL;
+            if (name) {
+                leases_block(edge->leasing.leases, name, NULL);
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The maps of one HAProxy: read at each adoption, compared, changed by single commands, and kept as files. What should
- * be in them is the business of edge_checks.c, edge_routes.c and edge_leases.c. */
+ * be in them is the business of edge_checks.c, edge_access.c, edge_routes.c and edge_leases.c. */
 #include <errno.h>
 #include <string.h>
 
@@ -25,6 +25,7 @@ const char *edge_map_name(enum edge_map_kind kind)
 {
     static const char *const names[EDGE_N_MAPS] = {
         [EDGE_MAP_CHECK_PATH] = "check-path.map", [EDGE_MAP_CHECK_HOST] = "check-host.map",
+        [EDGE_MAP_WHITELIST] = "whitelist.map",   [EDGE_MAP_REDIRECT] = "redirect.map",
         [EDGE_MAP_ROUTES] = "routes.map",         [EDGE_MAP_PATHS] = "paths.map",
         [EDGE_MAP_TCP_PORTS] = "tcp-ports.map",   [EDGE_MAP_SNI] = "sni.map",
         [EDGE_MAP_LEASES] = "leases.map",
@@ -159,6 +160,9 @@ static const char *edge_map_find_value(struct edge_map *map, const char *key, co
 {
     if (map->kind == EDGE_MAP_LEASES) {
         return edge_lease_value(map, key);
+    }
+    if (map->kind == EDGE_MAP_WHITELIST || map->kind == EDGE_MAP_REDIRECT) {
+        return edge_access_value(map, key, current);
     }
     return map_is_by_backend(map) ? edge_check_value(map, key, current) : edge_route_value(map, key, current);
 }
@@ -340,24 +344,48 @@ static void edge_note_claimed(struct edge *edge)
     }
 }
 
+static void edge_map_run(struct edge_map *map, struct map_plan *plan)
+{
+    plan->count = 0;
+    edge_map_review(map);
+    if (map->state == EDGE_MAP_READ) {
+        edge_map_settle(map, plan);
+    } else if (map->state == EDGE_MAP_IN_STEP && map_differs(map->map)) {
+        map_make_plan(map->map, plan);
+        edge_map_apply(map, plan);
+    }
+}
+
+static bool edge_map_is_on_its_way(const struct edge_map *map)
+{
+    return map->state == EDGE_MAP_READING || map->state == EDGE_MAP_SWAPPING;
+}
+
+/* What a route names is there before the route is. */
+static bool edge_map_has_to_wait(const struct edge_map *map)
+{
+    bool names_others = map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS;
+    return names_others && (edge_map_is_on_its_way(map->edge->maps[EDGE_MAP_WHITELIST]) ||
+                            edge_map_is_on_its_way(map->edge->maps[EDGE_MAP_REDIRECT]));
+}
+
 bool edge_maps_run(struct edge *edge)
 {
     struct map_plan plan = {0};
     bool known = true;
     edge_leases_run(edge);
+    edge_accesses_adopt(edge);
     edge_routes_adopt(edge);
     edge_routes_review(edge);
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
-        struct edge_map *map = edge->maps[i];
-        plan.count = 0;
-        edge_map_review(map);
-        if (map->state == EDGE_MAP_READ) {
-            edge_map_settle(map, &plan);
-        } else if (map->state == EDGE_MAP_IN_STEP && map_differs(map->map)) {
-            map_make_plan(map->map, &plan);
-            edge_map_apply(map, &plan);
+        if (!edge_map_has_to_wait(edge->maps[i])) {
+            edge_map_run(edge->maps[i], &plan);
         }
-        known = known && map->state != EDGE_MAP_READING && map->state != EDGE_MAP_SWAPPING;
+        known = known && !edge_map_is_on_its_way(edge->maps[i]);
+    }
+    if (edge_accesses_prune(edge)) {
+        edge_map_run(edge->maps[EDGE_MAP_WHITELIST], &plan);
+        edge_map_run(edge->maps[EDGE_MAP_REDIRECT], &plan);
     }
     edge_note_claimed(edge);
     map_plan_free(&plan);

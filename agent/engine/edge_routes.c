@@ -40,12 +40,25 @@ bool edge_service_counts(void *arg, const char *name)
     return backend && backend->route_open && backend_has_mode(backend, service->mode);
 }
 
-static const char *edge_find_holder(void *arg, const char *key, bool exact)
+/* Whose backend a map's value leads to at that entry point; the backend's name is in ret_name then. */
+static const struct service *edge_find_led_to(const struct edge *edge, const char *value, enum access_point point,
+                                              struct buf *ret_name)
+{
+    size_t len = 0;
+    const char *backend = value ? access_value_backend(value, point, &len) : NULL;
+    buf_clear(ret_name);
+    if (backend) {
+        buf_append(ret_name, backend, len);
+    }
+    return backend ? edge_find_service(edge, buf_text(ret_name)) : NULL;
+}
+
+static const char *edge_find_holder(void *arg, const char *key, bool exact, enum access_point point)
 {
     const struct edge *edge = arg;
     const struct edge_map *map = edge->maps[exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES];
-    const char *backend = map ? map_get(map->map, key) : NULL;
-    const struct service *service = backend ? edge_find_service(edge, backend) : NULL;
+    cleanup_buf struct buf name = BUF_INIT;
+    const struct service *service = edge_find_led_to(edge, map ? map_get(map->map, key) : NULL, point, &name);
     return service ? service->name : NULL;
 }
 
@@ -84,14 +97,33 @@ static void host_drop(struct edge *edge, const struct routed_host *host)
 static void routed_host_free(struct routed_host *host)
 {
     for (size_t i = 0; host && i < host->count; i++) {
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            free(host->keys[i].services[p]);
+        }
         free(host->keys[i].key);
-        free(host->keys[i].service);
     }
     if (host) {
         free(host->keys);
         free(host->name);
         free(host);
     }
+}
+
+/* Two rules may have one key between them, each at an entry point. */
+static void routed_host_add(struct edge *edge, struct routed_host *host, const struct route_claim *claim)
+{
+    enum edge_map_kind kind = claim->exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES;
+    const struct routed_key *last = host->count > 0 ? &host->keys[host->count - 1] : NULL;
+    if (!route_claim_holds(claim) || (last && last->kind == kind && strcmp(last->key, claim->key) == 0)) {
+        return;
+    }
+    const struct routed_key *former = table_get(edge_routed(edge, kind), claim->key);
+    struct routed_key key = {.kind = kind, .key = mem_strdup(claim->key)};
+    for (size_t p = 0; p < ACCESS_POINTS; p++) {
+        key.decided[p] = former && (former->services[p] || former->decided[p]);
+        key.services[p] = claim->leads_to[p] ? mem_strdup(claim->leads_to[p]->service) : NULL;
+    }
+    host->keys[host->count++] = key;
 }
 
 static struct routed_host *routed_host_new(struct edge *edge, const char *name)
@@ -102,13 +134,7 @@ static struct routed_host *routed_host_new(struct edge *edge, const char *name)
     host->name = mem_strdup(name);
     host->keys = mem_alloc_array(count, sizeof(*host->keys));
     for (size_t i = 0; i < count; i++) {
-        if (!claims[i].loses_to) {
-            host->keys[host->count++] = (struct routed_key){
-                .kind = claims[i].exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES,
-                .key = mem_strdup(claims[i].key),
-                .service = mem_strdup(claims[i].route->service),
-            };
-        }
+        routed_host_add(edge, host, &claims[i]);
     }
     routes_free_claims(claims, count);
     return host;
@@ -126,7 +152,7 @@ void edge_route_touch(struct edge *edge, const char *name)
     }
     table_put(&edge->routed_hosts, host->name, host);
     for (size_t i = 0; i < host->count; i++) {
-        table_put(edge_routed(edge, host->keys[i].kind), host->keys[i].key, host->keys[i].service);
+        table_put(edge_routed(edge, host->keys[i].kind), host->keys[i].key, &host->keys[i]);
     }
     host_refresh(edge, host);
     if (old) {
@@ -139,7 +165,7 @@ void edge_route_touch(struct edge *edge, const char *name)
     routed_host_free(old);
 }
 
-static void edge_touch_service(struct edge *edge, const char *service)
+void edge_route_touch_service(struct edge *edge, const char *service)
 {
     size_t count = 0;
     const char *const *hosts = routes_hosts(edge->engine->routes, service, &count);
@@ -166,22 +192,56 @@ static void edge_note_unclaimed(const struct edge *edge, const char *name, bool 
     }
 }
 
-const char *edge_route_value(struct edge_map *map, const char *key, const char *current)
+/* Appends one entry point's way; false: it is none. */
+static bool edge_put_way(struct edge_map *map, const char *key, enum access_point point, const char *current,
+                         struct access_way *ret_way, struct buf texts[2])
 {
     struct edge *edge = map->edge;
-    const char *name = map_is_of_tcp(map) ? edge_tcp_service(map, key) : table_get(edge_routed(edge, map->kind), key);
+    const struct routed_key *routed = map_is_of_tcp(map) ? NULL : table_get(edge_routed(edge, map->kind), key);
+    const char *name = map_is_of_tcp(map) ? edge_tcp_service(map, key) : routed ? routed->services[point] : NULL;
     const struct service *service = name ? services_get(edge->engine->services, name) : NULL;
     const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
     if (backend) {
-        return backend->name;
+        cleanup_free char *host = mem_strndup(key, strcspn(key, "/"));
+        *ret_way = edge_access_way(service, backend->name, point, host, &texts[0]);
+        return true;
     }
-    bool unclaimed = current && !edge_find_service(edge, current);
-    bool keeps = unclaimed && edge_may_be_claimed(edge, current);
+    /* Of a service that Marathon has not spoken of, or not enough: as it is. */
+    bool is_known = edge_find_led_to(edge, current, point, &texts[0]) != NULL;
+    bool unclaimed = texts[0].len > 0 && !is_known;
+    bool keeps = unclaimed && !(routed && routed->decided[point]) && edge_may_be_claimed(edge, buf_text(&texts[0]));
     if (unclaimed) {
-        edge_note_unclaimed(edge, current, keeps);
+        edge_note_unclaimed(edge, buf_text(&texts[0]), keeps);
     }
-    map->doubts = map->doubts || keeps;
-    return keeps ? current : NULL;
+    if (!keeps) {
+        return false;
+    }
+    size_t len = 0;
+    const char *way = access_value_way(current, point, &len);
+    if (way) {
+        buf_append(&texts[1], way, len);
+    }
+    ret_way->backend = buf_text(&texts[1]);
+    map->doubts = true;
+    return true;
+}
+
+const char *edge_route_value(struct edge_map *map, const char *key, const char *current)
+{
+    struct edge *edge = map->edge;
+    struct access_way ways[ACCESS_POINTS] = {0};
+    struct buf texts[ACCESS_POINTS][2] = {0};
+    bool any = false;
+    for (size_t p = 0; p < ACCESS_POINTS; p++) {
+        any = edge_put_way(map, key, (enum access_point)p, current, &ways[p], texts[p]) || any;
+    }
+    buf_clear(&edge->route_value);
+    access_value_format(ways, &edge->route_value);
+    for (size_t p = 0; p < ACCESS_POINTS; p++) {
+        buf_free(&texts[p][0]);
+        buf_free(&texts[p][1]);
+    }
+    return any ? buf_text(&edge->route_value) : NULL;
 }
 
 /* ---- when a route opens ---- */
@@ -192,7 +252,7 @@ static void backend_open_route(struct edge_backend *backend)
     const struct service *service = edge_find_service(edge, backend->name);
     if (service && slots_count_states(backend->slots).ready > 0) {
         backend->route_open = true;
-        edge_touch_service(edge, service->name);
+        edge_route_touch_service(edge, service->name);
         edge_tcp_touch_service(edge, service->name);
     }
 }
@@ -220,11 +280,15 @@ void edge_route_close(struct edge *edge, const struct service *service)
 /* What HAProxy has is what stands, at first. */
 static void edge_map_take_routes(struct edge_map *map)
 {
+    cleanup_buf struct buf name = BUF_INIT;
     for (size_t i = 0; map->content && i < map->content->count; i++) {
         const struct map_entry *entry = &map->content->entries[i];
-        struct edge_backend *backend = edge_find_backend(map->edge, entry->value);
-        if (backend) {
-            backend->route_open = true;
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            (void)edge_find_led_to(map->edge, entry->value, (enum access_point)p, &name);
+            struct edge_backend *backend = edge_find_backend(map->edge, buf_text(&name));
+            if (backend) {
+                backend->route_open = true;
+            }
         }
         if (!map->filled) {
             (void)map_set(map->map, entry->key, entry->value);
@@ -251,7 +315,7 @@ void edge_routes_adopt(struct edge *edge)
     const struct route **routes = routes_list(edge->engine->routes, &count);
     edge->routes_known = true;
     for (size_t i = 0; i < count; i++) {
-        edge_touch_service(edge, routes[i]->service);
+        edge_route_touch_service(edge, routes[i]->service);
     }
     free(routes);
     edge_tcp_touch_all(edge);
@@ -277,4 +341,5 @@ void edge_routes_free(struct edge *edge)
     edge_tcp_free(edge);
     table_free(&edge->routed[0]);
     table_free(&edge->routed[1]);
+    buf_free(&edge->route_value);
 }

@@ -99,8 +99,11 @@ static void engine_set_route(struct engine *engine, const struct service *servic
         edge_route_close(engine->edges[i], service);
     }
     routes_set(engine->routes, service->name, service->frontend, routed ? service->rule : NULL,
-               routed ? service->parts[0]->priority : 0, engine_touch_host, engine);
+               routed ? service->parts[0]->priority : 0, service->access->points, engine_touch_host, engine);
     engine_set_tcp_route(engine, service);
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        edge_access_set(engine->edges[i], service);
+    }
 }
 
 void engine_map_dirty(struct engine *engine)

@@ -58,6 +58,8 @@ struct edge_backend {
 enum edge_map_kind {
     EDGE_MAP_CHECK_PATH, /* by backend */
     EDGE_MAP_CHECK_HOST,
+    EDGE_MAP_WHITELIST, /* of services: ahead of the routes that name what is in it */
+    EDGE_MAP_REDIRECT,
     EDGE_MAP_ROUTES, /* by host and path */
     EDGE_MAP_PATHS,
     EDGE_MAP_TCP_PORTS, /* by the port that is connected to */
@@ -94,12 +96,21 @@ struct edge_map {
 /* The keys of one host that lead somewhere. */
 struct routed_key {
     enum edge_map_kind kind;
-    char *key, *service;
+    char *key;
+    char *services[ACCESS_POINTS]; /* by entry point; NULL: nowhere */
+    bool decided[ACCESS_POINTS];   /* it led somewhere there: what it leads to else is no matter of doubt */
 };
 struct routed_host {
     char *name;
     struct routed_key *keys;
     size_t count;
+};
+
+/* What maps have of the access to services that are not open to everybody. */
+struct edge_accesses {
+    struct table by_backend;  /* the service's own backend to struct edge_access */
+    struct edge_stale *stale; /* entries that no route needs once those that are on their way have arrived */
+    size_t n_stale, stale_capacity;
 };
 
 /* The pooled backends of one HAProxy. */
@@ -121,10 +132,12 @@ struct edge {
     struct haproxy_connection *connection;
     struct kept_file *state_file;       /* or NULL */
     struct edge_map *maps[EDGE_N_MAPS]; /* NULL without a maps_dir */
-    struct table routed[2];             /* key to service, of routes.map and paths.map */
+    struct table routed[2];             /* key to struct routed_key, of routes.map and paths.map */
     struct table routed_hosts;          /* to struct routed_host */
     struct table tcp_routed[TCP_WAYS];  /* keys of tcp-ports.map and sni.map, with their services */
+    struct buf route_value;             /* the one that edge_route_value() has returned last */
     bool routes_known;                  /* HAProxy's were read */
+    struct edge_accesses accesses;
     struct edge_leasing leasing;
     struct haproxy_state *state; /* as read at the last adoption, or NULL */
     struct haproxy_info info;
@@ -258,6 +271,27 @@ void problems_of_checks(const struct engine *engine, const struct service *servi
 void edge_explain_files(const struct edge *edge, struct json_object *reasons);
 struct json_object *edge_show_maps(const struct edge *edge);
 
+/* ---- access ---- */
+
+void edge_accesses_open(struct edge *edge);
+void edge_accesses_free(struct edge *edge);
+/* The service is another than before: what its whitelist and its redirect are in maps is there ahead of the routes that
+ * name them, and goes behind those that did. Its hosts are touched when its access is another. */
+void edge_access_set(struct edge *edge, const struct service *service);
+/* What whitelist.map or redirect.map should have; as edge_check_value(). */
+const char *edge_access_value(struct edge_map *map, const char *key, const char *current);
+/* What there should be in maps that have just been read. */
+void edge_accesses_adopt(struct edge *edge);
+/* Takes out what no route needs any more, once HAProxy has acknowledged the routes. Returns whether something is to be
+ * sent. */
+bool edge_accesses_prune(struct edge *edge);
+/* How a request that an entry point has for host comes to the service's backend. The texts are borrowed from service,
+ * backend and whitelist. */
+struct access_way edge_access_way(const struct service *service, const char *backend, enum access_point point,
+                                  const char *host, struct buf *whitelist);
+/* Adds what keeps labels from having an effect here, though nobody is let through that should not be. */
+void problems_of_access(const struct engine *engine, const struct service *service, struct json_object *problems);
+
 /* ---- leases ---- */
 
 /* Before the maps are opened, and after they are closed. */
@@ -295,6 +329,8 @@ void edge_routes_open(struct edge *edge);
 void edge_routes_free(struct edge *edge);
 /* The claims on that host are others, or count otherwise. */
 void edge_route_touch(struct edge *edge, const char *host);
+/* The same for all hosts of the service's rule. */
+void edge_route_touch_service(struct edge *edge, const char *service);
 /* The service is gone: the next one in its backends begins without a route. */
 void edge_route_close(struct edge *edge, const struct service *service);
 /* Which backend the key should lead to, which leads to current now; NULL: no entry. Borrowed as edge_check_value()'s.

@@ -140,17 +140,17 @@ static struct json_object *show_key(const struct edge *edge, const struct route_
 {
     const struct edge_map *map = edge->maps[claim->exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES];
     struct json_object *object = json_object_new_object();
-    const char *leads_to = claim->loses_to ? claim->loses_to->service : claim->route->service;
+    bool holds = route_claim_holds(claim);
+    const char *leads_to = holds || !claim->loses_to ? claim->route->service : claim->loses_to->service;
     json_object_object_add(object, "key", json_object_new_string(claim->key));
     json_object_object_add(object, "exact", json_object_new_boolean(claim->exact));
     json_object_object_add(object, "leads_to", json_object_new_string(leads_to));
-    json_object_object_add(object, "in_map",
-                           json_object_new_boolean(!claim->loses_to && map_get(map->map, claim->key) != NULL));
+    json_object_object_add(object, "in_map", json_object_new_boolean(holds && map_get(map->map, claim->key) != NULL));
     return object;
 }
 
 /* claims: this route's. */
-static struct json_object *show_route(const struct edge *edge, const struct route *route,
+static struct json_object *show_route(const struct engine *engine, const struct edge *edge, const struct route *route,
                                       const struct route_claim *claims, size_t count)
 {
     static const char *const means[] = {
@@ -166,6 +166,8 @@ static struct json_object *show_route(const struct edge *edge, const struct rout
     json_object_object_add(object, "priority", json_object_new_int64(route->priority));
     json_object_object_add(object, "by", json_object_new_string(means[route->means]));
     json_object_object_add(object, "why", route->why ? json_object_new_string(route->why) : NULL);
+    const struct service *service = services_get(engine->services, route->service);
+    json_object_object_add(object, "access", service ? map_output_access(service->access) : NULL);
     json_object_object_add(object, "keys", keys);
     return object;
 }
@@ -184,7 +186,7 @@ struct json_object *engine_show_routes(const struct engine *engine)
         while (end < n_claims && claims[end].route == routes[i]) {
             end++;
         }
-        json_object_array_add(shown, show_route(edge, routes[i], claims + first, end - first));
+        json_object_array_add(shown, show_route(engine, edge, routes[i], claims + first, end - first));
         first = end;
     }
     routes_free_claims(claims, n_claims);

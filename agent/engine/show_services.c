@@ -136,6 +136,7 @@ static void problems_of_service(const struct engine *engine, const struct servic
     }
     health_add_problems(backend, service, problems);
     problems_of_checks(engine, service, problems);
+    problems_of_access(engine, service, problems);
     bool ignores_weights = slots_weights_are_fixed(backend->slots) && service_has_weights(service);
     for (size_t p = 0; ignores_weights && p < service->n_parts; p++) {
         add_part_problem(problems, service->parts[p], NULL, "weights-ignored",

@@ -215,7 +215,8 @@ static void entry_read_rule(struct entry *entry)
     rule_free(rule);
 }
 
-static struct entry *entry_new(const char *service, const char *frontend, const char *rule, int64_t priority)
+static struct entry *entry_new(const char *service, const char *frontend, const char *rule, int64_t priority,
+                               unsigned points)
 {
     struct entry *entry = MEM_NEW(struct entry);
     entry->service = mem_strdup(service);
@@ -228,7 +229,7 @@ static struct entry *entry_new(const char *service, const char *frontend, const 
         entry->n_hosts = 0;
     }
     entry->route =
-        (struct route){entry->service, entry->frontend, entry->rule, priority, entry->route.means, entry->why};
+        (struct route){entry->service, entry->frontend, entry->rule, priority, points, entry->route.means, entry->why};
     return entry;
 }
 
@@ -271,14 +272,14 @@ static void tell(const struct entry *entry, const struct entry *but, routes_touc
 }
 
 void routes_set(struct routes *routes, const char *service, const char *frontend, const char *rule, int64_t priority,
-                routes_touched *touched, void *arg)
+                unsigned points, routes_touched *touched, void *arg)
 {
     struct entry *old = table_get(&routes->services, service);
-    if (old && rule && old->route.priority == priority && strcmp(old->rule, rule) == 0 &&
+    if (old && rule && old->route.priority == priority && old->route.points == points && strcmp(old->rule, rule) == 0 &&
         strcmp(old->frontend, frontend) == 0) {
         return;
     }
-    struct entry *entry = rule ? entry_new(service, frontend, rule, priority) : NULL;
+    struct entry *entry = rule ? entry_new(service, frontend, rule, priority, points) : NULL;
     for (size_t i = 0; old && i < old->n_hosts; i++) {
         host_remove(routes, old->hosts[i], old);
     }
@@ -391,24 +392,48 @@ static size_t claims_count_equal(const struct route_claim *claims, size_t count)
     return equal;
 }
 
-/* Of those with one key: the first, or the holder where it has the first one's priority. */
-static const struct route *claims_choose(const struct route_claim *claims, size_t count,
-                                         const struct routes_judge *judge)
+static bool claim_is_at(const struct route_claim *claim, enum access_point point)
 {
-    const char *holder = count > 1 && judge->holder ? judge->holder(judge->arg, claims->key, claims->exact) : NULL;
-    for (size_t i = 0; holder && i < count && claims[i].route->priority == claims->route->priority; i++) {
-        if (strcmp(claims[i].route->service, holder) == 0) {
-            return claims[i].route;
+    return (claim->route->points & (1U << point)) != 0;
+}
+
+/* Of those with one key, at that entry point: the first, or the holder where it has the first one's priority. */
+static const struct route *claims_choose(const struct route_claim *claims, size_t count,
+                                         const struct routes_judge *judge, enum access_point point)
+{
+    const char *holder =
+        count > 1 && judge->holder ? judge->holder(judge->arg, claims->key, claims->exact, point) : NULL;
+    const struct route *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct route *route = claims[i].route;
+        if (!claim_is_at(&claims[i], point) || (first && route->priority != first->priority)) {
+            continue;
         }
+        if (holder && strcmp(route->service, holder) == 0) {
+            return route;
+        }
+        first = first ? first : route;
     }
-    return claims->route;
+    return first;
 }
 
 /* The prefixes around the key that is looked at, outermost first. */
 struct around {
     const char *key;
-    const struct route *first; /* of it and those around it: the one that is looked at before the others */
+    /* Of it and those around it: the one that is looked at before the others. */
+    const struct route *first[ACCESS_POINTS];
 };
+
+static void claims_tell(struct route_claim *claims, size_t count, const struct around *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            claims[i].leads_to[p] = key->first[p];
+            bool loses = claim_is_at(&claims[i], (enum access_point)p) && key->first[p] != claims[i].route;
+            claims[i].loses_to = claims[i].loses_to || !loses ? claims[i].loses_to : key->first[p];
+        }
+    }
+}
 
 static void claims_judge(struct route_claim *claims, size_t count, const struct routes_judge *judge,
                          struct around *stack)
@@ -416,20 +441,30 @@ static void claims_judge(struct route_claim *claims, size_t count, const struct 
     size_t depth = 0;
     for (size_t i = 0; i < count;) {
         size_t equal = claims_count_equal(&claims[i], count - i);
-        const struct route *winner = claims_choose(&claims[i], equal, judge);
+        struct around key = {.key = claims[i].key};
         while (depth > 0 && strncmp(claims[i].key, stack[depth - 1].key, strlen(stack[depth - 1].key)) != 0) {
             depth--;
         }
-        const struct route *around = depth > 0 ? stack[depth - 1].first : NULL;
-        const struct route *first = around && route_precedes(around, winner) ? around : winner;
-        for (size_t j = i; j < i + equal; j++) {
-            claims[j].loses_to = claims[j].route == first ? NULL : first;
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            const struct route *winner = claims_choose(&claims[i], equal, judge, (enum access_point)p);
+            const struct route *around = depth > 0 ? stack[depth - 1].first[p] : NULL;
+            key.first[p] = !winner || (around && route_precedes(around, winner)) ? around : winner;
         }
+        claims_tell(&claims[i], equal, &key);
         if (!claims[i].exact) {
-            stack[depth++] = (struct around){claims[i].key, first};
+            stack[depth++] = key;
         }
         i += equal;
     }
+}
+
+bool route_claim_holds(const struct route_claim *claim)
+{
+    bool holds = false;
+    for (size_t p = 0; p < ACCESS_POINTS; p++) {
+        holds = holds || claim->leads_to[p] == claim->route;
+    }
+    return holds;
 }
 
 struct route_claim *routes_find_claims(const struct routes *routes, const char *host, const struct routes_judge *judge,

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "slotd/access.h"
+
 #define ROUTES_MAX_KEYS 1024 /* hosts times paths of one rule */
 
 enum route_means {
@@ -21,6 +23,7 @@ struct route {
     const char *frontend;
     const char *rule;
     int64_t priority;
+    unsigned points; /* entry points, bits of enum access_point */
     enum route_means means;
     const char *why; /* what keeps it out of the maps; NULL: nothing */
 };
@@ -30,10 +33,10 @@ struct routes *routes_new(uint64_t seed);
 void routes_free(struct routes *routes);
 /* A host whose claims are others than before. */
 typedef void routes_touched(void *arg, const char *host);
-/* The service's rule, and its priority; rule NULL: it has none any more. Calls touched for each host that the change
- * concerns, once it is made; nothing differs: for none. The cost is that of the rule. */
+/* The service's rule, its priority and its entry points; rule NULL: it has none any more. Calls touched for each host
+ * that the change concerns, once it is made; nothing differs: for none. The cost is that of the rule. */
 void routes_set(struct routes *routes, const char *service, const char *frontend, const char *rule, int64_t priority,
-                routes_touched *touched, void *arg);
+                unsigned points, routes_touched *touched, void *arg);
 /* NULL: the service has no rule. */
 const struct route *routes_get(const struct routes *routes, const char *service);
 /* Every one, sorted by service; the caller frees the array. */
@@ -52,22 +55,27 @@ struct route_claim {
     const char *key;
     bool exact; /* the whole path; else what begins so */
     const struct route *route;
-    const struct route
-        *loses_to; /* whose rule comes before it wherever this key is looked up; NULL: it is in the map */
+    /* Whose rule a look-up of this key finds first at each entry point, with what is around the key; NULL: nobody's. */
+    const struct route *leads_to[ACCESS_POINTS];
+    const struct route *loses_to; /* the first of them that comes before it at an entry point of its own, or NULL */
 };
 /* What the caller knows. */
 struct routes_judge {
     bool (*counts)(void *arg, const char *service); /* whether its claims count by now; NULL: all do */
-    /* The service that has the key already, or NULL; it keeps the key against one of the same priority. */
-    const char *(*holder)(void *arg, const char *key, bool exact);
+    /* The service that has the key at that entry point already, or NULL; it keeps the key against one of the same
+     * priority. */
+    const char *(*holder)(void *arg, const char *key, bool exact, enum access_point point);
     void *arg;
 };
 /* All claims on the host, sorted by key, prefixes first. Which of two is found first: of a higher priority, else of the
  * frontend that is first by name (mapping.md); a look-up finds an exact key before a prefix, and a longer prefix before
- * a shorter one, so that a claim that is within one of a higher priority is in no map. The caller frees with
+ * a shorter one, so that a claim that is within one of a higher priority at all of its entry points is in no map. The
+ * caller frees with
  * routes_free_claims(). Cost: n log n of the claims on that host. */
 struct route_claim *routes_find_claims(const struct routes *routes, const char *host, const struct routes_judge *judge,
                                        size_t *ret_count);
+/* Whether the claim's key leads to its own service at one entry point at least. */
+bool route_claim_holds(const struct route_claim *claim);
 void routes_free_claims(struct route_claim *claims, size_t count);
 
 #endif

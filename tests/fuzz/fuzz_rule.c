@@ -42,18 +42,20 @@ static void check_host(void *arg, const char *host)
 {
     const struct routes *routes = *(struct routes **)arg;
     size_t count = 0;
-    size_t winners = 0;
-    size_t keys = 0;
     struct route_claim *claims = routes_find_claims(routes, host, &(struct routes_judge){0}, &count);
     for (size_t i = 0; i < count; i++) {
-        bool first = i == 0 || claims[i].exact != claims[i - 1].exact || strcmp(claims[i].key, claims[i - 1].key) != 0;
-        require(text_is_map_word(claims[i].key) && strncmp(claims[i].key, host, strlen(host)) == 0);
-        require(claims[i].loses_to != claims[i].route);
-        keys += first;
-        winners = (first ? 0 : winners) + (claims[i].loses_to == NULL);
-        require(winners <= 1);
+        const struct route_claim *claim = &claims[i];
+        bool first = i == 0 || claim->exact != claims[i - 1].exact || strcmp(claim->key, claims[i - 1].key) != 0;
+        require(text_is_map_word(claim->key) && strncmp(claim->key, host, strlen(host)) == 0);
+        require(claim->loses_to != claim->route);
+        /* Where nobody comes before it, it is in the map; and what a key leads to does not depend on whose it is. */
+        require(claim->loses_to || route_claim_holds(claim));
+        require(first || memcmp(claim->leads_to, claims[i - 1].leads_to, sizeof(claim->leads_to)) == 0);
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            require(!claim->leads_to[p] || claim->leads_to[p]->points & (1U << p));
+            require(claim->leads_to[p] || !(claim->route->points & (1U << p)));
+        }
     }
-    require(count == 0 || keys > 0);
     routes_free_claims(claims, count);
 }
 
@@ -62,7 +64,8 @@ static void set_rule(struct routes *routes, int number, const char *line)
     cleanup_free char *service = mem_printf("s%d", number);
     cleanup_free char *frontend = mem_printf("f%d", line[0] % 3);
     check_rule(line[0] ? line + 1 : line);
-    routes_set(routes, service, frontend, line[0] ? line + 1 : line, line[0] % 4, check_host, &routes);
+    routes_set(routes, service, frontend, line[0] ? line + 1 : line, line[0] % 4, 1U + (unsigned)line[0] % 3U,
+               check_host, &routes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(list);
     for (int i = 0; i < MAX_SERVICES; i++) {
         cleanup_free char *service = mem_printf("s%d", i);
-        routes_set(routes, service, "", NULL, 0, check_host, &routes);
+        routes_set(routes, service, "", NULL, 0, 0, check_host, &routes);
     }
     routes_free(routes);
     return 0;

@@ -25,7 +25,7 @@ control = { socket = "$work/slotd.sock"; state_dir = "$work"; };
 CONF
 }
 : >"$table"
-: >"$maps/paths.map"
+for name in paths whitelist redirect; do : >"$maps/$name.map"; done
 start_haproxy
 start_proxy edge "$work/haproxy.sock"
 write_conf "$edge_at"

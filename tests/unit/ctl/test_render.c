@@ -181,10 +181,45 @@ START_TEST(a_key_brings_its_lines)
     config->edge.sni_passthrough = false;
     render_it(1, 1);
     ck_assert(has("    http-request set-var(txn.backend) var(txn.key),map_str(/m/paths.map)"));
+    ck_assert(
+        has("    http-request set-var(txn.allowed) var(txn.entry),map_beg(/m/whitelist.map) if { var(txn.entry) -m "
+            "found }"));
+    ck_assert(mentions("var(txn.way),field(3,+),map_str(/m/redirect.map) "));
     ck_assert(has("    http-request set-var(txn.lease) str(-),map_str(/m/leases.map) if FALSE"));
     ck_assert(has("backend pool-http-001 from pool-http\n    option httpchk"));
     ck_assert(has("backend pool-tcp-001 from slotd-pool-tcp-\n    server-template s 1 slot.invalid:1 disabled"));
     ck_assert(has("frontend statistics from slotd.http"));
+}
+END_TEST
+
+/* The entry point's URL is the scheme with the client's host, and a port where it is not the usual one. */
+static void check_locations(const char *http_bind, const char *https_bind, const char *http, const char *https)
+{
+    cleanup_free char *http_line =
+        mem_printf("    http-request set-var(txn.location) str(http://),concat(,txn.host%s) if { var(txn.location) -m "
+                   "str http }",
+                   http);
+    cleanup_free char *https_line =
+        mem_printf("    http-request set-var(txn.location) str(https://),concat(,txn.host%s) if { var(txn.location) -m "
+                   "str https }",
+                   https);
+    set(&config->haproxy->maps_dir, "/m");
+    set(&config->edge.certificates, "/c");
+    set(&config->edge.http_bind, http_bind);
+    set(&config->edge.https_bind, https_bind);
+    render_it(1, 1);
+    ck_assert_msg(has(http_line) && has(https_line), "%s %s", http_bind, https_bind);
+}
+
+START_TEST(where_redirects_lead)
+{
+    check_locations("*:80", "", "", "");
+    check_locations("*:80", "*:443", "", "");
+    check_locations("127.0.0.1:8080", "*:8443,[::1]:443", ",:8080", ",:8443");
+    check_locations("[::1]:80,*:81", "[::]:444", "", ",:444");
+    /* Each frontend reads its own part of a value. */
+    ck_assert(has("    http-request set-var(txn.way) var(txn.backend),field(2,/) if { var(txn.backend) -m beg / }"));
+    ck_assert(has("    http-request set-var(txn.way) var(txn.backend),field(3,/) if { var(txn.backend) -m beg / }"));
 }
 END_TEST
 
@@ -228,6 +263,7 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(whole, make, drop);
     tcase_add_test(whole, the_defaults);
     tcase_add_test(whole, a_key_brings_its_lines);
+    tcase_add_test(whole, where_redirects_lead);
     tcase_add_test(whole, what_the_classes_are);
     suite_add_tcase(suite, whole);
     return suite;

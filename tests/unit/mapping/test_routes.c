@@ -33,7 +33,7 @@ static void touch(void *arg, const char *host)
 static void set(const char *service, const char *rule, int64_t priority)
 {
     cleanup_free char *frontend = mem_printf("f-%s", service);
-    routes_set(routes, service, frontend, rule, priority, touch, NULL);
+    routes_set(routes, service, frontend, rule, priority, ACCESS_EVERYWHERE, touch, NULL);
 }
 
 static bool counts(void *arg, const char *service)
@@ -42,9 +42,10 @@ static bool counts(void *arg, const char *service)
     return !closed || strcmp(closed, service) != 0;
 }
 
-static const char *hold(void *arg, const char *key, bool exact)
+static const char *hold(void *arg, const char *key, bool exact, enum access_point point)
 {
     (void)arg;
+    (void)point;
     (void)key;
     (void)exact;
     return holder;
@@ -208,6 +209,7 @@ struct random_rule {
     char service[16], frontend[16], path[8];
     const char *text;
     bool exact, host_alone;
+    unsigned points;
     int64_t priority;
 };
 
@@ -243,17 +245,18 @@ static void draw_rule(struct random_rule *rule, int number)
     cleanup_free char *text = rule->host_alone
                                   ? mem_strdup("Host:h")
                                   : mem_printf("Host:h;%s:%s", rule->exact ? "Path" : "PathPrefix", rule->path);
-    routes_set(routes, rule->service, rule->frontend, text, rule->priority, touch, NULL);
+    rule->points = 1 + draw(3);
+    routes_set(routes, rule->service, rule->frontend, text, rule->priority, rule->points, touch, NULL);
 }
 
-/* Traefik's way: the rules in their order, and the first that matches. */
-static const char *decide(const struct random_rule *rules, const char *path)
+/* Traefik's way: the entry point's rules in their order, and the first that matches. */
+static const char *decide(const struct random_rule *rules, const char *path, enum access_point point)
 {
     const struct random_rule *best = NULL;
     for (size_t i = 0; i < N_SERVICES; i++) {
         const struct random_rule *rule = &rules[i];
         bool matches = rule->exact ? strcmp(rule->path, path) == 0 : strncmp(rule->path, path, strlen(rule->path)) == 0;
-        if (!matches) {
+        if (!matches || !(rule->points & (1U << point))) {
             continue;
         }
         int order = best ? strcmp(rule->frontend, best->frontend) : -1;
@@ -265,27 +268,70 @@ static const char *decide(const struct random_rule *rules, const char *path)
     return best ? best->service : "";
 }
 
-/* HAProxy's way: the exact key, else the longest prefix. */
-static const char *look_up(const struct route_claim *claims, size_t count, const char *path)
+/* HAProxy's way: the exact key, else the longest prefix; what it has for the entry point. */
+static const char *look_up(const struct route_claim *claims, size_t count, const char *path, enum access_point point)
 {
-    const char *found = "";
+    const struct route *found = NULL;
     size_t longest = 0;
     for (size_t i = 0; i < count; i++) {
         const char *key = claims[i].key + 1;
         size_t len = strlen(key);
-        if (claims[i].loses_to) {
+        if (!route_claim_holds(&claims[i])) {
             continue;
         }
         if (claims[i].exact && strcmp(key, path) == 0) {
-            return claims[i].route->service;
+            return claims[i].leads_to[point] ? claims[i].leads_to[point]->service : "";
         }
         if (!claims[i].exact && len > longest && strncmp(key, path, len) == 0) {
-            found = claims[i].route->service;
+            found = claims[i].leads_to[point];
             longest = len;
         }
     }
-    return found;
+    return found ? found->service : "";
 }
+
+/* As at one door and at the other: KEY=HTTP/HTTPS, for the keys that are in the map. */
+static void check_ways(const char *host, const char *expected)
+{
+    size_t count = 0;
+    struct buf shown = BUF_INIT;
+    struct route_claim *claims = routes_find_claims(routes, host, &judge, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct route *const *to = claims[i].leads_to;
+        bool again = i > 0 && strcmp(claims[i].key, claims[i - 1].key) == 0;
+        if (route_claim_holds(&claims[i]) && !again) {
+            buf_printf(&shown, "%s%s=%s/%s", shown.len ? " " : "", claims[i].key, to[0] ? to[0]->service : "",
+                       to[1] ? to[1]->service : "");
+        }
+    }
+    ck_assert_str_eq(buf_text(&shown), expected);
+    buf_free(&shown);
+    routes_free_claims(claims, count);
+}
+
+START_TEST(each_entry_point_has_its_own_rules)
+{
+    const unsigned http = 1U << ACCESS_HTTP;
+    const unsigned https = 1U << ACCESS_HTTPS;
+    routes_set(routes, "a", "fa", "Host:h", 1, https, touch, NULL);
+    check_ways("h", "h/=/a");
+    routes_set(routes, "b", "fb", "Host:h", 1, http, touch, NULL);
+    check_ways("h", "h/=b/a");
+    check_claims("h", "h/=a h/=b");
+    routes_set(routes, "c", "fc", "Host:h;PathPrefix:/api", 9, http, touch, NULL);
+    check_ways("h", "h/=b/a h/api=c/a");
+    routes_set(routes, "d", "fd", "Host:h;Path:/api/x", 9, https, touch, NULL);
+    check_ways("h", "h/=b/a h/api=c/a h/api/x=c/d");
+    /* Within a rule that comes first it is in no map, at that entry point. */
+    routes_set(routes, "a", "fa", "Host:h", 99, https, touch, NULL);
+    check_ways("h", "h/=b/a h/api=c/a");
+    check_claims("h", "h/=a h/=b h/api=c h/api/x!=d<a");
+    /* The same rule at both: one of them is taken where the other is, too. */
+    routes_set(routes, "b", "fb", "Host:h", 1, http | https, touch, NULL);
+    check_claims("h", "h/=a h/=b<a h/api=c h/api/x!=d<a");
+    check_ways("h", "h/=b/a h/api=c/a");
+}
+END_TEST
 
 START_TEST(look_ups_decide_as_traefik_does)
 {
@@ -299,9 +345,11 @@ START_TEST(look_ups_decide_as_traefik_does)
         struct route_claim *claims = routes_find_claims(routes, "h", &(struct routes_judge){0}, &count);
         for (int i = 0; i < 30; i++) {
             char path[8];
+            enum access_point point = i % 2 ? ACCESS_HTTPS : ACCESS_HTTP;
             draw_path(path);
-            ck_assert_msg(strcmp(look_up(claims, count, path), decide(rules, path)) == 0, "seed %u: %s: %s, not %s",
-                          seed, path, look_up(claims, count, path), decide(rules, path));
+            const char *found = look_up(claims, count, path, point);
+            const char *wanted = decide(rules, path, point);
+            ck_assert_msg(strcmp(found, wanted) == 0, "seed %u: %s: %s, not %s", seed, path, found, wanted);
         }
         routes_free_claims(claims, count);
         state = seed;
@@ -321,6 +369,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, the_higher_priority_has_the_key);
     tcase_add_test(tests, with_equal_priorities_who_has_the_key_keeps_it);
     tcase_add_test(tests, what_is_within_another_s_is_in_no_map);
+    tcase_add_test(tests, each_entry_point_has_its_own_rules);
     tcase_add_test(tests, look_ups_decide_as_traefik_does);
     suite_add_tcase(suite, tests);
     return suite;
