@@ -304,6 +304,7 @@ static void edge_take_backend(struct edge *edge, const struct haproxy_server *se
     struct edge_backend *backend = edge_ensure_backend(edge, servers[0].backend);
     struct slot_observed *rows = mem_alloc_array(n_slots, sizeof(*rows));
     backend_drop_changes(backend);
+    backend->empty = false;
     free(backend->rows);
     backend->rows = mem_alloc_array(n_slots, sizeof(*backend->rows));
     backend->n_rows = 0;

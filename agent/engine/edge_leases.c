@@ -187,7 +187,7 @@ static void edge_give_leases(struct edge *edge)
     while (edge_gives_leases(edge) && leases_give(edge->leasing.leases, edge_may_give, edge, &service, &name)) {
         struct edge_backend *backend = edge_find_backend(edge, name);
         log_info("haproxy", "%s: the service %s has the backend %s now", edge->config->name, service, name);
-        backend->route_open = backend->left = false;
+        backend->route_open = backend->left = backend->empty = false;
         cleanup_free char *key = mem_strdup(service);
         edge_show_lease(edge, key);
         edge_refresh_service(edge, key);
@@ -207,6 +207,16 @@ static void edge_release(struct edge *edge, struct edge_backend *backend)
     edge_refresh_backend(edge, backend->name);
 }
 
+/* Before enough complete answers have come somebody may speak of it yet. */
+static void edge_release_surely(struct edge *edge, struct edge_backend *backend)
+{
+    if (engine_is_confident(edge->engine)) {
+        edge_release(edge, backend);
+    } else {
+        feed_confirm_soon(edge->engine);
+    }
+}
+
 /* A service that is served elsewhere by now: first its routes lead there, then the backend is emptied. */
 static void edge_review_leaving(struct edge *edge, struct edge_backend *backend)
 {
@@ -222,8 +232,8 @@ static void edge_review_leaving(struct edge *edge, struct edge_backend *backend)
             edge_refresh_backend(edge, backend->name);
         }
     }
-    if (backend->left && engine_is_confident(edge->engine) && backend_is_free(backend)) {
-        edge_release(edge, backend);
+    if (backend->left && backend_is_free(backend)) {
+        edge_release_surely(edge, backend);
     }
 }
 
@@ -239,16 +249,30 @@ static void edge_review_all_leaving(struct edge *edge)
     }
 }
 
+/* Leased to a service that is gone, with nothing in its slots. */
+static bool backend_is_abandoned(const struct edge_backend *backend)
+{
+    const struct edge *edge = backend->edge;
+    const char *key = leases_find_service(edge->leasing.leases, backend->name);
+    return leases_state(edge->leasing.leases, backend->name) == LEASE_LEASED &&
+           !services_get_backend(edge->engine->services, key) && backend_is_free(backend);
+}
+
+void edge_lease_note_sessions(struct edge_backend *backend)
+{
+    if (backend_is_abandoned(backend)) {
+        edge_mark_dirty(backend);
+    }
+}
+
 static void edge_review_backend(struct edge *edge, struct edge_backend *backend)
 {
     struct leases *leases = edge->leasing.leases;
-    enum lease_state state = leases_state(leases, backend->name);
-    const char *key = leases_find_service(leases, backend->name);
-    if (state == LEASE_FREE && backend_may_serve(backend)) {
+    if (leases_state(leases, backend->name) == LEASE_FREE && backend_may_serve(backend)) {
         leases_block(leases, backend->name, NULL);
-    } else if (state == LEASE_LEASED && !services_get_backend(edge->engine->services, key) &&
-               engine_is_confident(edge->engine) && backend_is_free(backend)) {
-        edge_release(edge, backend);
+        backend->empty = false;
+    } else if (backend_is_abandoned(backend)) {
+        edge_release_surely(edge, backend);
     }
 }
 
@@ -257,8 +281,8 @@ static void edge_review_backend(struct edge *edge, struct edge_backend *backend)
 static bool edge_is_clear(void *arg, const char *name)
 {
     const struct edge *edge = arg;
-    const struct edge_backend *backend = edge_find_backend(edge, name);
-    return backend && backend_is_free(backend) && !edge_routes_lead_to(edge, name);
+    struct edge_backend *backend = edge_find_backend(edge, name);
+    return backend && backend_is_free(backend) && !edge_routes_lead_to(edge, name) && backend_is_empty(backend);
 }
 
 static void edge_take_stamps(struct edge *edge)
@@ -298,6 +322,7 @@ static void edge_free_released(struct edge *edge)
         leasing->saving = false;
     }
     int64_t due = leases_expire(leasing->leases, (int64_t)now, edge->engine->config->slots.release_delay);
+    due = leasing->ask_ms > now && (int64_t)leasing->ask_ms < due ? (int64_t)leasing->ask_ms : due;
     if (due == LEASES_NEVER) {
         uv_timer_stop(leasing->timer);
     } else {

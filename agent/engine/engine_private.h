@@ -48,10 +48,14 @@ struct edge_backend {
     bool closed;          /* slots of it are drained by orders of their own */
     bool route_open;      /* a server of its service has been ready: routes lead here as long as their rule stands */
     bool unclaimed;       /* a route was kept that leads here, though nobody claimed it */
-    bool left;            /* of a pool: its service is served elsewhere by now, and nothing should be in its slots */
     char *server_options; /* of servers to be added; NULL: none are */
     char *server_refusal; /* what HAProxy said to the last `add server` or `del server` that it did not do; NULL: it did
                              all */
+    /* Of a pool, released: */
+    bool empty;      /* HAProxy has no request in it, since nothing leads there */
+    bool asking;     /* it is asked for that */
+    uint64_t ask_ms; /* loop time: not before */
+    bool left;       /* its service is served elsewhere by now, and nothing should be in its slots */
 };
 
 /* The maps that slotd keeps, by their names in maps_dir (contract.md). */
@@ -123,7 +127,8 @@ struct edge_leasing {
     uint64_t gate;                    /* the server-state file has to be as new before a backend is given away */
     bool saving;                      /* released backends wait for the files */
     uint64_t stamps[EDGE_N_MAPS + 1]; /* as new they have to be: the maps, and the server-state file */
-    uv_timer_t *timer;                /* wakes the loop when slots.release_delay is over */
+    uint64_t ask_ms;                  /* loop time: a backend is to be asked again whether it is empty */
+    uv_timer_t *timer;                /* wakes the loop when slots.release_delay is over, or for that */
 };
 
 struct edge {
@@ -308,12 +313,16 @@ void edge_leases_configure(struct edge *edge);
 void edge_lease_look_at(struct edge *edge, const char *key);
 /* What leases.map should have. Borrowed from the leases. */
 const char *edge_lease_value(const struct edge_map *map, const char *key);
+/* The backend's last session may have ended. */
+void edge_lease_note_sessions(struct edge_backend *backend);
 /* Takes back and gives away, in each turn of the loop; ahead of the maps. */
 void edge_leases_run(struct edge *edge);
 /* A complete answer has been applied: leases of services that nobody speaks of are looked at again. */
 void edge_leases_answered(struct edge *edge);
 /* Whether its slots may take traffic, or are on their way out of it. */
 bool backend_may_serve(const struct edge_backend *backend);
+/* Whether HAProxy has said that it has no request in it since that was asked for anew; asks. */
+bool backend_is_empty(struct edge_backend *backend);
 /* Adds why a service has no backend: its class has no pool, or none that is free; and that the pool is another than it
  * asked for. Returns false where HAProxy has no backend of any pool. */
 bool problems_of_leases(const struct edge *edge, const struct service *service, struct json_object *problems);

@@ -62,6 +62,7 @@ static void sessions_end(struct backend_question *question, bool good, const str
         log_warning("haproxy", "%s: the sessions of backend %s cannot be read: %s", backend->edge->config->name,
                     backend->name, buf_text(why));
     }
+    edge_lease_note_sessions(backend);
     haproxy_sessions_free(question->rows, question->count);
     question_end(question);
 }

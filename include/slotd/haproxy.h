@@ -48,6 +48,9 @@ long haproxy_sessions_find_id(const char *text, size_t len);
 int haproxy_sessions_complete(const char *text, size_t len, const char *backend, struct slot_sessions *rows,
                               size_t count, struct buf *why);
 void haproxy_sessions_free(struct slot_sessions *rows, size_t count);
+/* Parses the answer to `show stat BACKEND 2 -1`: how many requests the backend has, with those that no server has (they
+ * wait to be tried again, or for a free one). Returns 0, SLOTD_E_PARSE or SLOTD_E_REFUSED with why. */
+int haproxy_backend_parse(const char *text, size_t len, int64_t *ret_sessions, struct buf *why);
 
 struct haproxy_version {
     int major, minor, patch;

@@ -71,6 +71,26 @@ static void show_stat(const struct haproxy *haproxy, const char *id, struct buf 
     }
 }
 
+/* `show stat BACKEND 2 -1`: its sessions in all. */
+static void show_stat_of(const struct haproxy *haproxy, const char *words, struct buf *reply)
+{
+    size_t len = strcspn(words, " ");
+    long long sessions = 0;
+    const struct backend *backend = NULL;
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        bool is_it = strlen(haproxy->backends[b].name) == len && strncmp(haproxy->backends[b].name, words, len) == 0;
+        backend = is_it ? &haproxy->backends[b] : backend;
+    }
+    for (size_t i = 0; backend && i < backend->n_servers; i++) {
+        sessions += (long long)backend->servers[i].sessions;
+    }
+    if (backend) {
+        buf_printf(reply, "# pxname,svname,qcur,qmax,scur,smax,\n%s,BACKEND,0,0,%lld,9,\n", backend->name, sessions);
+    } else {
+        buf_puts(reply, "No such proxy.\n");
+    }
+}
+
 static void show_info(const struct wire *wire, struct buf *reply)
 {
     const struct haproxy *haproxy = wire->haproxy;
@@ -248,7 +268,7 @@ void haproxy_execute(struct wire *wire, const char *line, struct buf *reply)
     } else if (strncmp(line, "show servers conn ", 18) == 0) {
         show_sessions(haproxy, line + 18, reply);
     } else if (strncmp(line, "show stat ", 10) == 0) {
-        show_stat(haproxy, line + 10, reply);
+        (strchr("0123456789", line[10]) ? show_stat : show_stat_of)(haproxy, line + 10, reply);
     } else if (haproxy_execute_map(wire, line, reply)) {
         /* Done. */
     } else {

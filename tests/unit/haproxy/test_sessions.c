@@ -132,6 +132,56 @@ START_TEST(test_stat_nonsense)
 }
 END_TEST
 
+/* ---- a whole backend ---- */
+
+#define STAT_HEADER "# pxname,svname,qcur,qmax,scur,smax,slim,stot,status,\n"
+
+static int parse_backend(const char *answer, int64_t *ret_sessions, struct buf *why)
+{
+    return haproxy_backend_parse(answer, strlen(answer), ret_sessions, why);
+}
+
+START_TEST(test_backend)
+{
+    int64_t sessions = -1;
+    ck_assert_int_eq(parse_backend(STAT_HEADER "pool-1,BACKEND,0,0,3,9,200,17,UP,\n\n", &sessions, NULL), 0);
+    ck_assert_int_eq(sessions, 3);
+    ck_assert_int_eq(parse_backend("# scur,x,svname\n0,,BACKEND", &sessions, NULL), 0);
+    ck_assert_int_eq(sessions, 0);
+}
+END_TEST
+
+START_TEST(test_backend_nonsense)
+{
+    static const struct {
+        const char *answer;
+        int err;
+        const char *why;
+    } cases[] = {
+        {"", SLOTD_E_REFUSED, "`show stat` answered: "},
+        {"No such proxy.\n\n", SLOTD_E_REFUSED, "`show stat` answered: No such proxy."},
+        {"# pxname,svname,qcur\nx,BACKEND,1\n", SLOTD_E_PARSE, "`show stat` has no columns svname and scur"},
+        {"# pxname,scur,xscur,svnamex\nx,1,BACKEND\n", SLOTD_E_PARSE, "`show stat` has no columns svname and scur"},
+        {STAT_HEADER, SLOTD_E_PARSE, "`show stat` has no row of a backend with a number of sessions"},
+        {STAT_HEADER "pool-1,s1,0,0,3,\n", SLOTD_E_PARSE,
+         "`show stat` has no row of a backend with a number of sessions"},
+        {STAT_HEADER "pool-1,BACKEND,0,0,,\n", SLOTD_E_PARSE,
+         "`show stat` has no row of a backend with a number of sessions"},
+        {STAT_HEADER "pool-1,BACKEND\n", SLOTD_E_PARSE,
+         "`show stat` has no row of a backend with a number of sessions"},
+        {STAT_HEADER "pool-1,BACKEND,0,0,-1,\n", SLOTD_E_PARSE,
+         "`show stat` has no row of a backend with a number of sessions"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t sessions = 7;
+        cleanup_buf struct buf why = BUF_INIT;
+        ck_assert_int_eq(parse_backend(cases[i].answer, &sessions, &why), cases[i].err);
+        ck_assert_str_eq(buf_text(&why), cases[i].why);
+        ck_assert_int_eq(sessions, 7);
+    }
+}
+END_TEST
+
 static Suite *sessions_suite(void)
 {
     Suite *suite = suite_create("sessions");
@@ -141,6 +191,8 @@ static Suite *sessions_suite(void)
     tcase_add_test(tests, test_ids);
     tcase_add_test(tests, test_stat_completes);
     tcase_add_test(tests, test_stat_nonsense);
+    tcase_add_test(tests, test_backend);
+    tcase_add_test(tests, test_backend_nonsense);
     suite_add_tcase(suite, tests);
     return suite;
 }
