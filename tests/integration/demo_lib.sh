@@ -19,6 +19,7 @@ TEXT
         exit 0
     fi
     [ "$code" -eq 0 ] || { echo "demo: failed"; tail -n 20 "$work"/*.log; }
+    [ -z "${MARATHON_URL:-}" ] || [ -z "${app:-}" ] || curl -sf -X DELETE "$marathon/v2/apps$app?force=true" >/dev/null
     for pid in $pids; do kill "$pid" 2>/dev/null; done
     for pid in $pids; do wait "$pid" 2>/dev/null; done
     rm -rf "$work"

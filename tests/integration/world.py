@@ -78,14 +78,16 @@ class World:
         if not os.environ.get("KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def end(self):
+    def end(self, quiet=False):
+        """quiet: without numbers when all is well."""
         if self.failed:
             for name in sorted(os.listdir(self.folder)):
                 if name.endswith(".log") and os.path.getsize(self.path(name)):
                     with open(self.path(name), errors="replace") as log:
                         print(f"--- {name}, its end:", *log.read().splitlines()[-int(os.environ.get("LOG_LINES", 40)):], sep="\n")
         self.clean_up()
-        print(f"{self.passed} passed, {self.failed} failed")
+        if self.failed or not quiet:
+            print(f"{self.passed} passed, {self.failed} failed")
         sys.exit(self.failed > 0)
 
 

@@ -2,56 +2,18 @@
 /* A steady load: sends requests at a rate until SIGTERM, counts every one of them, prints one JSON line. */
 #include <getopt.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <uv.h>
 
-#include "slotd/buf.h"
+#include "loadgen.h"
 #include "slotd/mem.h"
 
 #define LOAD_TIMEOUT_MS 10000
 #define LOAD_MAX_SAMPLES 2000000
 
-enum outcome { OUTCOME_GOOD, OUTCOME_STATUS, OUTCOME_CONNECT, OUTCOME_RESET, OUTCOME_TIMEOUT, N_OUTCOMES };
-static const char *const outcome_names[N_OUTCOMES] = {"good", "bad_status", "connect_failed", "reset", "timeout"};
-
-/* One client's cookie, as the last answer set it; of several answers under way the last one counts. */
-struct jar {
-    char cookie[256];
-};
-
-struct load {
-    uv_loop_t *loop;
-    struct sockaddr_in address;
-    const char *host, *path;
-    int rate, keepalive; /* percent of requests on kept connections */
-    int n_jars;          /* clients that keep a cookie; 0: nobody does */
-    struct jar *jars;
-    bool verbose;
-    uv_timer_t tick;
-    uint64_t began_ms, sent, done, cookies;
-    uint64_t outcomes[N_OUTCOMES];
-    struct user *idle; /* kept connections at rest */
-    unsigned open;
-    double *latencies;
-    size_t n_latencies;
-    bool stopping;
-};
-
-/* One connection with at most one request in flight. */
-struct user {
-    struct load *load;
-    uv_tcp_t tcp;
-    uv_connect_t connect;
-    uv_write_t write;
-    struct buf request, answer;
-    uint64_t sent_ns, begun_us; /* of the loop's clock; since 1970 */
-    struct jar *jar;
-    bool keep, busy, closing;
-    struct user *next;
-};
+static const char *const outcome_names[N_OUTCOMES] = {"good",    "bad_status", "connect_failed", "reset",
+                                                      "timeout", "wrong",      "allowed"};
 
 static void user_closed(uv_handle_t *handle)
 {
@@ -76,7 +38,7 @@ static void user_close(struct user *user)
     }
 }
 
-static uint64_t now_us(void)
+uint64_t load_now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -90,19 +52,28 @@ static void load_stop_if_done(struct load *load)
     }
 }
 
-static void user_finish(struct user *user, enum outcome outcome, const char *detail)
+static void user_tell(const struct user *user, enum outcome outcome, const char *detail)
+{
+    if (user->load->verbose && outcome != OUTCOME_GOOD && outcome != OUTCOME_ALLOWED) {
+        fprintf(stderr, "%llu: %s on a %s connection, begun at %llu: %s%s%.200s\n", (unsigned long long)load_now_us(),
+                outcome_names[outcome], user->keep ? "kept" : "new", (unsigned long long)user->begun_us,
+                user->target ? user->target->id : "", user->target ? ": " : "", detail);
+    }
+}
+
+static void user_finish(struct user *user, enum outcome reached, const char *detail)
 {
     struct load *load = user->load;
+    enum outcome outcome = target_judge(user, reached);
     user->busy = false;
     load->done++;
     load->outcomes[outcome]++;
     if (outcome == OUTCOME_GOOD && load->n_latencies < LOAD_MAX_SAMPLES) {
         load->latencies[load->n_latencies++] = (double)(uv_hrtime() - user->sent_ns) / 1e6;
-    } else if (outcome != OUTCOME_GOOD && load->verbose) {
-        fprintf(stderr, "%llu: %s on a %s connection, begun at %llu: %.200s\n", (unsigned long long)now_us(),
-                outcome_names[outcome], user->keep ? "kept" : "new", (unsigned long long)user->begun_us, detail);
     }
-    if (outcome == OUTCOME_GOOD && user->keep) {
+    user_tell(user, outcome, detail);
+    target_note(user->target, outcome);
+    if (reached == OUTCOME_GOOD && user->keep) {
         buf_clear(&user->answer);
         user->next = load->idle;
         load->idle = user;
@@ -171,10 +142,12 @@ static void user_written(uv_write_t *request, int status)
 static void user_send(struct user *user)
 {
     const struct load *load = user->load;
+    const struct target *target = user->target;
     struct buf *text = &user->request;
     buf_clear(text);
-    buf_printf(text, "GET %s HTTP/1.1\r\nHost: %s\r\n%sX-Load: %llu ", load->path, load->host,
-               user->keep ? "" : "Connection: close\r\n", (unsigned long long)user->begun_us);
+    buf_printf(text, "GET %s HTTP/1.1\r\nHost: %s\r\n%sX-Load: %llu ", target ? target->path : load->path,
+               target ? target->host : load->host, user->keep ? "" : "Connection: close\r\n",
+               (unsigned long long)user->begun_us);
     if (user->jar) {
         buf_printf(text, "%td", user->jar - load->jars);
     } else {
@@ -217,16 +190,18 @@ static struct user *user_new(struct load *load)
     return user;
 }
 
-static void load_request(struct load *load)
+void load_request(struct load *load, struct target *target)
 {
     bool keep = (int)(load->sent % 100) < load->keepalive;
     struct user *kept = keep ? load->idle : NULL;
     struct user *user = kept ? kept : user_new(load);
     user->keep = keep;
     user->busy = true;
+    user->target = target;
+    user->strict = target && target->mode == TARGET_LIVE;
     user->jar = load->n_jars > 0 ? &load->jars[load->sent % (uint64_t)load->n_jars] : NULL;
     user->sent_ns = uv_hrtime();
-    user->begun_us = now_us();
+    user->begun_us = load_now_us();
     load->sent++;
     if (kept) {
         load->idle = kept->next;
@@ -240,8 +215,11 @@ static void load_tick(uv_timer_t *timer)
 {
     struct load *load = timer->data;
     uint64_t due = (uv_now(load->loop) - load->began_ms) * (uint64_t)load->rate / 1000;
-    while (!load->stopping && load->sent < due) {
-        load_request(load);
+    for (; !load->stopping && load->ticked < due; load->ticked++) {
+        struct target *target = load->by_orders ? targets_take_turn(load) : NULL;
+        if (target || !load->by_orders) {
+            load_request(load, target);
+        }
     }
 }
 
@@ -257,6 +235,7 @@ static void load_terminated(uv_signal_t *handle, int number)
     struct load *load = handle->data;
     (void)number;
     load->stopping = true;
+    targets_close(load);
     uv_timer_start(&load->tick, load_give_up, LOAD_TIMEOUT_MS, 0);
     load_stop_if_done(load);
 }
@@ -270,7 +249,7 @@ static int compare_doubles(const void *a, const void *b)
 
 static void load_print(struct load *load)
 {
-    uint64_t failed = load->sent - load->outcomes[OUTCOME_GOOD];
+    uint64_t failed = load->sent - load->outcomes[OUTCOME_GOOD] - load->outcomes[OUTCOME_ALLOWED];
     qsort(load->latencies, load->n_latencies, sizeof(double), compare_doubles);
     printf("{\"requests\":%llu,\"failed\":%llu,\"cookies\":%llu", (unsigned long long)load->sent,
            (unsigned long long)failed, (unsigned long long)load->cookies);
@@ -288,7 +267,7 @@ static bool parse(int argc, char **argv, struct load *load)
 {
     int option;
     int port = 0;
-    while ((option = getopt(argc, argv, "p:h:u:r:k:c:v")) != -1) {
+    while ((option = getopt(argc, argv, "p:h:u:r:k:c:tv")) != -1) {
         if (option == 'p') {
             port = (int)strtol(optarg, NULL, 10);
         } else if (option == 'h') {
@@ -301,6 +280,8 @@ static bool parse(int argc, char **argv, struct load *load)
             load->keepalive = (int)strtol(optarg, NULL, 10);
         } else if (option == 'c') {
             load->n_jars = (int)strtol(optarg, NULL, 10);
+        } else if (option == 't') {
+            load->by_orders = true;
         } else if (option == 'v') {
             load->verbose = true;
         } else {
@@ -315,9 +296,9 @@ int main(int argc, char **argv)
     static struct load load = {.host = "localhost", .path = "/", .rate = 200, .keepalive = 50};
     static uv_signal_t terminate;
     if (!parse(argc, argv, &load)) {
-        fputs("usage: loadgen -p PORT [-h HOST] [-u PATH] [-r RATE] [-k PERCENT-KEPT] [-c CLIENTS-WITH-COOKIE] [-v]; "
-              "ends "
-              "with SIGTERM\n",
+        fputs("usage: loadgen -p PORT [-h HOST] [-u PATH] [-r RATE] [-k PERCENT-KEPT] [-c CLIENTS-WITH-COOKIE] [-t] "
+              "[-v]; "
+              "ends with SIGTERM; -t: targets come by orders on standard input\n",
               stderr);
         return 2;
     }
@@ -328,6 +309,9 @@ int main(int argc, char **argv)
     uv_signal_init(load.loop, &terminate);
     terminate.data = &load;
     uv_signal_start(&terminate, load_terminated, SIGTERM);
+    if (load.by_orders) {
+        targets_open(&load);
+    }
     uv_timer_init(load.loop, &load.tick);
     load.tick.data = &load;
     uv_update_time(load.loop);
