@@ -316,13 +316,7 @@ render -c "$work/slotd.conf" --init --backends 2 --slots 4
 equal "render --init" 0 $?
 [ -s "$work/out" ] || exit 1
 cp "$work/out" "$work/haproxy.cfg"
-# A service's own backend, as render's comment says; the pools are beside it.
-cat >"$work/own.cfg" <<CFG
-backend backend-web from pool-http
-    option httpchk
-    server-template s 4 slot.invalid:1 disabled
-CFG
-run_haproxy "$work/haproxy.cfg" "$work/own.cfg"
+run_haproxy "$work/haproxy.cfg"
 put_app /web 2 '{"traefik.frontend.rule":"Host:web.test"}'
 start_slotd
 await "slotd is in step" 10 status_is_good
@@ -332,12 +326,14 @@ equal "the others are not" 404 "$(web other.test /)"
 edge_port=$http_port
 start_load web.test -r 100
 put_app /web 4 '{"traefik.frontend.rule":"Host:web.test"}'
-await "it grows" 10 slots_are backend-web ready 4
+leased=$(cli "show map $maps/leases.map" | sed -n 's/^[^ ]* backend-web //p')
+check "by a backend of a pool: $leased" expr "$leased" : 'pool-http-00[12]$'
+await "it grows" 10 slots_are "$leased" ready 4
 put_app /web 1 '{"traefik.frontend.rule":"Host:web.test"}'
-await "and shrinks" 10 slots_are backend-web ready 1
+await "and shrinks" 10 slots_are "$leased" ready 1
 stop_load
 equal "failed requests of $(load_value requests)" 0 "$(load_value failed)"
 stop_slotd
 end_haproxy
-run_haproxy "$work/haproxy.cfg" "$work/own.cfg"
+run_haproxy "$work/haproxy.cfg"
 check "HAProxy alone serves it after a restart" answers web.test 200
