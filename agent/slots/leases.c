@@ -11,6 +11,8 @@ struct leases *leases_new(uint64_t seed)
     struct leases *leases = MEM_NEW(struct leases);
     table_init(&leases->by_name, seed);
     table_init(&leases->holders, seed);
+    leases->pools = MEM_NEW(struct pool);
+    leases_arrange(leases);
     return leases;
 }
 
@@ -30,7 +32,7 @@ static void holder_free(struct holder *holder)
 
 void pools_free(struct pool *pools, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; pools && i < count; i++) {
         free(pools[i].class);
         free(pools[i].prefix);
     }
@@ -51,23 +53,13 @@ void leases_free(struct leases *leases)
     }
     free(leases->members);
     pools_free(leases->pools, leases->n_pools);
+    queues_free(leases->queues, leases->n_queues);
     table_free(&leases->by_name);
     table_free(&leases->holders);
     free(leases);
 }
 
 /* ---- states ---- */
-
-void member_set_state(struct leases *leases, struct member *member, enum lease_state state)
-{
-    member->pool->free -= member->state == LEASE_FREE;
-    leases->n_leaving -= member->state == LEASE_LEAVING;
-    leases->n_released -= member->state == LEASE_RELEASED;
-    member->state = state;
-    member->pool->free += state == LEASE_FREE;
-    leases->n_leaving += state == LEASE_LEAVING;
-    leases->n_released += state == LEASE_RELEASED;
-}
 
 static void member_forget_former(struct member *member)
 {
@@ -84,30 +76,6 @@ static struct holder *leases_ensure_holder(struct leases *leases, const char *se
         table_put(&leases->holders, holder->service, holder);
     }
     return holder;
-}
-
-static void holder_end_waiting(struct leases *leases, struct holder *holder)
-{
-    if (!holder->class) {
-        return;
-    }
-    *(holder->previous ? &holder->previous->next : &leases->first) = holder->next;
-    *(holder->next ? &holder->next->previous : &leases->last) = holder->previous;
-    holder->previous = holder->next = NULL;
-    free(holder->class);
-    holder->class = NULL;
-}
-
-static void holder_begin_waiting(struct leases *leases, struct holder *holder, const char *class)
-{
-    if (holder->class && strcmp(holder->class, class) == 0) {
-        return;
-    }
-    holder_end_waiting(leases, holder);
-    holder->class = mem_strdup(class);
-    holder->previous = leases->last;
-    *(leases->last ? &leases->last->next : &leases->first) = holder;
-    leases->last = holder;
 }
 
 static void holder_drop_if_idle(struct leases *leases, struct holder *holder)
@@ -128,7 +96,7 @@ static void holder_take(struct leases *leases, struct holder *holder, struct mem
     member->holder = holder;
     member_forget_former(member);
     member_set_state(leases, member, LEASE_LEASED);
-    holder_end_waiting(leases, holder);
+    holder_end_waiting(holder);
 }
 
 void member_detach(struct leases *leases, struct member *member)
@@ -172,28 +140,6 @@ void leases_block(struct leases *leases, const char *backend, const char *servic
 
 /* ---- leases ---- */
 
-static const char *leases_find_own_class(const struct leases *leases, const char *class)
-{
-    for (size_t i = 0; i < leases->n_pools; i++) {
-        if (leases->pools[i].total > 0 && strcmp(leases->pools[i].class, class) == 0) {
-            return leases->pools[i].class;
-        }
-    }
-    return NULL;
-}
-
-const char *leases_find_class(const struct leases *leases, const char *class)
-{
-    const char *found = leases_find_own_class(leases, class);
-    bool falls_back = strcmp(class, "sticky") == 0 || strcmp(class, "leastconn") == 0;
-    return !found && falls_back ? leases_find_own_class(leases, "http") : found;
-}
-
-static bool member_is_of_class(const struct member *member, const char *class)
-{
-    return member && strcmp(member->pool->class, class) == 0;
-}
-
 static void holder_return(struct leases *leases, struct holder *holder)
 {
     struct member *back = holder->leaving;
@@ -201,16 +147,21 @@ static void holder_return(struct leases *leases, struct holder *holder)
     holder_take(leases, holder, back);
 }
 
+static bool member_is_of(const struct member *member, const struct queue *queue)
+{
+    return member && member->pool->queue == queue;
+}
+
 void leases_want(struct leases *leases, const char *service, const char *class)
 {
-    const char *found = leases_find_class(leases, class);
+    const struct queue *found = leases_find_queue(leases, class);
     struct holder *holder = leases_ensure_holder(leases, service);
-    if (!found ? holder->current != NULL : member_is_of_class(holder->current, found)) {
-        holder_end_waiting(leases, holder);
-    } else if (found && member_is_of_class(holder->leaving, found)) {
+    if (!found ? holder->current != NULL : member_is_of(holder->current, found)) {
+        holder_end_waiting(holder);
+    } else if (found && member_is_of(holder->leaving, found)) {
         holder_return(leases, holder);
     } else if (holder->leaving) {
-        holder_end_waiting(leases, holder); /* one move after the other */
+        holder_end_waiting(holder); /* one move after the other */
     } else {
         holder_begin_waiting(leases, holder, class);
     }
@@ -221,58 +172,56 @@ void leases_unwant(struct leases *leases, const char *service)
 {
     struct holder *holder = table_get(&leases->holders, service);
     if (holder) {
-        holder_end_waiting(leases, holder);
+        holder_end_waiting(holder);
         holder_drop_if_idle(leases, holder);
     }
 }
 
-static bool leases_have_free(const struct leases *leases, const char *class)
+/* One that is released, and had by a service that waits for its class. */
+static struct member *leases_find_own(const struct leases *leases, leases_usable *usable, void *arg,
+                                      struct holder **ret_holder)
 {
-    for (size_t i = 0; i < leases->n_pools; i++) {
-        if (leases->pools[i].free > 0 && strcmp(leases->pools[i].class, class) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Its own released one, or the free one that nobody has had for longest. */
-static struct member *leases_choose(const struct leases *leases, const struct holder *holder, const char *class,
-                                    leases_usable *usable, void *arg)
-{
-    struct member *best = NULL;
-    for (size_t i = 0; i < leases->n_members; i++) {
-        struct member *member = leases->members[i];
-        if (!member_is_of_class(member, class)) {
-            continue;
-        }
-        if (member->state == LEASE_RELEASED && text_equal(member->former, holder->service) &&
-            usable(arg, member->name)) {
+    for (struct member *member = leases->first_released; member; member = member->next) {
+        struct holder *holder = member->former ? table_get(&leases->holders, member->former) : NULL;
+        if (holder && holder->queue && holder->queue == member->pool->queue && usable(arg, member->name)) {
+            *ret_holder = holder;
             return member;
         }
-        if (member->state == LEASE_FREE && (!best || member->freed < best->freed) && usable(arg, member->name)) {
-            best = member;
-        }
     }
-    return best;
+    return NULL;
+}
+
+static struct member *queue_choose(const struct queue *queue, leases_usable *usable, void *arg)
+{
+    struct member *member = queue->first ? queue->first_free : NULL;
+    while (member && !usable(arg, member->name)) {
+        member = member->next;
+    }
+    return member;
 }
 
 bool leases_give(struct leases *leases, leases_usable *usable, void *arg, const char **ret_service,
                  const char **ret_backend)
 {
-    for (struct holder *holder = leases->first; holder; holder = holder->next) {
-        const char *class = leases_find_class(leases, holder->class);
-        struct member *member = class && (leases->n_released > 0 || leases_have_free(leases, class))
-                                    ? leases_choose(leases, holder, class, usable, arg)
-                                    : NULL;
-        if (member) {
-            holder_take(leases, holder, member);
-            *ret_service = holder->service;
-            *ret_backend = member->name;
-            return true;
+    struct holder *holder = NULL;
+    struct member *member = leases_find_own(leases, usable, arg, &holder);
+    bool is_own = member != NULL;
+    for (size_t i = 1; i < leases->n_queues; i++) {
+        const struct queue *queue = &leases->queues[i];
+        bool is_next = queue->first && (!holder || queue->first->since < holder->since);
+        struct member *chosen = is_next && !is_own ? queue_choose(queue, usable, arg) : NULL;
+        if (chosen) {
+            member = chosen;
+            holder = queue->first;
         }
     }
-    return false;
+    if (!member) {
+        return false;
+    }
+    holder_take(leases, holder, member);
+    *ret_service = holder->service;
+    *ret_backend = member->name;
+    return true;
 }
 
 void leases_leave(struct leases *leases, const char *service)
@@ -299,9 +248,8 @@ void leases_release(struct leases *leases, const char *backend)
 bool leases_begin_saving(struct leases *leases, leases_clear *clear, void *arg)
 {
     bool some = false;
-    for (size_t i = 0; leases->n_released > 0 && i < leases->n_members; i++) {
-        struct member *member = leases->members[i];
-        if (member->state == LEASE_RELEASED && member->stage == STAGE_NEW && clear(arg, member->name)) {
+    for (struct member *member = leases->first_released; member; member = member->next) {
+        if (member->stage == STAGE_NEW && clear(arg, member->name)) {
             member->stage = STAGE_SAVING;
             some = true;
         }
@@ -311,9 +259,8 @@ bool leases_begin_saving(struct leases *leases, leases_clear *clear, void *arg)
 
 void leases_end_saving(struct leases *leases, int64_t now_ms)
 {
-    for (size_t i = 0; i < leases->n_members; i++) {
-        struct member *member = leases->members[i];
-        if (member->state == LEASE_RELEASED && member->stage == STAGE_SAVING) {
+    for (struct member *member = leases->first_released; member; member = member->next) {
+        if (member->stage == STAGE_SAVING) {
             member->stage = STAGE_SAVED;
             member->saved_ms = now_ms;
         }
@@ -323,12 +270,13 @@ void leases_end_saving(struct leases *leases, int64_t now_ms)
 int64_t leases_expire(struct leases *leases, int64_t now_ms, int64_t delay_ms)
 {
     int64_t next_ms = LEASES_NEVER;
-    for (size_t i = 0; leases->n_released > 0 && i < leases->n_members; i++) {
-        struct member *member = leases->members[i];
-        if (member->state != LEASE_RELEASED || member->stage != STAGE_SAVED) {
+    struct member *next;
+    for (struct member *member = leases->first_released; member; member = next) {
+        next = member->next;
+        int64_t due_ms = member->saved_ms + delay_ms;
+        if (member->stage != STAGE_SAVED) {
             continue;
         }
-        int64_t due_ms = member->saved_ms + delay_ms;
         if (due_ms <= now_ms) {
             member_forget_former(member);
             member->freed = ++leases->freed;
@@ -337,5 +285,6 @@ int64_t leases_expire(struct leases *leases, int64_t now_ms, int64_t delay_ms)
             next_ms = due_ms;
         }
     }
+    leases_forget_retired(leases);
     return next_ms;
 }

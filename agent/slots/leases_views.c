@@ -52,7 +52,7 @@ size_t leases_count_backends(const struct leases *leases)
 
 size_t leases_count_leaving(const struct leases *leases)
 {
-    return leases->n_leaving;
+    return leases->by_state[LEASE_LEAVING];
 }
 
 size_t leases_count_pools(const struct leases *leases)
@@ -60,28 +60,26 @@ size_t leases_count_pools(const struct leases *leases)
     return leases->n_pools;
 }
 
-/* Who waits is told once, by the first pool of the class that would serve him. */
-static size_t leases_count_waiting(const struct leases *leases, const struct pool *pool)
-{
-    size_t count = 0;
-    for (const struct holder *holder = leases->first; holder; holder = holder->next) {
-        count += leases_find_class(leases, holder->class) == pool->class;
-    }
-    return count;
-}
-
 struct lease_counts leases_count(const struct leases *leases, size_t index)
 {
     const struct pool *pool = &leases->pools[index];
-    struct lease_counts counts = {
-        .class = pool->class, .prefix = pool->prefix, .total = pool->total, .free = pool->free};
-    for (size_t i = 0; i < leases->n_members; i++) {
-        const struct member *member = leases->members[i];
-        counts.leased += member->pool == pool && member->holder;
-        counts.released += member->pool == pool && member->state == LEASE_RELEASED;
-    }
-    counts.waiting = leases_count_waiting(leases, pool);
-    return counts;
+    bool tells = pool->queue && pool->queue->pool == pool; /* who waits is told once */
+    return (struct lease_counts){
+        .class = pool->class,
+        .prefix = pool->prefix,
+        .total = pool->total,
+        .leased = pool->by_state[LEASE_LEASED] + pool->by_state[LEASE_LEAVING],
+        .free = pool->by_state[LEASE_FREE],
+        .released = pool->by_state[LEASE_RELEASED],
+        .waiting = tells ? pool->queue->n_waiting : 0,
+    };
+}
+
+size_t leases_count_unserved(const struct leases *leases, const char **ret_class)
+{
+    const struct queue *queue = &leases->queues[0];
+    *ret_class = queue->first ? queue->first->class : NULL;
+    return queue->n_waiting;
 }
 
 bool lease_counts_are_low(const struct lease_counts *counts)

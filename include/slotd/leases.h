@@ -30,10 +30,11 @@ void leases_free(struct leases *leases);
 
 /* ---- what there is ---- */
 
-/* A lease has ended because HAProxy has the backend no more, or no pool has it. Called before anything else changes. */
+/* A lease has ended because HAProxy has the backend no more. Called before anything else changes. */
 typedef void leases_dropped(void *arg, const char *service, const char *backend);
 /* The pools, and the names of HAProxy's backends; all of it is copied. What is there in both as before stays as it was;
- * a new one is free. */
+ * a new one is free. One that HAProxy has and no pool any more stays with its service until that has another, or is
+ * gone, and is forgotten once it would be free; the backend of the service's own name at once. */
 void leases_set_backends(struct leases *leases, const struct lease_pool *pools, size_t n_pools,
                          const char *const *backends, size_t n_backends, leases_dropped *dropped, void *arg);
 /* The service had that backend before this program began. False: it is of no pool, or is another's, or the service has
@@ -54,9 +55,10 @@ void leases_want(struct leases *leases, const char *service, const char *class);
 void leases_unwant(struct leases *leases, const char *service);
 /* Whether a free backend may be given away now. */
 typedef bool leases_usable(void *arg, const char *backend);
-/* Leases to the first that waits and can be served: the one that it had last, if that is released and not free yet,
- * else the one that is free for longest. What it had until now is LEAVING. False: nobody can be served. Borrowed names,
- * valid until the next change. */
+/* Leases to one that waits: what is released and not free yet to the service that had it; else, first come, first
+ * served, the one of the class that is free for longest. What it costs grows with what is released, with what is free
+ * and not usable, and with the classes; not with who waits. What it had until now is LEAVING. False: nobody can be
+ * served. Borrowed names, valid until the next change. */
 bool leases_give(struct leases *leases, leases_usable *usable, void *arg, const char **ret_service,
                  const char **ret_backend);
 /* The service is to be served by a backend of its own name: its lease is LEAVING, unless it leaves one already. */
@@ -99,6 +101,8 @@ struct lease_counts {
     size_t waiting;                       /* services, told by the first pool of the class that would serve them */
 };
 size_t leases_count_pools(const struct leases *leases);
+/* How many services wait for a class that no pool serves; *ret_class is the one that waits first asks for, or NULL. */
+size_t leases_count_unserved(const struct leases *leases, const char **ret_class);
 struct lease_counts leases_count(const struct leases *leases, size_t pool);
 /* Fewer of its backends are free than a tenth of them, and than one; false for a pool without a backend. */
 bool lease_counts_are_low(const struct lease_counts *counts);

@@ -294,10 +294,114 @@ START_TEST(what_vanishes_is_dropped)
     ck_assert_str_eq(leases_get(leases, "b"), "pool-http-2");
     ck_assert_ptr_null(leases_get(leases, "a"));
     take("a", "http", "pool-http-3");
-    dropped_text[0] = '\0';
-    set(fewer, 2, 0);
-    ck_assert_int_eq((int)strlen(dropped_text), (int)strlen("a pool-http-3;b pool-http-2;"));
+}
+END_TEST
+
+START_TEST(what_a_pool_has_lost_stays_until_it_is_released)
+{
+    take("a", "http", "pool-http-1");
+    take("b", "http", "pool-http-2");
+    set(backends, 5, 0); /* no pool at all */
+    ck_assert_str_eq(dropped_text, "");
+    ck_assert_str_eq(leases_get(leases, "a"), "pool-http-1");
+    ck_assert_int_eq(leases_state(leases, "pool-http-big-1"), LEASE_NONE); /* was free */
+    ck_assert_uint_eq(leases_count_pools(leases), 0);
+    leases_want(leases, "a", "http");
+    ck_assert(!leases_waits(leases, "a")); /* what it has is better than nothing */
+    leases_release(leases, "pool-http-1");
+    leases_want(leases, "a", "http");
+    check_gives_nothing(); /* nor is it given back */
+    free_released(3);
+    ck_assert_int_eq(leases_state(leases, "pool-http-1"), LEASE_NONE);
+    ck_assert_uint_eq(leases_count_backends(leases), 1);
+    set(backends, 5, 4);
+    ck_assert_str_eq(leases_get(leases, "b"), "pool-http-2");
+    check_gives("a", "pool-http-1");
+}
+END_TEST
+
+START_TEST(another_pool_takes_over)
+{
+    static const struct lease_pool others[] = {{"http", "pool-sticky-"}, {"tcp", "pool-http-big-"}};
+    static const char *const fewer[] = {"pool-http-1", "pool-sticky-1", "pool-http-big-1"};
+    take("a", "http", "pool-http-1");
+    take("s", "sticky", "pool-sticky-1");
+    leases_want(leases, "t", "tcp");
+    leases_want(leases, "b", "http");
+    check_gives("b", "pool-http-2");
+    leases_set_backends(leases, others, 2, fewer, 3, note_dropped, dropped_text);
+    ck_assert_str_eq(dropped_text, "b pool-http-2;"); /* HAProxy has it no more */
+    leases_want(leases, "a", "http");
+    leases_want(leases, "s", "sticky");
+    ck_assert(leases_waits(leases, "a"));
+    ck_assert(!leases_waits(leases, "s")); /* http will do */
+    check_gives("t", "pool-http-big-1");   /* has waited all the time */
+    leases_release(leases, "pool-sticky-1");
+    free_released(4);
+    check_gives("a", "pool-sticky-1");
+    ck_assert_str_eq(leases_get_leaving(leases, "a"), "pool-http-1");
+    leases_release(leases, "pool-http-1");
+    free_released(5);
+    ck_assert_int_eq(leases_state(leases, "pool-http-1"), LEASE_NONE);
+    set(NULL, 0, 0);
+    ck_assert_uint_eq(leases_count_backends(leases), 0);
+}
+END_TEST
+
+START_TEST(a_service_and_the_backend_of_its_name)
+{
+    ck_assert(leases_recover(leases, "pool-http-2", "pool-http-2"));
+    ck_assert_str_eq(leases_get(leases, "pool-http-2"), "pool-http-2");
+    set(backends, 5, 0);
     ck_assert_int_eq(leases_state(leases, "pool-http-2"), LEASE_NONE);
+    ck_assert_ptr_null(leases_get(leases, "pool-http-2"));
+    ck_assert_str_eq(dropped_text, "");
+}
+END_TEST
+
+static bool count_all(void *arg, const char *backend)
+{
+    ++*(size_t *)arg;
+    return strcmp(backend, "pool-http-0000") != 0;
+}
+
+/* However many wait, and whatever is taken. */
+START_TEST(giving_costs_what_can_be_placed)
+{
+    enum { MANY = 2000 };
+    char *names[MANY];
+    size_t asked = 0;
+    const char *service = NULL;
+    const char *backend = NULL;
+    for (int i = 0; i < MANY; i++) {
+        names[i] = mem_printf("pool-http-%04d", i);
+    }
+    set((const char *const *)names, MANY, 4);
+    for (int i = 0; i < 2 * MANY; i++) {
+        cleanup_free char *name = mem_printf("s%d", i);
+        leases_want(leases, name, i % 2 ? "http" : "leastconn");
+    }
+    for (int i = 0; i < MANY - 1; i++) {
+        ck_assert(leases_give(leases, count_all, &asked, &service, &backend));
+    }
+    ck_assert_uint_eq(asked, 2 * (MANY - 1)); /* the first is never usable */
+    asked = 0;
+    ck_assert(!leases_give(leases, count_all, &asked, &service, &backend));
+    ck_assert_uint_eq(asked, 1);
+    leases_release(leases, "pool-http-0007");
+    leases_release(leases, "pool-http-0008");
+    asked = 0;
+    ck_assert(!leases_give(leases, count_all, &asked, &service, &backend));
+    ck_assert_uint_eq(asked, 1);
+    free_released(9);
+    ck_assert(leases_give(leases, count_all, &asked, &service, &backend));
+    ck_assert(leases_give(leases, count_all, &asked, &service, &backend));
+    ck_assert(!leases_give(leases, count_all, &asked, &service, &backend));
+    ck_assert_uint_eq(asked, 6);
+    ck_assert_str_eq(backend, "pool-http-0008");
+    for (int i = 0; i < MANY; i++) {
+        free(names[i]);
+    }
 }
 END_TEST
 
@@ -314,6 +418,12 @@ START_TEST(counts)
     ck_assert_uint_eq(http.free, 1);
     ck_assert_uint_eq(big.total, 1);
     ck_assert_uint_eq(leases_count(leases, 3).waiting, 0); /* no pool serves it */
+    const char *class = NULL;
+    ck_assert_uint_eq(leases_count_unserved(leases, &class), 1);
+    ck_assert_str_eq(class, "tcp");
+    leases_unwant(leases, "t");
+    ck_assert_uint_eq(leases_count_unserved(leases, &class), 0);
+    ck_assert_ptr_null(class);
     take("b", "http", "pool-http-2");
     take("c", "http", "pool-http-big-1");
     leases_want(leases, "d", "http");
@@ -348,6 +458,10 @@ static Suite *make_suite(void)
     tcase_add_test(tests, another_class_is_a_move);
     tcase_add_test(tests, its_own_backend_ends_the_lease);
     tcase_add_test(tests, what_vanishes_is_dropped);
+    tcase_add_test(tests, what_a_pool_has_lost_stays_until_it_is_released);
+    tcase_add_test(tests, another_pool_takes_over);
+    tcase_add_test(tests, a_service_and_the_backend_of_its_name);
+    tcase_add_test(tests, giving_costs_what_can_be_placed);
     tcase_add_test(tests, counts);
     suite_add_tcase(suite, tests);
     return suite;
