@@ -25,6 +25,11 @@ static struct edge_backend *edge_find_own(const struct edge *edge, const char *k
     return leases_state(edge->leasing.leases, key) == LEASE_NONE ? edge_find_backend(edge, key) : NULL;
 }
 
+bool edge_has_own_backend(const struct edge *edge, const char *key)
+{
+    return edge_find_own(edge, key) != NULL;
+}
+
 static struct edge_backend *edge_find_primary(const struct edge *edge, const char *key)
 {
     struct edge_backend *own = edge_find_own(edge, key);
@@ -138,6 +143,14 @@ static void edge_show_lease(struct edge *edge, const char *key)
     }
 }
 
+/* Where its routes have left already they come back once a server is ready there again. */
+static void edge_return_to(struct edge *edge, const char *key, struct edge_backend *back)
+{
+    const struct edge_backend *other = edge_find_named(edge, leases_get_leaving(edge->leasing.leases, key));
+    back->left = false;
+    back->route_open = back->route_open && !(other && other->route_open);
+}
+
 void edge_lease_look_at(struct edge *edge, const char *key)
 {
     struct leases *leases = edge->leasing.leases;
@@ -145,6 +158,9 @@ void edge_lease_look_at(struct edge *edge, const char *key)
         return;
     }
     const struct service *service = services_get_backend(edge->engine->services, key);
+    if (service) {
+        leases_forget(leases, key);
+    }
     bool has_own = edge_find_own(edge, key) != NULL;
     cleanup_free char *leaving = mem_strdup(leases_get_leaving(leases, key));
     if (service && !has_own && service_is_to_serve(service)) {
@@ -157,7 +173,7 @@ void edge_lease_look_at(struct edge *edge, const char *key)
     }
     struct edge_backend *back = edge_find_named(edge, leaving);
     if (back && leases_state(leases, leaving) == LEASE_LEASED) {
-        back->left = false;
+        edge_return_to(edge, key, back);
     }
     edge_show_lease(edge, key);
 }
@@ -332,6 +348,10 @@ static void edge_free_released(struct edge *edge)
 
 void edge_leases_run(struct edge *edge)
 {
+    if (!edge->leasing.verified) {
+        edge->leasing.verified = true;
+        edge_leases_verify(edge);
+    }
     for (struct edge_backend *backend = edge->first_dirty; backend; backend = backend->next_dirty) {
         edge_review_backend(edge, backend);
     }

@@ -86,8 +86,8 @@ static void leasing_forget_disk(struct edge_leasing *leasing)
 static void lease_dropped(void *arg, const char *service, const char *backend)
 {
     const struct edge *edge = arg;
-    log_warning("haproxy", "%s: the service %s has lost the backend %s: HAProxy has no such backend, or no pool has it",
-                edge->config->name, service, backend);
+    log_warning("haproxy", "%s: the service %s has lost the backend %s: HAProxy has it no more", edge->config->name,
+                service, backend);
 }
 
 /* The values that several keys have. */
@@ -211,6 +211,12 @@ static void edge_fill_lease_map(struct edge *edge)
     kept_file_touch(map->file);
 }
 
+void edge_leases_refresh(struct edge *edge)
+{
+    edge_fill_lease_map(edge);
+    edge_look_at_all_services(edge);
+}
+
 bool edge_leases_adopt(struct edge *edge)
 {
     const struct edge_map *map = edge->maps[EDGE_MAP_LEASES];
@@ -221,18 +227,34 @@ bool edge_leases_adopt(struct edge *edge)
     edge_recover_leases(edge);
     edge_block_backends(edge);
     edge->leasing.known = true;
-    edge->leasing.gated = false;
-    edge_fill_lease_map(edge);
-    edge_look_at_all_services(edge);
+    edge->leasing.gated = edge->leasing.verified = false;
+    edge_leases_refresh(edge);
     return true;
+}
+
+/* What is free now, and was of no pool until now, may have routes. */
+static void edge_block_routed(struct edge *edge)
+{
+    struct leases *leases = edge->leasing.leases;
+    for (size_t i = EDGE_MAP_ROUTES; i < EDGE_MAP_LEASES && edge->maps[i]; i++) {
+        const struct map *map = edge->maps[i]->map;
+        size_t position = 0;
+        const char *key;
+        while ((key = map_next(map, &position))) {
+            const char *backend = map_get(map, key);
+            if (leases_state(leases, backend) == LEASE_FREE) {
+                leases_block(leases, backend, NULL);
+            }
+        }
+    }
 }
 
 void edge_leases_configure(struct edge *edge)
 {
     if (edge->adopted) {
         edge_set_pools(edge);
-        edge_fill_lease_map(edge);
-        edge_look_at_all_services(edge);
+        edge_block_routed(edge);
+        edge_leases_refresh(edge);
         edge_refresh_all(edge);
     }
 }

@@ -146,6 +146,14 @@ void edge_explain_leases(const struct edge *edge, struct json_object *reasons, s
                                 edge->config->name, counts.free, counts.total, counts.prefix, counts.class));
         }
     }
+    const char *class = NULL;
+    size_t unserved = leases_count_unserved(leases, &class);
+    if (unserved > 0 && leases_count_backends(leases) > 0) {
+        add_text(warnings,
+                 mem_printf("HAProxy %s: %zu services have no backend, since no pool is for what their labels "
+                            "ask for (the first: class %s); see slotctl services",
+                            edge->config->name, unserved, class));
+    }
     char *obstacle = leases_count_backends(leases) > 0 ? edge_find_obstacle(edge) : NULL;
     if (obstacle) {
         add_text(waiting > 0 ? reasons : warnings, obstacle);

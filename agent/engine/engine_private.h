@@ -123,6 +123,7 @@ struct edge_leasing {
     struct table on_disk;             /* what the files of maps led to when slotd began, until the first adoption */
     bool disk_unknown;                /* one of them could not be read */
     bool known;                       /* HAProxy's leases were read */
+    bool verified;                    /* and held against who serves, since the adoption */
     bool gated;                       /* gate is set since the adoption */
     uint64_t gate;                    /* the server-state file has to be as new before a backend is given away */
     bool saving;                      /* released backends wait for the files */
@@ -307,6 +308,12 @@ void edge_leases_read_disk(struct edge *edge);
 /* HAProxy's backends and maps have been read. Returns false where leases.map could not be: then nothing may be
  * concluded about a pool's backends. */
 bool edge_leases_adopt(struct edge *edge);
+/* Marathon has answered since the adoption: what leases.map tells is corrected where tasks of another service serve. */
+void edge_leases_verify(struct edge *edge);
+/* Every service is looked at again, and leases.map follows. */
+void edge_leases_refresh(struct edge *edge);
+/* Whether HAProxy has a backend of the service's own name. */
+bool edge_has_own_backend(const struct edge *edge, const char *key);
 /* Other pools are configured, maybe. */
 void edge_leases_configure(struct edge *edge);
 /* Whether the service needs, has or leaves a backend of a pool, from now on. */

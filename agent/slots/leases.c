@@ -215,7 +215,7 @@ bool leases_give(struct leases *leases, leases_usable *usable, void *arg, const 
             holder = queue->first;
         }
     }
-    if (!member) {
+    if (!member || !holder) {
         return false;
     }
     holder_take(leases, holder, member);

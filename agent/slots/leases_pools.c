@@ -4,6 +4,7 @@
 
 #include "leases_private.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 static struct pool *pools_find(struct pool *pools, size_t count, const char *backend)
 {
@@ -24,12 +25,6 @@ static int compare_members(const void *a, const void *b)
     return strcmp((*(struct member *const *)a)->name, (*(struct member *const *)b)->name);
 }
 
-/* A service that has the backend of its own name needs no lease of it. */
-static bool member_is_own(const struct member *member)
-{
-    return member->holder && strcmp(member->holder->service, member->name) == 0;
-}
-
 /* The pool that a backend belongs to from now on; NULL: it is forgotten. What a pool has lost is kept until nothing is
  * behind it. */
 static struct pool *leases_find_pool(const struct leases *leases, struct pool *pools, size_t n_pools,
@@ -37,7 +32,7 @@ static struct pool *leases_find_pool(const struct leases *leases, struct pool *p
 {
     struct pool *pool = pools_find(pools, n_pools, backend);
     const struct member *member = leases_get_member(leases, backend);
-    bool is_in_use = member && member->state != LEASE_FREE && !member_is_own(member);
+    bool is_in_use = member && member->state != LEASE_FREE;
     return pool ? pool : is_in_use ? &pools[n_pools] : NULL;
 }
 
@@ -72,7 +67,7 @@ static struct member **leases_collect(struct leases *leases, struct pool *pools,
 
 static void leases_drop(struct leases *leases, struct member *member, leases_dropped *dropped, void *arg)
 {
-    if (member->holder && dropped && !member_is_own(member)) {
+    if (member->holder && dropped) {
         dropped(arg, member->holder->service, member->name);
     }
     member_detach(leases, member);
@@ -108,6 +103,29 @@ void leases_set_backends(struct leases *leases, const struct lease_pool *pools, 
     leases->n_members = count;
     leases->pools = fresh;
     leases->n_pools = n_pools;
+    leases_arrange(leases);
+}
+
+void leases_forget(struct leases *leases, const char *backend)
+{
+    struct member *member = leases_get_member(leases, backend);
+    bool is_ours =
+        member && (member->state == LEASE_FREE ||
+                   (member->state == LEASE_RELEASED && (!member->former || text_equal(member->former, backend))));
+    size_t kept = 0;
+    if (!is_ours) {
+        return;
+    }
+    for (size_t i = 0; i < leases->n_members; i++) {
+        if (leases->members[i] != member) {
+            leases->members[kept++] = leases->members[i];
+        }
+    }
+    leases->n_members = kept;
+    table_remove(&leases->by_name, member->name);
+    member_set_state(leases, member, LEASE_NONE);
+    member->pool->total--;
+    member_free(member);
     leases_arrange(leases);
 }
 

@@ -167,6 +167,9 @@ static void leases_arrange_members(struct leases *leases)
 {
     struct member **list = mem_alloc_array(leases->n_members, sizeof(struct member *));
     memset(leases->by_state, 0, sizeof(leases->by_state));
+    for (size_t i = 0; i <= leases->n_pools; i++) {
+        memset(leases->pools[i].by_state, 0, sizeof(leases->pools[i].by_state));
+    }
     leases->first_released = leases->last_released = NULL;
     for (size_t i = 0; i < leases->n_members; i++) {
         list[i] = leases->members[i];

@@ -34,9 +34,13 @@ void leases_free(struct leases *leases);
 typedef void leases_dropped(void *arg, const char *service, const char *backend);
 /* The pools, and the names of HAProxy's backends; all of it is copied. What is there in both as before stays as it was;
  * a new one is free. One that HAProxy has and no pool any more stays with its service until that has another, or is
- * gone, and is forgotten once it would be free; the backend of the service's own name at once. */
+ * gone, and is forgotten once it would be free. */
 void leases_set_backends(struct leases *leases, const struct lease_pool *pools, size_t n_pools,
                          const char *const *backends, size_t n_backends, leases_dropped *dropped, void *arg);
+/* A backend is named as a service, and is that one's own: of no pool, unless another service has it, or had it just
+ * now.
+ */
+void leases_forget(struct leases *leases, const char *backend);
 /* The service had that backend before this program began. False: it is of no pool, or is another's, or the service has
  * one already. */
 bool leases_recover(struct leases *leases, const char *service, const char *backend);

@@ -5,7 +5,8 @@ started once in the middle. No request to what serves may fail, none may be answ
 backends than there were apps, and for a while fewer than there are. What may fail is what was under way in the HAProxy that was
 killed, or was begun while there was none; and, in that moment, what the files could not know yet. Both are counted apart.
 Use: newapps.py BUILD [--demo]. NEWAPPS_SEED=N repeats the choices, NEWAPPS_COUNT=N is for another number of apps,
-NEWAPPS_BACKENDS=dynamic lets slotd add backends (HAProxy 3.4)."""
+NEWAPPS_BACKENDS=dynamic lets slotd add backends, which are named as the services are, where HAProxy can (3.4); elsewhere
+that makes no difference."""
 import sys
 from newapps_world import *
 
@@ -19,7 +20,7 @@ BACKENDS = 6  # of each class
 BUSY = 13     # apps at a time; in the crowd more than there are backends for
 
 world = World(arguments[0])
-stage = Stage(world, BACKENDS, dynamic=os.environ.get("NEWAPPS_BACKENDS") == "dynamic")
+stage = Stage(world, BACKENDS, add_backends=os.environ.get("NEWAPPS_BACKENDS") == "dynamic")
 sim, slotd, load = stage.sim, stage.slotd, stage.load
 apps = make_apps(randomly, count)
 coming = list(apps)
@@ -208,7 +209,9 @@ world.equal("reloads", 0, reloads)
 world.check("every app was served", all(key.served for app in apps for key in app.keys))
 world.check("the load was one", result["requests"] > 20 * count)
 leases = stage.count_leases()
-if not stage.dynamic:
+if stage.dynamic:
+    world.equal("leases in place of backends of their own", 0, leases)
+else:
     world.check(f"backends were leased again: {leases} leases of {stage.n_backends}", leases > stage.n_backends)
 print(f"{'  ' if demo else ''}{count} apps never seen before, {changes} times scaled, rolled or killed, {leases} leases of {stage.n_backends} backends; "
       f"{len(refused)} requests refused while HAProxy was not there, {len(unsaved)} to what was not on disk yet")

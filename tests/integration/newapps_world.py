@@ -10,7 +10,7 @@ SLOTS = 12
 CONF = """marathon = {{ endpoints = [ "{marathon}" ]; resync_interval = "60s"; }};
 haproxy = ( {{ name = "edge"; socket = "{socket}"; state_file = "{state}"; maps_dir = "{maps}"; }} );
 mapping = {{ domain = "test"; }};
-slots = {{ release_delay = "500ms"; add_servers = false; add_backends = {dynamic}; pools = (
+slots = {{ release_delay = "500ms"; add_servers = {dynamic}; add_backends = {dynamic}; pools = (
     {{ class = "http"; prefix = "pool-http-"; server_options = "check inter 300ms fastinter 50ms"; defaults = "pool-http"; }},
     {{ class = "sticky"; prefix = "pool-sticky-"; server_options = "check inter 300ms fastinter 50ms"; defaults = "pool-sticky"; }},
     {{ class = "leastconn"; prefix = "pool-leastconn-"; server_options = "check inter 300ms fastinter 50ms"; defaults = "pool-leastconn"; }} ); }};
@@ -75,9 +75,9 @@ def make_apps(randomly, count):
 class Orders:
     """The load that asks for all keys, by orders."""
 
-    def __init__(self, world, port, rate):
-        self.world = world
-        self.log = open(world.path("load.log"), "a")
+    def __init__(self, world, port, rate, name="load"):
+        self.world, self.name = world, name
+        self.log = open(world.path(name + ".log"), "a")
         self.process = subprocess.Popen([f"{world.build}/tests/sim/loadgen", "-p", str(port), "-r", str(rate), "-k", "50", "-t", "-v"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1)
         world.processes.append(self.process)
@@ -118,7 +118,7 @@ class Orders:
 
     def failures(self):
         """When each was begun and ended, in seconds since 1970, whose it was, how it ended, and the line."""
-        for line in self.world.read("load.log").splitlines():
+        for line in self.world.read(self.name + ".log").splitlines():
             if "begun at " in line:
                 begun, key = line.split("begun at ")[1].split(": ")[:2]
                 yield int(begun) / 1e6, int(line.split(":")[0]) / 1e6, key, line.split()[1], line
@@ -193,8 +193,9 @@ def measure(world, apps, restart):
 
 
 class Stage:
-    def __init__(self, world, backends, dynamic):
-        self.world, self.dynamic = world, dynamic
+    def __init__(self, world, backends, add_backends):
+        version = subprocess.run([world.haproxy, "-v"], capture_output=True, text=True).stdout.split("version ")[1]
+        self.world, self.dynamic = world, add_backends and tuple(map(int, version.split("-")[0].split(".")[:2])) >= (3, 4)
         self.maps = world.path("maps")
         os.mkdir(self.maps)
         self.sim = Sim(world, "--starting-ms", "5", "--running-ms", "30", "--killing-ms", "5", "--killed-ms", "400", "--healthy-ms", "1000",
@@ -203,7 +204,7 @@ class Stage:
         conf = world.path("slotd.conf")
         with open(conf, "w") as file:
             file.write(CONF.format(marathon=self.sim.url, socket=world.path("haproxy.sock"), state=world.path("haproxy.state"), maps=self.maps,
-                                   dynamic="true" if dynamic else "false", control=world.path("slotd.sock"), folder=world.folder, port=port))
+                                   dynamic="true" if self.dynamic else "false", control=world.path("slotd.sock"), folder=world.folder, port=port))
         self.haproxy = Rendered(world, port, conf, backends)
         self.slotd = Configured(world, conf)
         world.check("in step", within(20, self.slotd.in_step))
@@ -246,7 +247,9 @@ class Stage:
         return routes.get(max((start for start in routes if str(key).startswith(start)), key=len, default=None))
 
     def is_on_disk(self, app, state):
-        """Its routes lead to a backend that has its running tasks and no other."""
+        """Its routes lead to a backend that has its running tasks and no other. One that was made at run time is in no file."""
+        if self.dynamic:
+            return False
         places = {self.find_route(key) for key in app.keys}
         if len(places) != 1 or places == {None} or not is_settled(state, app):
             return False

@@ -75,6 +75,7 @@ equal "and is told" "/least:pool-missing" "$(problems /least)"
 put_app /secure 1 '{"traefik.protocol":"https"}'
 await "https has no other" 10 eval '[ "$(problems /secure)" = /secure:pool-missing ]'
 equal "and is not served" 503 "$(ask secure)"
+check "status says so too" status_says "1 services have no backend, since no pool is for what their labels ask for (the first: class https)"
 delete secure
 
 # The pool is empty: who comes waits for the first that goes.

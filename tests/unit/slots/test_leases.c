@@ -350,12 +350,27 @@ END_TEST
 
 START_TEST(a_service_and_the_backend_of_its_name)
 {
-    ck_assert(leases_recover(leases, "pool-http-2", "pool-http-2"));
-    ck_assert_str_eq(leases_get(leases, "pool-http-2"), "pool-http-2");
-    set(backends, 5, 0);
+    take("a", "http", "pool-http-1");
+    leases_forget(leases, "web");         /* of no pool */
+    leases_forget(leases, "pool-http-1"); /* another's */
+    leases_forget(leases, "pool-http-2");
+    leases_block(leases, "pool-http-big-1", "pool-http-big-1");
+    leases_forget(leases, "pool-http-big-1");
+    leases_block(leases, "pool-sticky-1", "s");
+    leases_forget(leases, "pool-sticky-1"); /* something may lead there for s */
+    ck_assert_str_eq(leases_get(leases, "a"), "pool-http-1");
     ck_assert_int_eq(leases_state(leases, "pool-http-2"), LEASE_NONE);
-    ck_assert_ptr_null(leases_get(leases, "pool-http-2"));
-    ck_assert_str_eq(dropped_text, "");
+    ck_assert_int_eq(leases_state(leases, "pool-http-big-1"), LEASE_NONE);
+    ck_assert_int_eq(leases_state(leases, "pool-sticky-1"), LEASE_RELEASED);
+    ck_assert_uint_eq(leases_count_backends(leases), 2);
+    ck_assert_uint_eq(leases_count(leases, 0).total, 1);
+    ck_assert_uint_eq(leases_count(leases, 0).leased, 1);
+    leases_want(leases, "b", "http");
+    check_gives_nothing();
+    free_released(3);
+    leases_forget(leases, "pool-sticky-1");
+    ck_assert_ptr_null(leases_find_class(leases, "tcp"));
+    ck_assert_str_eq(leases_find_class(leases, "sticky"), "http"); /* its only one is gone */
 }
 END_TEST
 
