@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz target: what HAProxy's socket may send: replies and their borders, `show info`, `show servers state`,
- * `show servers conn`, `show stat`. */
+ * `show servers conn`, `show stat`, `show backend`. */
 #include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "slotd/backend_command.h"
 #include "slotd/haproxy.h"
 #include "slotd/server_command.h"
+
+static void judge_backends(const char *reply, size_t len)
+{
+    char **names = NULL;
+    size_t count = 0;
+    struct buf why = BUF_INIT;
+    for (int command = BACKEND_COMMAND_ADD; command <= BACKEND_COMMAND_DELETE; command++) {
+        (void)backend_reply_judge((enum backend_command)command, reply, len);
+    }
+    if (backend_names_parse(reply, len, &names, &count, &why) == 0) {
+        backend_names_free(names, count);
+    }
+    buf_free(&why);
+}
 
 static void judge_all(void *arg, const char *reply, size_t len)
 {
@@ -21,6 +36,7 @@ static void judge_all(void *arg, const char *reply, size_t len)
     for (int kind = SERVER_COMMAND_ADD; kind <= SERVER_COMMAND_ENABLE_HEALTH; kind++) {
         (void)server_reply_judge((enum server_command_kind)kind, reply, len);
     }
+    judge_backends(reply, len);
     (void)haproxy_info_parse(reply, len, &info, NULL);
     struct slot_sessions *rows = NULL;
     size_t count = 0;
