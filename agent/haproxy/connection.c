@@ -15,7 +15,6 @@
 #include "slotd/log.h"
 #include "slotd/mem.h"
 
-#define CONNECTION_PROBE_MS 500
 #define CONNECTION_TIMEOUT_MS 5000
 #define CONNECTION_MAX_REPLY (256U << 20) /* `show servers state` of a million slots */
 #define CONNECTION_READ_SIZE 65536
@@ -282,6 +281,14 @@ static void connection_tick(uv_timer_t *timer)
     }
 }
 
+void haproxy_connection_set_probe(struct haproxy_connection *connection, unsigned probe_ms)
+{
+    if (connection->probe_ms != probe_ms) {
+        connection->probe_ms = probe_ms;
+        uv_timer_start(&connection->probe, connection_tick, probe_ms, probe_ms);
+    }
+}
+
 /* ---- reading ---- */
 
 static void connection_replied(void *arg, const char *reply, size_t len)
@@ -412,7 +419,7 @@ struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *a
     uv_prepare_init(loop, &connection->turn);
     connection->retry.data = connection->probe.data = connection->turn.data = connection;
     connection->handles = 3;
-    uv_timer_start(&connection->probe, connection_tick, CONNECTION_PROBE_MS, CONNECTION_PROBE_MS);
+    haproxy_connection_set_probe(connection, HAPROXY_PROBE_MS);
     uv_timer_start(&connection->retry, connection_retry, 0, 0);
     return connection;
 }

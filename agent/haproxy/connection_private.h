@@ -52,6 +52,7 @@ struct haproxy_connection {
     uint64_t restart_ms; /* the last pause before a restart that was asked for */
     uint64_t up_ms;      /* loop time of the last on_up */
     uint64_t connect_ms; /* when it began to connect; UINT64_MAX while its name is looked up */
+    unsigned probe_ms;   /* the pause between two probes */
     bool probing;
     bool reported_down;
     struct straggler *straggler; /* a former connection whose lines may still be executed, or NULL */

@@ -22,6 +22,7 @@ struct item {
 struct map {
     struct table items;
     size_t wanted;
+    bool leaves_out_own;
     struct item *first_changed, **last_changed;
     struct item *first_unsaved;
     size_t n_sections;
@@ -221,6 +222,16 @@ static void map_forget_item(struct map *map, struct item *item)
     item_free(item);
 }
 
+void map_leave_out_own(struct map *map)
+{
+    map->leaves_out_own = true;
+}
+
+static bool map_leaves_out(const struct map *map, const struct item *item)
+{
+    return map->leaves_out_own && strcmp(item->key, item->wanted) == 0;
+}
+
 bool map_next_unsaved(struct map *map, size_t *ret_section, struct buf *line)
 {
     struct item *item = map->first_unsaved;
@@ -230,9 +241,9 @@ bool map_next_unsaved(struct map *map, size_t *ret_section, struct buf *line)
     map->first_unsaved = item->next_unsaved;
     item->unsaved = false;
     *ret_section = item->section;
-    if (item->wanted) {
+    if (item->wanted && !map_leaves_out(map, item)) {
         buf_printf(line, "%s %s\n", item->key, item->wanted);
-    } else if (!item->there && !item->changed) {
+    } else if (!item->wanted && !item->there && !item->changed) {
         map_forget_item(map, item);
     }
     return true;

@@ -136,6 +136,9 @@ struct haproxy_connection *haproxy_connection_new(uv_loop_t *loop, const char *a
  * themselves in the next turn of the loop. Only between on_up and on_down. done is never called from inside this call.
  */
 void haproxy_connection_send(struct haproxy_connection *connection, const char *line, haproxy_done *done, void *arg);
+/* How often the peer is asked whether it is still the living process; HAPROXY_PROBE_MS unless said otherwise. */
+#define HAPROXY_PROBE_MS 500
+void haproxy_connection_set_probe(struct haproxy_connection *connection, unsigned probe_ms);
 /* Writes now what is queued. */
 void haproxy_connection_flush(struct haproxy_connection *connection);
 /* The peer is an old process ("Proxy is disabled."): drops the connection and connects again at once. */

@@ -113,6 +113,9 @@ void map_make_plan(struct map *map, struct map_plan *plan);
 
 /* ---- its file ---- */
 
+/* An entry whose value is its own key has no line in the file from now on: it is about this process of HAProxy alone.
+ */
+void map_leave_out_own(struct map *map);
 /* The next key whose line in the file has changed since the last call: its section (see slotd/kept_file.h) and the
  * line, empty when there is none any more. Returns false at the end. */
 bool map_next_unsaved(struct map *map, size_t *ret_section, struct buf *line);

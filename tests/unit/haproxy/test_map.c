@@ -310,6 +310,25 @@ START_TEST(the_place_of_a_forgotten_key_is_used_again)
 }
 END_TEST
 
+START_TEST(what_is_its_own_key_is_not_in_the_file)
+{
+    map_leave_out_own(map);
+    map_set(map, "web", "web");
+    map_set(map, "api", "pool-1");
+    check_unsaved("0:\n1:api pool-1\n");
+    check_observed("0x1 web web\n", "add api pool-1\n");
+    map_set(map, "web", "pool-2");
+    check_unsaved("0:web pool-2\n");
+    check_changes("set web pool-2\n");
+    map_set(map, "web", "web");
+    check_changes("set web web\n");
+    check_unsaved("0:\n");
+    map_set(map, "web", NULL);
+    check_changes("del web\n");
+    check_unsaved("0:\n");
+}
+END_TEST
+
 static Suite *map_suite(void)
 {
     Suite *suite = suite_create("map");
@@ -327,6 +346,7 @@ static Suite *map_suite(void)
     tcase_add_test(tests, what_may_not_be_said_is_not_wanted);
     tcase_add_test(tests, the_file_follows_what_should_be);
     tcase_add_test(tests, the_place_of_a_forgotten_key_is_used_again);
+    tcase_add_test(tests, what_is_its_own_key_is_not_in_the_file);
     return suite;
 }
 
