@@ -310,6 +310,19 @@ static void render_pools(const struct engine_metrics *engine, struct buf *text)
     }
 }
 
+static void render_dynamic(const struct engine_metrics *engine, struct buf *text)
+{
+    static const char backends[] = "slotd_dynamic_backends";
+    exposition_begin(text, backends, EXPOSITION_GAUGE,
+                     "Backends made at run time: made, coming (not there yet) or refused (a pool serves instead).");
+    for (size_t i = 0; i < engine->n_edges; i++) {
+        const struct engine_edge_metrics *edge = &engine->edges[i];
+        exposition_add(text, backends, LABELS("haproxy", edge->name, "state", "made"), edge->dynamic.there);
+        exposition_add(text, backends, LABELS("haproxy", edge->name, "state", "coming"), edge->dynamic.coming);
+        exposition_add(text, backends, LABELS("haproxy", edge->name, "state", "refused"), edge->dynamic.refused);
+    }
+}
+
 void metrics_render(const struct engine_metrics *engine, const struct process_metrics *process,
                     const struct web_metrics *web, struct buf *text)
 {
@@ -327,6 +340,7 @@ void metrics_render(const struct engine_metrics *engine, const struct process_me
     render_backends(engine, text);
     render_pools(engine, text);
     render_tcp_routes(engine, text);
+    render_dynamic(engine, text);
     families_render(process_families, COUNT(process_families), process, text);
     families_render(web_families, COUNT(web_families), web, text);
 }

@@ -149,6 +149,15 @@ static void print_pools(const struct ctl *ctl, struct json_object *pools)
     }
 }
 
+static void print_dynamic(const struct ctl *ctl, struct json_object *dynamic)
+{
+    if (is_true(dynamic, "enabled") || number_of(dynamic, "made") > 0) {
+        print_line(ctl, PLAIN,
+                   "          backends made at run time: %" PRId64 "; %" PRId64 " to come, %" PRId64 " refused",
+                   number_of(dynamic, "made"), number_of(dynamic, "coming"), number_of(dynamic, "refused"));
+    }
+}
+
 static void print_guard(const struct ctl *ctl, struct json_object *guard)
 {
     bool holds = is_true(guard, "holding");
@@ -179,6 +188,7 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
         if (is_true(haproxy, "connected") && member(haproxy, "capabilities")) {
             print_capabilities(member(haproxy, "capabilities"));
             print_pools(ctl, member(haproxy, "pools"));
+            print_dynamic(ctl, member(haproxy, "dynamic_backends"));
         }
     }
     printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n",

@@ -36,16 +36,6 @@ void edge_mark_dirty(struct edge_backend *backend)
     edge->last_dirty = &backend->next_dirty;
 }
 
-static void backend_free(struct edge_backend *backend)
-{
-    backend_drop_changes(backend);
-    slots_free(backend->slots);
-    free(backend->rows);
-    free(backend->server_options);
-    free(backend->server_refusal);
-    free(backend);
-}
-
 /* ---- replies ---- */
 
 struct slot_observed *backend_find_rows(const struct edge_backend *backend, const struct haproxy_state *state,
@@ -222,7 +212,11 @@ static void backend_watch(struct edge_backend *backend, const struct slot_plan *
 void edge_run(struct edge *edge)
 {
     /* Until Marathon has said everything once, weights and "nobody claims this" would be guesses. */
-    if (!edge->adopted || !edge->engine->feed.answered || !edge_maps_run(edge) || !edge->first_dirty) {
+    if (!edge->adopted || !edge->engine->feed.answered || !edge_maps_run(edge)) {
+        return;
+    }
+    edge_dynamic_run(edge);
+    if (!edge->first_dirty) {
         return;
     }
     cleanup_buf struct buf line = BUF_INIT;
@@ -279,19 +273,6 @@ void edge_retry_aside(struct edge *edge)
 
 /* ---- adoption ---- */
 
-static struct edge_backend *edge_ensure_backend(struct edge *edge, const char *name)
-{
-    struct edge_backend *backend = table_get(&edge->backends, name);
-    if (!backend) {
-        backend = MEM_NEW(struct edge_backend);
-        backend->edge = edge;
-        backend->slots = slots_new(name);
-        backend->name = slots_backend(backend->slots);
-        table_put(&edge->backends, backend->name, backend);
-    }
-    return backend;
-}
-
 static void edge_take_backend(struct edge *edge, const struct haproxy_server *servers, size_t count)
 {
     size_t n_slots = 0;
@@ -335,7 +316,7 @@ static void edge_drop_vanished(struct edge *edge, const struct haproxy_state *st
     struct table_entry *entry;
     while ((entry = table_next(&edge->backends, &position))) {
         if (!table_get(&kept, entry->key)) {
-            backend_free(entry->value);
+            edge_backend_free(entry->value);
         }
     }
     table_free(&edge->backends);
@@ -403,6 +384,7 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
 static void edge_adopt(struct edge *edge)
 {
     edge_maps_read(edge);
+    edge_dynamic_read(edge);
     haproxy_connection_send(edge->connection, "show servers state", edge_state_read, edge);
     haproxy_connection_flush(edge->connection);
 }
@@ -453,6 +435,7 @@ struct edge *edge_new(struct engine *engine, const struct config_haproxy *config
     edge_accesses_open(edge);
     edge_routes_open(edge);
     edge_leases_open(edge);
+    edge_dynamic_open(edge);
     edge_maps_open(edge);
     edge_leases_read_disk(edge);
     edge->connection = haproxy_connection_new(engine->loop, config->socket, &events, edge);
@@ -475,12 +458,13 @@ void edge_close(struct edge *edge)
     size_t position = 0;
     struct table_entry *entry;
     while ((entry = table_next(&edge->backends, &position))) {
-        backend_free(entry->value);
+        edge_backend_free(entry->value);
     }
     table_free(&edge->backends);
     edge_routes_free(edge);
     edge_accesses_free(edge);
     edge_leases_close(edge);
+    edge_dynamic_close(edge);
     haproxy_state_free(edge->state);
     free(edge->error);
     free(edge);

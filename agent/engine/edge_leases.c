@@ -87,7 +87,7 @@ bool backend_may_serve(const struct edge_backend *backend)
     return counts.free + counts.held < counts.slots;
 }
 
-static bool edge_routes_lead_to(const struct edge *edge, const char *backend)
+bool edge_routes_lead_to(const struct edge *edge, const char *backend)
 {
     static const enum edge_map_kind kinds[] = {EDGE_MAP_ROUTES, EDGE_MAP_PATHS, EDGE_MAP_TCP_PORTS, EDGE_MAP_SNI};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && edge->maps[kinds[i]]; i++) {
@@ -103,8 +103,7 @@ static bool edge_routes_lead_to(const struct edge *edge, const char *backend)
     return false;
 }
 
-/* Whether HAProxy has acknowledged what its maps of routes and leases should have. */
-static bool edge_maps_show_leases(const struct edge *edge)
+bool edge_maps_show_leases(const struct edge *edge)
 {
     for (size_t i = EDGE_MAP_ROUTES; i <= EDGE_MAP_LEASES && edge->maps[i]; i++) {
         const struct edge_map *map = edge->maps[i];
@@ -132,8 +131,10 @@ static bool service_is_to_serve(const struct service *service)
 
 const char *edge_lease_value(const struct edge_map *map, const char *key)
 {
+    const struct dynamic dynamic = dynamics_get(map->edge->dynamic.dynamics, key);
     const char *backend = leases_get(map->edge->leasing.leases, key);
-    return backend ? backend : leases_get_leaving(map->edge->leasing.leases, key);
+    backend = backend ? backend : leases_get_leaving(map->edge->leasing.leases, key);
+    return backend || !dynamic_is_ours(&dynamic) ? backend : dynamic.name;
 }
 
 static void edge_show_lease(struct edge *edge, const char *key)
@@ -163,7 +164,8 @@ void edge_lease_look_at(struct edge *edge, const char *key)
     }
     bool has_own = edge_find_own(edge, key) != NULL;
     cleanup_free char *leaving = mem_strdup(leases_get_leaving(leases, key));
-    if (service && !has_own && service_is_to_serve(service)) {
+    edge_dynamic_look_at(edge, key);
+    if (service && !has_own && service_is_to_serve(service) && !edge_dynamic_want(edge, service)) {
         leases_want(leases, key, service->class);
     } else {
         leases_unwant(leases, key);
@@ -203,10 +205,17 @@ static void edge_give_leases(struct edge *edge)
     while (edge_gives_leases(edge) && leases_give(edge->leasing.leases, edge_may_give, edge, &service, &name)) {
         struct edge_backend *backend = edge_find_backend(edge, name);
         log_info("haproxy", "%s: the service %s has the backend %s now", edge->config->name, service, name);
-        backend->route_open = backend->left = backend->empty = false;
         cleanup_free char *key = mem_strdup(service);
+        backend->left = backend->empty = false;
+        /* In place of one that HAProxy had, and would not make again: its routes lead there still. */
+        backend->route_open = dynamics_get(edge->dynamic.dynamics, key).routed;
         edge_show_lease(edge, key);
         edge_refresh_service(edge, key);
+        if (backend->route_open) {
+            const struct service *served = services_get_backend(edge->engine->services, key);
+            edge_route_touch_service(edge, served->name);
+            edge_tcp_touch_service(edge, served->name);
+        }
     }
 }
 
@@ -289,6 +298,8 @@ static void edge_review_backend(struct edge *edge, struct edge_backend *backend)
         backend->empty = false;
     } else if (backend_is_abandoned(backend)) {
         edge_release_surely(edge, backend);
+    } else if (leases_state(leases, backend->name) == LEASE_NONE && engine_is_confident(edge->engine)) {
+        edge_dynamic_look_at(edge, backend->name);
     }
 }
 

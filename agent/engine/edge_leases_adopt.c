@@ -119,7 +119,8 @@ static void edge_recover_leases(struct edge *edge)
     for (size_t i = 0; content && i < content->count; i++) {
         const struct map_entry *entry = &content->entries[i];
         const char *holder = leases_find_service(leases, entry->value);
-        if (holder && strcmp(holder, entry->key) == 0) {
+        /* Under its own name: one that was made at run time. */
+        if (strcmp(entry->key, entry->value) == 0 || (holder && strcmp(holder, entry->key) == 0)) {
             continue;
         }
         if (table_get(&shared, entry->value) || !leases_recover(leases, entry->key, entry->value)) {
@@ -208,6 +209,10 @@ static void edge_fill_lease_map(struct edge *edge)
             edge_map_refresh(map, key);
         }
     }
+    struct dynamic dynamic;
+    for (position = 0; dynamics_next(edge->dynamic.dynamics, &position, &dynamic);) {
+        edge_map_refresh(map, dynamic.name);
+    }
     kept_file_touch(map->file);
 }
 
@@ -224,6 +229,7 @@ bool edge_leases_adopt(struct edge *edge)
         return false;
     }
     edge_set_pools(edge);
+    edge_dynamic_adopt(edge);
     edge_recover_leases(edge);
     edge_block_backends(edge);
     edge->leasing.known = true;
@@ -252,6 +258,7 @@ static void edge_block_routed(struct edge *edge)
 void edge_leases_configure(struct edge *edge)
 {
     if (edge->adopted) {
+        edge_dynamic_configure(edge);
         edge_set_pools(edge);
         edge_block_routed(edge);
         edge_leases_refresh(edge);

@@ -452,6 +452,9 @@ static struct edge_map *edge_map_new(struct edge *edge, enum edge_map_kind kind)
     map->kind = kind;
     map->path = mem_printf("%.*s/%s", (int)len, folder, edge_map_name(kind));
     map->map = map_new(edge->engine->seed);
+    if (kind == EDGE_MAP_LEASES) {
+        map_leave_out_own(map->map);
+    }
     map->file = kept_file_new(edge->engine->loop, map->path, "what slotd has put into it", edge_map_collect, map);
     edge_map_ensure_file(map);
     return map;

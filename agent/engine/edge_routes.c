@@ -32,12 +32,16 @@ static bool backend_has_mode(const struct edge_backend *backend, const char *mod
     return !class || (strcmp(class, "tcp") == 0) == (strcmp(mode, "tcp") == 0);
 }
 
+/* One that is made at run time counts from before it is there when its routes do: HAProxy has begun anew with them. */
 bool edge_service_counts(void *arg, const char *name)
 {
     const struct edge *edge = arg;
     const struct service *service = services_get(edge->engine->services, name);
     const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
-    return backend && backend->route_open && backend_has_mode(backend, service->mode);
+    if (!backend) {
+        return service && dynamics_get(edge->dynamic.dynamics, service->backend).routed;
+    }
+    return backend->route_open && backend_has_mode(backend, service->mode);
 }
 
 /* Whose backend a map's value leads to at that entry point; the backend's name is in ret_name then. */
@@ -192,6 +196,24 @@ static void edge_note_unclaimed(const struct edge *edge, const char *name, bool 
     }
 }
 
+/* Whether what HAProxy has stays at that entry point, though no rule asks for it now: of a backend that HAProxy has lost
+ * and is told to make again, and of a service that Marathon has not spoken of, or not enough. */
+static bool edge_keeps_way(struct edge_map *map, const char *current, enum access_point point, bool is_decided,
+                           struct buf *name)
+{
+    struct edge *edge = map->edge;
+    bool is_known = edge_find_led_to(edge, current, point, name) != NULL;
+    if (name->len == 0 || edge_dynamic_takes_over(edge, buf_text(name))) {
+        return name->len > 0;
+    }
+    bool keeps = !is_known && !is_decided && edge_may_be_claimed(edge, buf_text(name));
+    if (!is_known) {
+        edge_note_unclaimed(edge, buf_text(name), keeps);
+    }
+    map->doubts = map->doubts || keeps;
+    return keeps;
+}
+
 /* Appends one entry point's way; false: it is none. */
 static bool edge_put_way(struct edge_map *map, const char *key, enum access_point point, const char *current,
                          struct access_way *ret_way, struct buf texts[2])
@@ -206,14 +228,8 @@ static bool edge_put_way(struct edge_map *map, const char *key, enum access_poin
         *ret_way = edge_access_way(service, backend->name, point, host, &texts[0]);
         return true;
     }
-    /* Of a service that Marathon has not spoken of, or not enough: as it is. */
-    bool is_known = edge_find_led_to(edge, current, point, &texts[0]) != NULL;
-    bool unclaimed = texts[0].len > 0 && !is_known;
-    bool keeps = unclaimed && !(routed && routed->decided[point]) && edge_may_be_claimed(edge, buf_text(&texts[0]));
-    if (unclaimed) {
-        edge_note_unclaimed(edge, buf_text(&texts[0]), keeps);
-    }
-    if (!keeps) {
+    bool is_decided = routed && routed->decided[point];
+    if (!edge_keeps_way(map, current, point, is_decided, &texts[0])) {
         return false;
     }
     size_t len = 0;
@@ -222,7 +238,6 @@ static bool edge_put_way(struct edge_map *map, const char *key, enum access_poin
         buf_append(&texts[1], way, len);
     }
     ret_way->backend = buf_text(&texts[1]);
-    map->doubts = true;
     return true;
 }
 
@@ -277,6 +292,16 @@ void edge_route_close(struct edge *edge, const struct service *service)
 
 /* ---- adoption ---- */
 
+static void edge_note_led_to(struct edge *edge, const char *name)
+{
+    struct edge_backend *backend = edge_find_backend(edge, name);
+    if (backend) {
+        backend->route_open = true;
+    } else if (name[0]) {
+        dynamics_note_routed(edge->dynamic.dynamics, name);
+    }
+}
+
 /* What HAProxy has is what stands, at first. */
 static void edge_map_take_routes(struct edge_map *map)
 {
@@ -285,10 +310,7 @@ static void edge_map_take_routes(struct edge_map *map)
         const struct map_entry *entry = &map->content->entries[i];
         for (size_t p = 0; p < ACCESS_POINTS; p++) {
             (void)edge_find_led_to(map->edge, entry->value, (enum access_point)p, &name);
-            struct edge_backend *backend = edge_find_backend(map->edge, buf_text(&name));
-            if (backend) {
-                backend->route_open = true;
-            }
+            edge_note_led_to(map->edge, buf_text(&name));
         }
         if (!map->filled) {
             (void)map_set(map->map, entry->key, entry->value);

@@ -12,8 +12,7 @@
 
 /* ---- where ---- */
 
-/* The longest prefix that fits counts, as it does for leases. */
-static const struct config_pool *find_pool(const struct config_slots *config, const char *backend)
+const struct config_pool *config_find_pool(const struct config_slots *config, const char *backend)
 {
     const struct config_pool *found = NULL;
     size_t longest = 0;
@@ -25,6 +24,12 @@ static const struct config_pool *find_pool(const struct config_slots *config, co
         }
     }
     return found;
+}
+
+static const struct config_pool *backend_find_pool(const struct edge_backend *backend)
+{
+    const struct config_pool *pool = edge_dynamic_find_pool(backend->edge, backend->name);
+    return pool ? pool : config_find_pool(&backend->edge->engine->config->slots, backend->name);
 }
 
 /* `default-server` has no effect on a server that is added: what the class needs is said again, and what the
@@ -47,20 +52,24 @@ static char *make_options(const struct edge *edge, const struct config_pool *poo
     return text;
 }
 
+void backend_configure_servers(struct edge_backend *backend)
+{
+    const struct edge *edge = backend->edge;
+    const struct config_pool *pool = edge->engine->config->slots.add_servers ? backend_find_pool(backend) : NULL;
+    char *options = pool && pool->server_options[0] ? make_options(edge, pool) : NULL;
+    if (!text_equal(options, backend->server_options)) {
+        edge_mark_dirty(backend);
+    }
+    free(backend->server_options);
+    backend->server_options = options;
+}
+
 void edge_servers_configure(struct edge *edge)
 {
-    const struct config_slots *config = &edge->engine->config->slots;
     size_t position = 0;
     struct table_entry *entry;
     while ((entry = table_next(&edge->backends, &position))) {
-        struct edge_backend *backend = entry->value;
-        const struct config_pool *pool = config->add_servers ? find_pool(config, backend->name) : NULL;
-        char *options = pool && pool->server_options[0] ? make_options(edge, pool) : NULL;
-        if (!text_equal(options, backend->server_options)) {
-            edge_mark_dirty(backend);
-        }
-        free(backend->server_options);
-        backend->server_options = options;
+        backend_configure_servers(entry->value);
     }
 }
 
@@ -100,6 +109,9 @@ bool backend_take_server_reply(struct edge_backend *backend, const struct slot_c
         log_warning("haproxy", "%s: server %s/%s was not %s: %s", edge->config->name, backend->name, command->server,
                     adds ? "added" : "deleted", backend->server_refusal);
     }
+    if (adds && slots_get_growth(backend->slots).added == 0) {
+        edge_dynamic_fail(edge, backend->name, backend->server_refusal);
+    }
     return false;
 }
 
@@ -109,7 +121,7 @@ void backend_explain_servers(const struct edge_backend *backend, struct buf *why
 {
     const struct edge *edge = backend->edge;
     const struct config_slots *config = &edge->engine->config->slots;
-    const struct config_pool *pool = find_pool(config, backend->name);
+    const struct config_pool *pool = backend_find_pool(backend);
     struct slots_growth growth = slots_get_growth(backend->slots);
     if (!config->add_servers) {
         buf_puts(why, ", or set slots.add_servers = true");

@@ -13,9 +13,11 @@ static void backend_mark_unsaved(struct edge_backend *backend)
     }
 }
 
+/* One that was made at run time is nothing that the file could bring back, and has no section of it. */
 void edge_touch_state(struct edge_backend *backend)
 {
-    if (backend->edge->state_file) {
+    const struct dynamic dynamic = dynamics_get(backend->edge->dynamic.dynamics, backend->name);
+    if (backend->edge->state_file && !dynamic_is_ours(&dynamic)) {
         backend_mark_unsaved(backend);
         kept_file_touch(backend->edge->state_file);
     }

@@ -184,6 +184,7 @@ void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok)
         edge_retry_aside(engine->edges[i]);
         edge_maps_answered(engine->edges[i]);
         edge_leases_answered(engine->edges[i]);
+        edge_dynamic_answered(engine->edges[i]);
     }
     if (orphans_wait) {
         feed_confirm_soon(engine);

@@ -4,6 +4,8 @@
 #ifndef ENGINE_PRIVATE_H
 #define ENGINE_PRIVATE_H
 
+#include "edge_dynamic.h"
+#include "edge_servers.h"
 #include "engine_parts.h"
 #include "orders_file.h"
 #include "slotd/client.h"
@@ -145,6 +147,7 @@ struct edge {
     bool routes_known;                  /* HAProxy's were read */
     struct edge_accesses accesses;
     struct edge_leasing leasing;
+    struct edge_dynamic dynamic;
     struct haproxy_state *state; /* as read at the last adoption, or NULL */
     struct haproxy_info info;
     struct haproxy_capabilities capabilities;
@@ -218,18 +221,6 @@ void backend_open_change(struct edge_backend *backend, const struct slot_command
 void backend_close_change(struct edge_backend *backend, size_t slot, bool ok);
 /* What is under way will not be recorded. */
 void backend_drop_changes(struct edge_backend *backend);
-
-/* ---- servers beyond the provisioned slots ---- */
-
-/* What servers may be added where, by the configuration. After an adoption, and a reload of slotd.conf. */
-void edge_servers_configure(struct edge *edge);
-/* The reply to a command that adds or deletes one. Returns whether it was done. */
-bool backend_take_server_reply(struct edge_backend *backend, const struct slot_command *command,
-                               enum haproxy_reply verdict, const char *reply, size_t len);
-/* Appends why the backend has no more servers than it has; endpoints wait for one. */
-void backend_explain_servers(const struct edge_backend *backend, struct buf *why);
-/* Adds which servers are needed no more and stay, as warnings. */
-void edge_explain_servers(const struct edge *edge, struct json_object *warnings);
 
 /* ---- maps ---- */
 
@@ -338,6 +329,11 @@ void problems_of_pools(const struct edge *edge, struct json_object *problems);
 /* Adds why services without a backend of their own wait, and what will be so soon. */
 void edge_explain_leases(const struct edge *edge, struct json_object *reasons, struct json_object *warnings);
 struct json_object *edge_show_pools(const struct edge *edge);
+
+/* Whether HAProxy has acknowledged what its maps of routes and leases should have. */
+bool edge_maps_show_leases(const struct edge *edge);
+/* Whether a key of the maps of routes should lead to that backend. */
+bool edge_routes_lead_to(const struct edge *edge, const char *backend);
 
 /* ---- routes ---- */
 

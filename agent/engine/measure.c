@@ -145,6 +145,7 @@ static void measure_edge(const struct edge *edge, struct engine_edge_metrics *re
     }
     free(list);
     measure_tcp(edge, ret_metrics);
+    ret_metrics->dynamic = dynamics_count(edge->dynamic.dynamics);
     ret_metrics->n_pools = leases_count_pools(edge->leasing.leases);
     ret_metrics->pools = mem_alloc_array(ret_metrics->n_pools, sizeof(*ret_metrics->pools));
     for (size_t i = 0; i < ret_metrics->n_pools; i++) {

@@ -83,7 +83,7 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
         edge_explain_files(edge, reasons);
         return;
     }
-    if (edge->backends.count == 0) {
+    if (edge->backends.count == 0 && !edge_makes_backends(edge)) {
         add_reason(reasons,
                    "HAProxy %s has no slots: its backends need a line such as `server-template s 20 slot.invalid:1 "
                    "disabled`",
@@ -98,6 +98,7 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
     }
     edge_explain_servers(edge, warnings);
     edge_explain_leases(edge, reasons, warnings);
+    edge_explain_dynamic(edge, warnings);
     edge_explain_files(edge, reasons);
 }
 
@@ -185,6 +186,7 @@ static struct json_object *show_edge(const struct edge *edge)
     add_text(object, "state_file_error", edge->state_file ? kept_file_error(edge->state_file) : NULL);
     json_object_object_add(object, "maps", edge_show_maps(edge));
     json_object_object_add(object, "pools", edge_show_pools(edge));
+    json_object_object_add(object, "dynamic_backends", edge_show_dynamic(edge));
     return object;
 }
 

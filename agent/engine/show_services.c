@@ -125,6 +125,7 @@ static void problems_of_service(const struct engine *engine, const struct servic
         const struct edge *edge = engine->edges[i];
         adopted = adopted || edge->adopted;
         pooled = (edge->adopted && problems_of_leases(edge, service, problems)) || pooled;
+        pooled = (edge->adopted && problems_of_dynamic(edge, service, problems)) || pooled;
     }
     if (!backend) {
         cleanup_free char *message =

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "slotd/cluster.h"
+#include "slotd/dynamics.h"
 #include "slotd/engine.h"
 #include "slotd/histogram.h"
 #include "slotd/leases.h"
@@ -53,6 +54,7 @@ struct engine_edge_metrics {
     struct engine_backend_metrics *backends;     /* sorted by name */
     struct lease_counts *pools;                  /* in the order of slots.pools */
     size_t n_pools;
+    struct dynamics_counts dynamic; /* backends made at run time */
 };
 
 struct engine_problem_count {

@@ -27,6 +27,7 @@ static struct engine_edge_metrics edges[] = {
      .n_pools = 1,
      .tcp_routed = 24,
      .tcp_taken = 25,
+     .dynamic = {.there = 31, .coming = 2, .refused = 4},
      .slots = {[SLOT_FREE] = 3, [SLOT_ORPHAN] = 6}},
     {.name = "other", .version = "", .latency = &none, .services_without_backend = 11},
 };
@@ -97,6 +98,9 @@ START_TEST(numbers_stand_under_their_names)
         "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"free\"} 3",
         "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"leased\"} 5",
         "slotd_pool_backends{haproxy=\"edge\",prefix=\"pool-\",class=\"http\",state=\"released\"} 1",
+        "slotd_dynamic_backends{haproxy=\"edge\",state=\"made\"} 31",
+        "slotd_dynamic_backends{haproxy=\"edge\",state=\"coming\"} 2",
+        "slotd_dynamic_backends{haproxy=\"edge\",state=\"refused\"} 4",
         "slotd_pool_services_waiting{haproxy=\"edge\",prefix=\"pool-\",class=\"http\"} 23",
         "slotd_tcp_routes{haproxy=\"edge\",state=\"routed\"} 24",
         "slotd_tcp_routes{haproxy=\"edge\",state=\"waiting\"} 0",
