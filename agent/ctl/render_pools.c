@@ -88,11 +88,30 @@ static void render_default_server(enum config_class class, const char *options, 
                options[0] ? " " : "", options);
 }
 
-static void render_section(const struct config_pool *pool, enum config_class class, const char *name, struct buf *out)
+/* A backend that slotd makes at run time has nothing but its section. */
+static void render_check_of_made(const struct render *render, const struct config_pool *pool, struct buf *out)
+{
+    const struct config_slots *slots = &render->config->slots;
+    if (!slots->add_backends || !slots->add_servers || !pool->defaults[0]) {
+        return;
+    }
+    cleanup_free char *check = make_check(render);
+    buf_printf(out,
+               "    # HAProxy 3.4 and later: slotd makes backends from this section, named as their services "
+               "(slots.add_backends).\n"
+               "    .if version_atleast(3.4)\n%s    .endif\n",
+               check);
+}
+
+static void render_section(const struct render *render, const struct config_pool *pool, enum config_class class,
+                           const char *name, struct buf *out)
 {
     buf_printf(out, "\ndefaults %s from slotd.%s\n    balance %s\n%s", name, class == CONFIG_CLASS_TCP ? "tcp" : "http",
                classes[class].balance, classes[class].lines);
     render_default_server(class, pool->server_options, out);
+    if (pool_asks(render, pool, class)) {
+        render_check_of_made(render, pool, out);
+    }
 }
 
 /* Whether an earlier pool has the same section: both say the same then. */
@@ -117,7 +136,7 @@ static void render_pool(const struct render *render, size_t place, struct buf *o
     cleanup_free char *defaults = render_defaults_name(pool);
     buf_printf(out, "\n# ---- pool \"%s\": class %s ----\n", pool->prefix, pool->class);
     if (!is_shared(render, place)) {
-        render_section(pool, class, defaults, out);
+        render_section(render, pool, class, defaults, out);
     }
     cleanup_free char *check = pool_asks(render, pool, class) ? make_check(render) : mem_strdup("");
     buf_putc(out, '\n');

@@ -189,6 +189,11 @@ START_TEST(a_key_brings_its_lines)
     ck_assert(has("backend pool-http-001 from pool-http\n    option httpchk"));
     ck_assert(has("backend pool-tcp-001 from slotd-pool-tcp-\n    server-template s 1 slot.invalid:1 disabled"));
     ck_assert(has("frontend statistics from slotd.http"));
+    /* What is made at run time has its checks from the section. */
+    ck_assert(has("    .if version_atleast(3.4)\n    option httpchk"));
+    config->slots.add_backends = false;
+    render_it(1, 1);
+    ck_assert(!mentions("version_atleast(3.4)"));
 }
 END_TEST
 
