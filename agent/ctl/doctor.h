@@ -196,7 +196,8 @@ void doctor_judge_file(const struct doctor_file *file, const struct doctor_user 
                        struct doctor_findings *findings);
 /* The answer to `status`, and whether it is about the HAProxys of this configuration. */
 void doctor_judge_status(const struct config *config, struct json_object *status, struct doctor_findings *findings);
-/* Whether the state file, or the map's, says what HAProxy says: how many rows, or keys, differ. */
+/* Whether the state file, or the map's, says what HAProxy says: how many rows, or keys, differ. A key of HAProxy's
+ * alone that is its own value is about its process, and not meant for a file. */
 size_t doctor_count_state_differences(const struct doctor_haproxy *haproxy, const struct haproxy_state *kept);
 size_t doctor_count_map_differences(const struct map_content *file, const struct map_content *content);
 /* Files may be about to be written: what differs is looked at again before it is told. */

@@ -34,10 +34,30 @@ static size_t count_lacking(const struct map_content *from, const struct map_con
     return lacking;
 }
 
+/* How slotd notes a backend that it made at run time: for this process of HAProxy, and in no file. */
+static size_t count_of_this_process(const struct map_content *file, const struct map_content *content)
+{
+    struct table keys;
+    size_t count = 0;
+    table_init(&keys, 0);
+    for (size_t i = 0; i < file->count; i++) {
+        table_put(&keys, file->entries[i].key, (void *)(uintptr_t)file);
+    }
+    for (size_t i = 0; i < content->count; i++) {
+        const struct map_entry *entry = &content->entries[i];
+        if (!table_get(&keys, entry->key)) {
+            table_put(&keys, entry->key, (void *)(uintptr_t)content);
+            count += text_equal(entry->key, entry->value);
+        }
+    }
+    table_free(&keys);
+    return count;
+}
+
 size_t doctor_count_map_differences(const struct map_content *file, const struct map_content *content)
 {
     size_t here = count_lacking(file, content);
-    size_t there = count_lacking(content, file);
+    size_t there = count_lacking(content, file) - count_of_this_process(file, content);
     return here > there ? here : there;
 }
 

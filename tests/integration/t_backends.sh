@@ -154,6 +154,8 @@ equal "which a HAProxy that starts anew does not" "" "$(cat "$maps/leases.map")"
 equal "no problems" "" "$(problems)"
 equal "made" 2 "$(dynamic made)"
 check "slotctl services names it" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' services backend-red | grep -q 'backend-red'"
+check "slotctl doctor finds nothing amiss" "$BUILD/slotctl" -s "$work/slotd.sock" doctor -c "$work/slotd.conf"
+equal "not even a warning" "" "$("$BUILD/slotctl" -s "$work/slotd.sock" doctor -c "$work/slotd.conf" | grep '^warning')"
 # More tasks, fewer, none: the backend stays as long as the app does.
 put_app /blue 6
 await "six serve" 10 slots_are backend-blue ready 6

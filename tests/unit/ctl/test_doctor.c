@@ -153,6 +153,8 @@ START_TEST(maps_differ_by_keys)
     } cases[] = {
         {"", "", 0},           {"a 1\nb 2\n", "b 2\na 1\n", 0}, {"a 1\n", "", 1},      {"", "a 1\n", 1},
         {"a 1\n", "a 2\n", 1}, {"a 1\na 2\n", "a 1\n", 0},      {"a 1\n", "b 1\n", 1}, {"a 1\nb 2\nc 3\n", "a 1\n", 2},
+        {"", "a a\na a\n", 0}, {"", "a 1\na a\n", 1},           {"a 1\n", "a a\n", 1}, {"a a\n", "", 1},
+        {"a a\n", "a 1\n", 1},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct map_content *file = doctor_parse_map_file(cases[i].file);
