@@ -233,7 +233,7 @@ bool edge_leases_adopt(struct edge *edge)
     edge_recover_leases(edge);
     edge_block_backends(edge);
     edge->leasing.known = true;
-    edge->leasing.gated = edge->leasing.verified = false;
+    edge->leasing.gated = false;
     edge_leases_refresh(edge);
     return true;
 }

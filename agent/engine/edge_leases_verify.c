@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Leases as leases.map tells them, held against who serves in the backends' slots: a map that was lost, or edited, must
- * not mix one service's tasks with another's. Once for each adoption. */
+ * not mix one service's tasks with another's. Once, after slotd's start: what it knows since then is newer. */
 #include <string.h>
 
 #include "engine_private.h"
@@ -66,7 +66,7 @@ static void places_free(struct table *places)
 
 /* ---- who is in a backend ---- */
 
-/* The one service whose tasks serve there; NULL: nobody's that is known, or several services'. */
+/* The one service whose tasks serve there, and nobody else does; NULL: there is none. */
 static const char *backend_find_occupant(const struct edge_backend *backend, const struct table *places)
 {
     const char *occupant = NULL;
@@ -77,10 +77,10 @@ static const char *backend_find_occupant(const struct edge_backend *backend, con
         }
         cleanup_free char *name = mem_printf("%s:%u", view.observed->address, view.observed->port);
         const struct place *place = table_get(places, name);
-        if (place && place->service && occupant && strcmp(place->service, occupant) != 0) {
+        if (!place || !place->service || (occupant && strcmp(place->service, occupant) != 0)) {
             return NULL;
         }
-        occupant = place && place->service ? place->service : occupant;
+        occupant = place->service;
     }
     return occupant;
 }

@@ -125,7 +125,7 @@ struct edge_leasing {
     struct table on_disk;             /* what the files of maps led to when slotd began, until the first adoption */
     bool disk_unknown;                /* one of them could not be read */
     bool known;                       /* HAProxy's leases were read */
-    bool verified;                    /* and held against who serves, since the adoption */
+    bool verified;                    /* and held against who serves; after that what slotd knows is newer */
     bool gated;                       /* gate is set since the adoption */
     uint64_t gate;                    /* the server-state file has to be as new before a backend is given away */
     bool saving;                      /* released backends wait for the files */

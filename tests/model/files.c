@@ -7,7 +7,7 @@
 #include "slotd/file.h"
 #include "slotd/mem.h"
 
-#define MAX_FILES 20
+#define MAX_FILES 32
 
 bool files_fail, files_frozen;
 static struct {

@@ -281,13 +281,15 @@ static const struct {
     {"haproxy-0",
      "/sim/haproxy-0.sock",
      "/sim/maps-0/",
-     {"/sim/maps-0/check-path.map", "/sim/maps-0/check-host.map", "/sim/maps-0/routes.map", "/sim/maps-0/paths.map",
-      "/sim/maps-0/leases.map", "/sim/haproxy-0.state"}},
+     {"/sim/maps-0/check-path.map", "/sim/maps-0/check-host.map", "/sim/maps-0/whitelist.map",
+      "/sim/maps-0/redirect.map", "/sim/maps-0/routes.map", "/sim/maps-0/paths.map", "/sim/maps-0/tcp-ports.map",
+      "/sim/maps-0/sni.map", "/sim/maps-0/leases.map", "/sim/haproxy-0.state"}},
     {"haproxy-1",
      "/sim/haproxy-1.sock",
      "/sim/maps-1",
-     {"/sim/maps-1/check-path.map", "/sim/maps-1/check-host.map", "/sim/maps-1/routes.map", "/sim/maps-1/paths.map",
-      "/sim/maps-1/leases.map", "/sim/haproxy-1.state"}},
+     {"/sim/maps-1/check-path.map", "/sim/maps-1/check-host.map", "/sim/maps-1/whitelist.map",
+      "/sim/maps-1/redirect.map", "/sim/maps-1/routes.map", "/sim/maps-1/paths.map", "/sim/maps-1/tcp-ports.map",
+      "/sim/maps-1/sni.map", "/sim/maps-1/leases.map", "/sim/haproxy-1.state"}},
 };
 
 static void haproxy_begin(struct haproxy *haproxy, size_t number)

@@ -17,10 +17,10 @@ struct wire;
 #define MAX_SLOTS 10
 #define MAX_LINES 64
 #define STAYS 4
-#define N_MAPS 5 /* in the order of enum edge_map_kind */
-#define MAP_ROUTES 2
-#define MAP_PATHS 3
-#define MAP_LEASES 4
+#define N_MAPS 9 /* in the order of enum edge_map_kind */
+#define MAP_ROUTES 4
+#define MAP_PATHS 5
+#define MAP_LEASES 8
 #define STATE_FILE N_MAPS /* of the files that HAProxy starts with: the maps, and this */
 #define N_FILES (N_MAPS + 1)
 

@@ -137,7 +137,7 @@ static char *find_on_disk(const struct backend *backend, size_t service)
 
 static char *find_in_haproxy(const struct backend *backend, size_t service)
 {
-    static const char *const names[] = {[MAP_ROUTES] = "routes", [MAP_PATHS] = "paths", [MAP_LEASES] = "leases"};
+    static const char *const names[] = {[MAP_ROUTES] = "routes", "paths", "tcp-ports", "sni", "leases"};
     char *found = NULL;
     for (size_t i = 0; i < backend->n_servers; i++) {
         const struct server *server = &backend->servers[i];

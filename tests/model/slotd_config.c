@@ -49,6 +49,7 @@ struct config *slotd_make_config(void)
     config->marathon.resync_interval = 20000;
     list_add(&config->marathon.endpoints, settings->marathon % 2 ? "http://m1:8080" : "http://m2:8080");
     config->slots.drain_timeout = settings->drain_timeout_ms;
+    config->slots.add_servers = false; /* the simulated HAProxy knows no such command */
     config->slots.max_removal_percent = settings->max_removal_percent;
     config->mapping.drain_unhealthy = settings->drain_unhealthy;
     config->mapping.respect_readiness_checks = settings->readiness;
