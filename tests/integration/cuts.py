@@ -71,8 +71,9 @@ class Lane(threading.Thread):
         return gone and within(15, self.is_true)
 
     def trouble(self):
-        """What else a connection can do: each lane has one of them, while tasks go and come."""
-        text, faults = [("by drops", {"drip_bytes": 30, "drip_ms": 2}), ("late", {"latency_ms": 60, "jitter_ms": 60}),
+        """What else a connection can do: each lane has one of them, while tasks go and come. A drain may wait for an answer
+        before it is on its way: three times the way has to be less than a task outlives its TASK_KILLING."""
+        text, faults = [("by drops", {"drip_bytes": 30, "drip_ms": 2}), ("late", {"latency_ms": 40, "jitter_ms": 40}),
                         ("half-open", {"stall_up": 0, "stall_down": 0}), ("no answer any more", {"stall_down": 700})][self.number]
         stalls = "stall_down" in faults
         self.proxy.faults(**faults)
