@@ -66,13 +66,19 @@ static void places_free(struct table *places)
 
 /* ---- who is in a backend ---- */
 
+/* In maint, or not there at all, whatever is meant to come. */
+static bool slot_may_serve(enum slot_state state)
+{
+    return state != SLOT_FREE && state != SLOT_HELD && state != SLOT_ASSIGNING && state != SLOT_ABSENT;
+}
+
 /* The one service whose tasks serve there, and nobody else does; NULL: there is none. */
 static const char *backend_find_occupant(const struct edge_backend *backend, const struct table *places)
 {
     const char *occupant = NULL;
     for (size_t i = 0; i < slots_count(backend->slots); i++) {
         struct slot_view view = slots_view(backend->slots, i);
-        if (view.state == SLOT_FREE || view.state == SLOT_HELD) {
+        if (!slot_may_serve(view.state)) {
             continue;
         }
         cleanup_free char *name = mem_printf("%s:%u", view.observed->address, view.observed->port);

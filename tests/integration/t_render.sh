@@ -311,7 +311,8 @@ end_haproxy
 
 rm -f "$maps"/*.map "$state"
 start_sim --starting-ms 5 --running-ms 5 --killing-ms 5 --killed-ms 50
-conf "$marathon" >"$work/slotd.conf"
+# With HAProxy 3.4 it would be a backend made at run time, which a restart of HAProxy loses (t_backends).
+conf "$marathon" | sed 's/^slots = {/& add_backends = false;/' >"$work/slotd.conf"
 render -c "$work/slotd.conf" --init --backends 2 --slots 4
 equal "render --init" 0 $?
 [ -s "$work/out" ] || exit 1
