@@ -19,6 +19,11 @@ void render_routing_comment(struct buf *out)
         "rule tells who it is.\n");
 }
 
+/* HAProxy takes both as they come, and the key would not say any more what the task will see: a path in front of the
+ * path, or one that ends for map_str and goes on for the task. */
+static const char refuse_unclear[] =
+    "    http-request deny deny_status 400 if { var(txn.host) -m sub / } or { path -m sub %00 }\n";
+
 static void render_lookup(const struct render *render, struct buf *out)
 {
     cleanup_free char *routes = render_map_path(render->haproxy, RENDER_MAP_ROUTES);
@@ -26,11 +31,12 @@ static void render_lookup(const struct render *render, struct buf *out)
     buf_printf(out,
                "    http-request set-var(txn.path) path,url_dec\n"
                "    http-request set-var(txn.host) req.hdr(host),field(1,:),lower,regsub([.]$,)\n"
+               "%s"
                "    http-request set-var(txn.key) var(txn.host),concat(,txn.path)\n"
                "    http-request set-var(txn.backend) var(txn.key),map_str(%s)\n"
                "    http-request set-var(txn.backend) var(txn.key),map_beg(%s) unless { var(txn.backend) -m found }\n"
                "    %s unless { var(txn.backend) -m found }\n",
-               paths, routes, not_found);
+               refuse_unclear, paths, routes, not_found);
 }
 
 /* Addresses as hexadecimal text, of which a whitelist has the beginnings. IPv4 that came as IPv6 is IPv4. */

@@ -112,11 +112,18 @@ for client in 127.3.32.0 127.4.64.0 127.5.8.0 127.16.0.1 127.6.0.2 127.7.0.4 127
 # The same tasks by two rules, one of them for a path with a list: another way to write the path is no way around it.
 put_app /seg 1 '{"traefik.pub.portIndex":"0","traefik.pub.frontend.rule":"Host:seg.test","traefik.adm.portIndex":"0",
     "traefik.adm.frontend.rule":"Host:seg.test;PathPrefix:/admin","traefik.adm.frontend.whiteList.sourceRange":"127.0.0.2"}'
+put_app /one 1 '{"traefik.frontend.rule":"Host:one.test;Path:/health"}'
 await "the rule for all paths" 10 gives seg from 127.0.0.1 seg
 path=/admin
 await "the list of the path" 10 gives 403 from 127.0.0.1 seg
 for path in /admin/x /%61dmin '/adm%69n?x' /%61%64%6d%69%6e/; do equal "$path from elsewhere" 403 "$(from 127.0.0.1 seg)"; done
 equal "who is listed" seg "$(from 127.0.0.2 seg)"
+for host in seg.test/ seg.test/x seg.test/x:80 a,seg.test/x; do equal "a host with a path, $host" 400 "$(http "$host")"; done
+path=/health
+await "a rule for one path" 10 gives one http one.test
+for path in /health%00 /health%00/../admin; do equal "$path is not that one" 400 "$(http one.test --path-as-is)"; done
+path=/health%2500
+equal "nor is %00 itself" 404 "$(http one.test)"
 path=/x
 
 # ---- what protects fails closed ----
