@@ -196,8 +196,8 @@ static void edge_note_unclaimed(const struct edge *edge, const char *name, bool 
     }
 }
 
-/* Whether what HAProxy has stays at that entry point, though no rule asks for it now: of a backend that HAProxy has lost
- * and is told to make again, and of a service that Marathon has not spoken of, or not enough. */
+/* Whether what HAProxy has stays at that entry point, though no rule asks for it now: of a backend that HAProxy has
+ * lost and is told to make again, and of a service that Marathon has not spoken of, or not enough. */
 static bool edge_keeps_way(struct edge_map *map, const char *current, enum access_point point, bool is_decided,
                            struct buf *name)
 {

@@ -199,20 +199,26 @@ int access_read_list(struct access *access, const char *text, struct buf *why)
     return err;
 }
 
-/* Of two ranges that are not apart one is within the other. */
+/* Of two ranges that are not apart one is within the other; both lists are sorted, and so is what comes out. */
 static size_t ranges_cut(const struct access *a, const struct access *b, struct access_range *ranges)
 {
     size_t count = 0;
-    for (size_t i = 0; i < a->n_ranges; i++) {
-        for (size_t j = 0; j < b->n_ranges; j++) {
-            if (range_contains(&a->ranges[i], &b->ranges[j])) {
-                ranges[count++] = b->ranges[j];
-            } else if (range_contains(&b->ranges[j], &a->ranges[i])) {
-                ranges[count++] = a->ranges[i];
-            }
+    size_t i = 0;
+    size_t j = 0;
+    while (i < a->n_ranges && j < b->n_ranges) {
+        const struct access_range *left = &a->ranges[i];
+        const struct access_range *right = &b->ranges[j];
+        bool ends_left = range_contains(right, left);
+        bool ends_right = !ends_left && range_contains(left, right);
+        if (ends_left || ends_right) {
+            ranges[count++] = ends_left ? *left : *right;
+        } else {
+            ends_left = compare_ranges(left, right) < 0;
         }
+        i += ends_left;
+        j += !ends_left;
     }
-    return ranges_tidy(ranges, count);
+    return count;
 }
 
 static void access_join_lists(struct access *access, const struct access *other)

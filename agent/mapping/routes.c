@@ -173,6 +173,10 @@ static void entry_take_paths(struct entry *entry, const struct rule_part *part)
 
 static void entry_take_part(struct entry *entry, const struct rule_part *part)
 {
+    if (part->n_values > ROUTES_MAX_KEYS) { /* not to be compared with one another: a rule may have 20,000 */
+        entry_refuse(entry, ROUTE_BY_AGENT, "more than 1024 hosts times paths", NULL);
+        return;
+    }
     switch (part->word) {
     case RULE_HOST:
         entry_take_hosts(entry, part);

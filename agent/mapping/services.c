@@ -20,7 +20,7 @@ struct entry {
     size_t n_parts, capacity;
     struct access access; /* of all parts together */
     struct problem_list conflicts;
-    bool changed;
+    bool unjudged, changed; /* unjudged: access and conflicts are of other parts */
     struct entry *next_changed;
 };
 
@@ -154,6 +154,7 @@ static void entry_insert(struct entry *entry, const struct service_part *part)
     }
     entry->parts[place] = part;
     entry->n_parts++;
+    entry->unjudged = true;
 }
 
 static void entry_remove(struct entry *entry, const struct service_part *part)
@@ -166,6 +167,7 @@ static void entry_remove(struct entry *entry, const struct service_part *part)
         entry->n_parts--;
         memmove(&entry->parts[place], &entry->parts[place + 1],
                 (entry->n_parts - place) * sizeof(struct service_part *));
+        entry->unjudged = true;
     }
 }
 
@@ -302,10 +304,15 @@ static const struct service_part *find_equal_part(const struct app_mapping *mapp
     return NULL;
 }
 
+/* Each service once: all parts of an app may be of one. */
 static void services_find_conflicts(struct services *services, const struct app_mapping *mapping)
 {
     for (size_t i = 0; mapping && i < mapping->n_parts; i++) {
-        entry_find_conflicts(table_get(&services->by_name, mapping->parts[i].name));
+        struct entry *entry = table_get(&services->by_name, mapping->parts[i].name);
+        if (entry->unjudged) {
+            entry_find_conflicts(entry);
+            entry->unjudged = false;
+        }
     }
 }
 

@@ -202,6 +202,29 @@ START_TEST(what_all_apps_of_a_service_allow)
 }
 END_TEST
 
+/* It took minutes: the service was judged anew for each segment, and each range compared with all others. */
+START_TEST(one_app_with_every_segment_and_range_there_may_be)
+{
+    cleanup_buf struct buf app = BUF_INIT;
+    cleanup_buf struct buf text = BUF_INIT;
+    struct services *services = services_new(1);
+    buf_puts(&app, "{'id':'/web','labels':{'traefik.backend':'all'");
+    for (int segment = 0; segment < 128; segment++) {
+        buf_printf(&app, ",'traefik.s%d.portIndex':'0','traefik.s%d.frontend.whiteList.sourceRange':'11.0.0.%d",
+                   segment, segment, segment);
+        for (int range = 1; range < 256; range++) {
+            buf_printf(&app, ",10.%d.0.0/16", range);
+        }
+        buf_puts(&app, "'");
+    }
+    buf_puts(&app, "}}");
+    services_set_app(services, fixture_map(buf_text(&app)));
+    access_describe(services_get(services, "backendall")->access, &text);
+    ck_assert_str_eq(buf_text(&text), "from 10.1.0.0/16 and 254 more");
+    services_free(services);
+}
+END_TEST
+
 START_TEST(a_label_changes_a_service)
 {
     struct services *services = services_new(1);
@@ -230,6 +253,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, redirects);
     tcase_add_test(tests, what_cannot_be_done);
     tcase_add_test(tests, what_all_apps_of_a_service_allow);
+    tcase_add_test(tests, one_app_with_every_segment_and_range_there_may_be);
     tcase_add_test(tests, a_label_changes_a_service);
     suite_add_tcase(suite, tests);
     return suite;

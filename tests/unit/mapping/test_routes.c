@@ -114,6 +114,12 @@ START_TEST(too_many_keys_are_none)
         buf_printf(&rule, ",/%d", i);
     }
     check_means(buf_text(&rule), ROUTE_BY_AGENT, "more than 1024 hosts times paths");
+    buf_clear(&rule);
+    buf_puts(&rule, "Host:");
+    for (int i = 0; i < 1025; i++) {
+        buf_puts(&rule, "h,");
+    }
+    check_means(buf_text(&rule), ROUTE_BY_AGENT, "more than 1024 hosts times paths");
     ck_assert_uint_eq(touched.len, 0);
     buf_free(&rule);
 }
