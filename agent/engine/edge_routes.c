@@ -261,25 +261,39 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
 
 /* ---- when a route opens ---- */
 
-static void backend_open_route(struct edge_backend *backend)
+/* Its hosts are to be looked at then. */
+static void backend_open_route(struct edge_backend *backend, struct table *hosts)
 {
     struct edge *edge = backend->edge;
     const struct service *service = edge_find_service(edge, backend->name);
-    if (service && slots_count_states(backend->slots).ready > 0) {
-        backend->route_open = true;
-        edge_route_touch_service(edge, service->name);
-        edge_tcp_touch_service(edge, service->name);
+    if (!service || slots_count_states(backend->slots).ready == 0) {
+        return;
     }
+    size_t count = 0;
+    const char *const *names = routes_hosts(edge->engine->routes, service->name, &count);
+    for (size_t i = 0; i < count; i++) {
+        table_put(hosts, names[i], backend);
+    }
+    backend->route_open = true;
+    edge_tcp_touch_service(edge, service->name);
 }
 
+/* Each host once, however many services of it have their first server at the same time. */
 void edge_routes_review(struct edge *edge)
 {
+    struct table hosts;
+    const struct table_entry *host;
+    table_init(&hosts, edge->engine->seed);
     for (struct edge_backend *backend = edge->first_dirty; edge->routes_known && backend;
          backend = backend->next_dirty) {
         if (!backend->route_open) {
-            backend_open_route(backend);
+            backend_open_route(backend, &hosts);
         }
     }
+    for (size_t position = 0; (host = table_next(&hosts, &position));) {
+        edge_route_touch(edge, host->key);
+    }
+    table_free(&hosts);
 }
 
 void edge_route_close(struct edge *edge, const struct service *service)
@@ -324,6 +338,7 @@ static void edge_map_take_routes(struct edge_map *map)
 
 void edge_routes_adopt(struct edge *edge)
 {
+    const char *host;
     size_t count = 0;
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         if (map_is_of_routes(edge->maps[i]) && edge->maps[i]->state == EDGE_MAP_READ) {
@@ -334,12 +349,11 @@ void edge_routes_adopt(struct edge *edge)
     if (count == 0) {
         return;
     }
-    const struct route **routes = routes_list(edge->engine->routes, &count);
     edge->routes_known = true;
-    for (size_t i = 0; i < count; i++) {
-        edge_route_touch_service(edge, routes[i]->service);
+    /* By host and not by service: each time all claims on it are looked at. */
+    for (size_t position = 0; (host = routes_next_host(edge->engine->routes, &position));) {
+        edge_route_touch(edge, host);
     }
-    free(routes);
     edge_tcp_touch_all(edge);
 }
 
