@@ -83,6 +83,7 @@ void rules_before(const struct wire *wire, const char *words, struct backend *ba
         before.others_passed = before.others_passed || (is_known && other != server && server_carries(backend, other) &&
                                                         other->has_passed && server_stays(backend, other));
     }
+    rules_check_move(words, backend);
     if (strcmp(words, "health up") != 0 && strncmp(words, "weight ", 7) != 0) {
         backend->command_us = now_us();
     }

@@ -205,15 +205,28 @@ static void note_stay(struct server *server, const char *address, uint16_t port)
     (void)snprintf(server->stays[0].address, sizeof(server->stays[0].address), "%s", address);
 }
 
+static bool gives_away(const char *words, char address[48], unsigned *ret_port)
+{
+    return sscanf(words, "addr %47s port %u", address, ret_port) == 2 || strcmp(words, "state ready") == 0;
+}
+
+void rules_check_move(const char *words, struct backend *backend)
+{
+    char address[48];
+    unsigned port = 0;
+    if (gives_away(words, address, &port)) {
+        rules_check_lease(backend, backend->number, words);
+    }
+}
+
 void rules_note_move(const char *words, struct backend *backend, struct server *server)
 {
     char address[48];
     unsigned port = 0;
-    bool moves = sscanf(words, "addr %47s port %u", address, &port) == 2;
-    if (!moves && strcmp(words, "state ready") != 0) {
+    if (!gives_away(words, address, &port)) {
         return;
     }
-    rules_check_lease(backend, backend->number, words);
+    bool moves = port > 0;
     /* What was on its way while its service had left. */
     server->service = backend->number == NOBODY ? backend->held : backend->number;
     note_stay(server, moves ? address : server->address, moves ? (uint16_t)port : server->port);

@@ -39,6 +39,8 @@ void check_asking(void);
 void rules_note_backends(void);
 /* The backend is the service's, by what was just said; what is the command's words, or "lease ". */
 void rules_check_lease(struct backend *backend, size_t service, const char *what);
+/* Before a command gives a server away, and after it. */
+void rules_check_move(const char *words, struct backend *backend);
 void rules_note_move(const char *words, struct backend *backend, struct server *server);
 bool map_leads_to(const struct runtime_map *map, const char *backend);
 void rules_check_routes(void);
