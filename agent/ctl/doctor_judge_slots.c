@@ -315,6 +315,27 @@ static void judge_pool(const struct config *config, const struct pool_view *view
     }
 }
 
+/* Backends that slotd makes are in no file: what an operator gives for their names is said where it is given. */
+static void judge_made(const struct config *config, const struct doctor_haproxy *haproxy,
+                       struct doctor_findings *findings)
+{
+    const struct config_slots *slots = &config->slots;
+    const struct config_pool *made = NULL;
+    for (size_t i = 0; i < slots->n_pools && !made; i++) {
+        const struct config_pool *pool = &slots->pools[i];
+        made = pool->defaults[0] && pool->server_options[0] ? pool : NULL;
+    }
+    if (made && slots->add_backends && slots->add_servers && haproxy->config->maps_dir[0] &&
+        haproxy_capabilities_of(&haproxy->info.version).add_backend) {
+        doctor_report(findings, DOCTOR_HINT, "backends-made", haproxy->config->name,
+                      "new apps get backends made at run time (class %s: from `defaults %s`): their "
+                      "names are in statistics, but after a reload or restart of HAProxy they answer 503 for about a "
+                      "tenth of a second, until slotd has made them again; a pool's do not",
+                      made->class, made->defaults);
+        doctor_remedy(findings, "slotd.conf, slots: add_backends = false, where HAProxy is reloaded often");
+    }
+}
+
 static void judge_leases_map(const struct doctor_haproxy *haproxy, struct doctor_findings *findings)
 {
     if (haproxy->config->maps_dir[0] == '\0') {
@@ -352,6 +373,7 @@ void doctor_judge_pools(const struct config *config, const struct doctor_haproxy
     }
     if (used > 0) {
         judge_leases_map(haproxy, findings);
+        judge_made(config, haproxy, findings);
     }
     free(views);
     free(counts);

@@ -88,11 +88,34 @@ static void render_default_server(enum config_class class, const char *options, 
                options[0] ? " " : "", options);
 }
 
+/* Whether slotd may make backends from the pool's section, where HAProxy can. */
+static bool pool_is_made_from(const struct render *render, const struct config_pool *pool)
+{
+    const struct config_slots *slots = &render->config->slots;
+    return slots->add_backends && slots->add_servers && pool->defaults[0] && pool->server_options[0] &&
+           render->haproxy->maps_dir[0];
+}
+
+static void render_made_comment(const struct render *render, struct buf *out)
+{
+    const struct config_slots *slots = &render->config->slots;
+    for (size_t i = 0; i < slots->n_pools; i++) {
+        if (pool_is_made_from(render, &slots->pools[i])) {
+            buf_puts(out, "# With HAProxy 3.4 and later a new app gets a backend of its own name, which slotd makes "
+                          "from a pool's `defaults` section: statistics\n"
+                          "# carry that name. It is in no file: after a reload or restart of HAProxy it answers 503 "
+                          "for about a tenth of a second, until slotd\n"
+                          "# has made it again. A pool's backend does not; `add_backends = false` under slots in "
+                          "slotd.conf gives apps these alone.\n");
+            return;
+        }
+    }
+}
+
 /* A backend that slotd makes at run time has nothing but its section. */
 static void render_check_of_made(const struct render *render, const struct config_pool *pool, struct buf *out)
 {
-    const struct config_slots *slots = &render->config->slots;
-    if (!slots->add_backends || !slots->add_servers || !pool->defaults[0]) {
+    if (!pool_is_made_from(render, pool)) {
         return;
     }
     cleanup_free char *check = make_check(render);
@@ -158,6 +181,7 @@ void render_pools(const struct render *render, struct buf *out)
                   "# A service that needs settings of its own gets a backend of its name, with such a line; it is "
                   "used before any pool.\n");
     render_checks_comment(render, out);
+    render_made_comment(render, out);
     for (size_t i = 0; i < render->config->slots.n_pools; i++) {
         render_pool(render, i, out);
     }

@@ -348,6 +348,8 @@ begin_haproxy
 doctor
 equal "rendered: exit code" 0 $?
 equal "rendered: no error, no warning" "" "$(bad | grep -v '^hint ')"
+made=$("$HAPROXY" -v | python3 -c 'import re,sys; print(int(tuple(map(int, re.search(r"version (\d+)\.(\d+)", sys.stdin.read()).groups())) >= (3, 4)))')
+equal "what backends made at run time cost is said where HAProxy can have them" "$made" "$(found | grep -c '^hint backends-made edge$')"
 put_app /web 2 '{"traefik.frontend.rule":"Host:web.test"}'
 start_slotd
 await "slotd is in step" 10 status_is_good
