@@ -85,6 +85,8 @@ static const char *config_value_type_text(const config_setting_t *setting)
         return "a string";
     case CONFIG_TYPE_BOOL:
         return "a boolean";
+    case CONFIG_TYPE_ARRAY:
+        return "a list in [ ]";
     default:
         return "a list";
     }

@@ -191,7 +191,8 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
             print_dynamic(ctl, member(haproxy, "dynamic_backends"));
         }
     }
-    printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64 " problems\n",
+    printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64
+           " problems of labels (slotctl services lists these and others)\n",
            number_of(counts, "apps"), number_of(counts, "tasks_running"), number_of(counts, "services"),
            number_of(counts, "problems"));
     print_guard(ctl, member(status, "guard"));
@@ -333,6 +334,10 @@ void text_print_routes(const struct ctl *ctl, struct json_object *document)
 {
     static const char *const headings[] = {"SERVICE", "RULE", "PRIORITY", "BY", "KEY", "ROUTED", "ACCESS"};
     struct json_object *routes = member(document, "routes");
+    if (length_of(routes) == 0) {
+        puts("no route");
+        return;
+    }
     struct text_table *table = text_table_new(headings, sizeof(headings) / sizeof(headings[0]));
     for (size_t i = 0; i < length_of(routes); i++) {
         struct json_object *route = json_object_array_get_idx(routes, i);

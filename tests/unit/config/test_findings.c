@@ -36,7 +36,11 @@ START_TEST(wrong_types)
         {"mapping = { script = true; };",
          "mapping.script must be a string such as \"/etc/slotd/map.lua\", not a boolean"},
         {"mapping = { strict = 1; };", "mapping.strict must be true or false, not a number"},
-        {"mapping = { vocabulary = [ ]; };", "mapping.vocabulary must be \"traefik\" or \"marathon-lb\", not a list"},
+        {"mapping = { vocabulary = [ ]; };",
+         "mapping.vocabulary must be \"traefik\" or \"marathon-lb\", not a list in [ ]"},
+        {"slots = { pools = [ \"http\" ]; };", "slots.pools must be a list of groups such as ( { class = \"http\"; "
+                                               "prefix = \"pool-http-\"; } ), not a list in "
+                                               "[ ]"},
         {"spoe = { threads = \"2\"; };", "spoe.threads must be a whole number from 1 to 64, not a string"},
         {"spoe = { threads = 2.5; };",
          "spoe.threads must be a whole number from 1 to 64, not a number with a fraction"},
