@@ -5,6 +5,9 @@
 #define ENGINE_PRIVATE_H
 
 #include "edge_dynamic.h"
+#include "edge_leases.h"
+#include "edge_maps.h"
+#include "edge_routes.h"
 #include "edge_servers.h"
 #include "engine_parts.h"
 #include "orders_file.h"
@@ -14,8 +17,6 @@
 #include "slotd/engine_metrics.h"
 #include "slotd/haproxy.h"
 #include "slotd/kept_file.h"
-#include "slotd/leases.h"
-#include "slotd/map.h"
 #include "slotd/mapping.h"
 #include "slotd/routes.h"
 #include "slotd/slots.h"
@@ -58,80 +59,6 @@ struct edge_backend {
     bool asking;     /* it is asked for that */
     uint64_t ask_ms; /* loop time: not before */
     bool left;       /* its service is served elsewhere by now, and nothing should be in its slots */
-};
-
-/* The maps that slotd keeps, by their names in maps_dir (contract.md). */
-enum edge_map_kind {
-    EDGE_MAP_CHECK_PATH, /* by backend */
-    EDGE_MAP_CHECK_HOST,
-    EDGE_MAP_WHITELIST, /* of services: ahead of the routes that name what is in it */
-    EDGE_MAP_REDIRECT,
-    EDGE_MAP_ROUTES, /* by host and path */
-    EDGE_MAP_PATHS,
-    EDGE_MAP_TCP_PORTS, /* by the port that is connected to */
-    EDGE_MAP_SNI,       /* by the server name of TLS */
-    EDGE_MAP_LEASES,    /* service to backend; behind those that lead there */
-    EDGE_N_MAPS
-};
-enum edge_map_state {
-    EDGE_MAP_UNREAD,   /* HAProxy is not connected */
-    EDGE_MAP_READING,  /* and no slot gets a command meanwhile */
-    EDGE_MAP_READ,     /* to be compared once Marathon has answered */
-    EDGE_MAP_SWAPPING, /* a whole table is on its way, and no slot gets a command meanwhile */
-    EDGE_MAP_IN_STEP,  /* differences are sent as they come */
-    EDGE_MAP_REFUSED,  /* too often: it is left alone until Marathon's next complete answer */
-};
-struct edge_map {
-    struct edge *edge;
-    enum edge_map_kind kind;
-    char *path; /* of its file, and its name in HAProxy */
-    enum edge_map_state state;
-    bool missing;                /* HAProxy's configuration does not mention it */
-    struct map_content *content; /* as read, in EDGE_MAP_READ; NULL: missing */
-    struct map *map;
-    struct edge_map_swap *swap; /* in EDGE_MAP_SWAPPING */
-    struct kept_file *file;
-    bool filled;      /* what should be in it is known, and the file follows */
-    bool doubts;      /* it has entries that no service asks for */
-    unsigned tries;   /* times that it was read anew since all went well */
-    size_t in_flight; /* lines of this connection without a reply */
-    char *error;      /* why it is EDGE_MAP_REFUSED, or NULL */
-    char *file_error; /* why the file could not be made at start, or NULL */
-};
-
-/* The keys of one host that lead somewhere. */
-struct routed_key {
-    enum edge_map_kind kind;
-    char *key;
-    char *services[ACCESS_POINTS]; /* by entry point; NULL: nowhere */
-    bool decided[ACCESS_POINTS];   /* it led somewhere there: what it leads to else is no matter of doubt */
-};
-struct routed_host {
-    char *name;
-    struct routed_key *keys;
-    size_t count;
-};
-
-/* What maps have of the access to services that are not open to everybody. */
-struct edge_accesses {
-    struct table by_backend;  /* the service's own backend to struct edge_access */
-    struct edge_stale *stale; /* entries that no route needs once those that are on their way have arrived */
-    size_t n_stale, stale_capacity;
-};
-
-/* The pooled backends of one HAProxy. */
-struct edge_leasing {
-    struct leases *leases;
-    struct table on_disk;             /* what the files of maps led to when slotd began, until the first adoption */
-    bool disk_unknown;                /* one of them could not be read */
-    bool known;                       /* HAProxy's leases were read */
-    bool verified;                    /* and held against who serves; after that what slotd knows is newer */
-    bool gated;                       /* gate is set since the adoption */
-    uint64_t gate;                    /* the server-state file has to be as new before a backend is given away */
-    bool saving;                      /* released backends wait for the files */
-    uint64_t stamps[EDGE_N_MAPS + 1]; /* as new they have to be: the maps, and the server-state file */
-    uint64_t ask_ms;                  /* loop time: a backend is to be asked again whether it is empty */
-    uv_timer_t *timer;                /* wakes the loop when slots.release_delay is over, or for that */
 };
 
 struct edge {
@@ -210,6 +137,8 @@ struct edge_backend *edge_find_backend(const struct edge *edge, const char *name
 struct edge_backend *edge_find_backend_of(const struct edge *edge, const struct service *service);
 /* Whose endpoints are in that backend's slots; while a service moves it is in two backends. NULL: nobody's. */
 const struct service *edge_find_service(const struct edge *edge, const char *backend);
+/* Whether tasks may be behind the backend that Marathon has not spoken of yet: orphans, sessions that end. */
+bool edge_may_serve(const struct edge *edge, const char *backend);
 /* Every backend sorted by name; the caller frees the array. */
 struct edge_backend **edge_list_backends(const struct edge *edge, size_t *ret_count);
 
@@ -222,164 +151,7 @@ void backend_close_change(struct edge_backend *backend, size_t slot, bool ok);
 /* What is under way will not be recorded. */
 void backend_drop_changes(struct edge_backend *backend);
 
-/* ---- maps ---- */
-
-/* The file's name in maps_dir. */
-const char *edge_map_name(enum edge_map_kind kind);
-/* Makes the maps that maps_dir is for, and the files that are missing. */
-void edge_maps_open(struct edge *edge);
-/* Writes what is not on disk yet. After the connection is closed. */
-void edge_maps_close(struct edge *edge);
-/* A new connection: asks what HAProxy has. */
-void edge_maps_read(struct edge *edge);
-void edge_maps_lose(struct edge *edge);
-/* The service of that backend has changed, or what the backend does without one. */
-void edge_maps_refresh(struct edge *edge, const char *backend);
-/* Sends what differs. Only when adopted and answered. Returns false while one is not known: then slots have to wait. */
-bool edge_maps_run(struct edge *edge);
-/* A complete answer has been applied: what was kept in doubt, or was refused, is looked at again. */
-void edge_maps_answered(struct edge *edge);
-bool edge_maps_are_settled(const struct edge *edge);
-/* The key may have to lead elsewhere than it does. */
-void edge_map_refresh(struct edge_map *map, const char *key);
-/* The same, and what it leads to by now is no reason to keep it. */
-void edge_map_drop(struct edge_map *map, const char *key);
-/* Sends what the plan says, entry by entry or as a whole table. */
-void edge_map_apply(struct edge_map *map, const struct map_plan *plan);
-void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan);
-void edge_map_drop_swap(struct edge_map *map);
-/* Sends a line; replied is called unless the connection was lost before. */
-typedef void edge_map_replied(struct edge_map *map, const char *reply, size_t len);
-void edge_map_ask(struct edge_map *map, const char *line, edge_map_replied *replied);
-/* Asks HAProxy for all of it. */
-void edge_map_read(struct edge_map *map);
-/* HAProxy has not done what it was told: what it has is not known any more. */
-void edge_map_refuse(struct edge_map *map, enum haproxy_reply verdict, const char *reply, size_t len);
-/* Why its file is not in step, or NULL. */
-const char *edge_map_file_error(const struct edge_map *map);
-/* What the map should have for the backend, which has current now; NULL: no entry. Borrowed from the service, or
- * current: without a service an entry stays as long as tasks may be behind the backend. */
-const char *edge_check_value(struct edge_map *map, const char *backend, const char *current);
-/* Whether tasks may be behind the backend that Marathon has not spoken of yet: orphans, sessions that end. */
-bool edge_may_serve(const struct edge *edge, const char *backend);
-/* Adds where HAProxy's configuration keeps the service's labels for health checks from having an effect. */
-void problems_of_checks(const struct engine *engine, const struct service *service, struct json_object *problems);
-/* Adds why files, and maps, are not in step. */
-void edge_explain_files(const struct edge *edge, struct json_object *reasons);
-struct json_object *edge_show_maps(const struct edge *edge);
-
-/* ---- access ---- */
-
-void edge_accesses_open(struct edge *edge);
-void edge_accesses_free(struct edge *edge);
-/* The service is another than before: what its whitelist and its redirect are in maps is there ahead of the routes that
- * name them, and goes behind those that did. Its hosts are touched when its access is another. */
-void edge_access_set(struct edge *edge, const struct service *service);
-/* What whitelist.map or redirect.map should have; as edge_check_value(). */
-const char *edge_access_value(struct edge_map *map, const char *key, const char *current);
-/* What there should be in maps that have just been read. */
-void edge_accesses_adopt(struct edge *edge);
-/* Takes out what no route needs any more, once HAProxy has acknowledged the routes. Returns whether something is to be
- * sent. */
-bool edge_accesses_prune(struct edge *edge);
-/* How a request that an entry point has for host comes to the service's backend. The texts are borrowed from service,
- * backend and whitelist. */
-struct access_way edge_access_way(const struct service *service, const char *backend, enum access_point point,
-                                  const char *host, struct buf *whitelist);
-/* Adds what keeps labels from having an effect here, though nobody is let through that should not be. */
-void problems_of_access(const struct engine *engine, const struct service *service, struct json_object *problems);
-
-/* ---- leases ---- */
-
-/* Before the maps are opened, and after they are closed. */
-void edge_leases_open(struct edge *edge);
-void edge_leases_close(struct edge *edge);
-/* Reads the files of the maps, before they are written. */
-void edge_leases_read_disk(struct edge *edge);
-/* HAProxy's backends and maps have been read. Returns false where leases.map could not be: then nothing may be
- * concluded about a pool's backends. */
-bool edge_leases_adopt(struct edge *edge);
-/* Marathon has answered since the adoption: what leases.map tells is corrected where tasks of another service serve. */
-void edge_leases_verify(struct edge *edge);
-/* Every service is looked at again, and leases.map follows. */
-void edge_leases_refresh(struct edge *edge);
-/* Whether HAProxy has a backend of the service's own name. */
-bool edge_has_own_backend(const struct edge *edge, const char *key);
-/* Other pools are configured, maybe. */
-void edge_leases_configure(struct edge *edge);
-/* Whether the service needs, has or leaves a backend of a pool, from now on. */
-void edge_lease_look_at(struct edge *edge, const char *key);
-/* What leases.map should have. Borrowed from the leases. */
-const char *edge_lease_value(const struct edge_map *map, const char *key);
-/* The backend's last session may have ended. */
-void edge_lease_note_sessions(struct edge_backend *backend);
-/* Takes back and gives away, in each turn of the loop; ahead of the maps. */
-void edge_leases_run(struct edge *edge);
-/* A complete answer has been applied: leases of services that nobody speaks of are looked at again. */
-void edge_leases_answered(struct edge *edge);
-/* Whether its slots may take traffic, or are on their way out of it. */
-bool backend_may_serve(const struct edge_backend *backend);
-/* Whether HAProxy has said that it has no request in it since that was asked for anew; asks. */
-bool backend_is_empty(struct edge_backend *backend);
-/* Adds why a service has no backend: its class has no pool, or none that is free; and that the pool is another than it
- * asked for. Returns false where HAProxy has no backend of any pool. */
-bool problems_of_leases(const struct edge *edge, const struct service *service, struct json_object *problems);
-/* Adds what is about pools and concerns no service alone. */
-void problems_of_pools(const struct edge *edge, struct json_object *problems);
-/* Adds why services without a backend of their own wait, and what will be so soon. */
-void edge_explain_leases(const struct edge *edge, struct json_object *reasons, struct json_object *warnings);
-struct json_object *edge_show_pools(const struct edge *edge);
-
-/* Whether HAProxy has acknowledged what its maps of routes and leases should have. */
-bool edge_maps_show_leases(const struct edge *edge);
-/* Whether a key of the maps of routes should lead to that backend. */
-bool edge_routes_lead_to(const struct edge *edge, const char *backend);
-
-/* ---- routes ---- */
-
-void edge_routes_open(struct edge *edge);
-void edge_routes_free(struct edge *edge);
-/* The claims on that host are others, or count otherwise. */
-void edge_route_touch(struct edge *edge, const char *host);
-/* The same for all hosts of the service's rule. */
-void edge_route_touch_service(struct edge *edge, const char *service);
-/* The service is gone: the next one in its backends begins without a route. */
-void edge_route_close(struct edge *edge, const struct service *service);
-/* Which backend the key should lead to, which leads to current now; NULL: no entry. Borrowed as edge_check_value()'s.
- */
-const char *edge_route_value(struct edge_map *map, const char *key, const char *current);
-/* Opens the routes of dirty backends that have a server by now. */
-void edge_routes_review(struct edge *edge);
-/* Maps of routes have been read: what they lead to is taken over. */
-void edge_routes_adopt(struct edge *edge);
-/* Whether the service's claims count by now: it has had a server. arg is the edge. */
-bool edge_service_counts(void *arg, const char *service);
-/* All claims on the host, as this HAProxy has it. The caller frees with routes_free_claims(). */
-struct route_claim *edge_find_claims(const struct edge *edge, const char *host, size_t *ret_count);
-/* Adds which rules no look-up decides, and which keys lead to others, of the services that the names stand for. */
-void problems_of_routes(const struct engine *engine, const char *const *names, size_t n_names,
-                        struct json_object *problems);
-
-/* ---- routes of TCP services ---- */
-
-void edge_tcp_open(struct edge *edge);
-void edge_tcp_free(struct edge *edge);
-/* What the service's ports and names lead to may be another backend by now. */
-void edge_tcp_touch_service(struct edge *edge, const char *service);
-void edge_tcp_touch_all(struct edge *edge);
-/* The service that the key leads to, or NULL. */
-const char *edge_tcp_service(const struct edge_map *map, const char *key);
-/* Who has the key in this HAProxy, or will have with its next change; NULL: nobody who has had a server. */
-const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way, const char *key);
-/* The service has changed, or is gone. */
-void engine_set_tcp_route(struct engine *engine, const struct service *service);
-/* Adds which ports and names lead to others, or nowhere, of the services that the names stand for. */
-void problems_of_tcp(const struct engine *engine, const char *const *names, size_t n_names,
-                     struct json_object *problems);
-/* Appends each service of mode tcp, as `slotctl routes` shows it. */
-void show_tcp_routes(const struct engine *engine, struct json_object *shown);
-/* Counts the keys by what has become of them. */
-void measure_tcp(const struct edge *edge, struct engine_edge_metrics *ret_metrics);
+/* ---- desired: what should be in a backend's slots ---- */
 
 /* The key of an endpoint among the slots of its backend. The caller frees it. */
 char *endpoint_key(const struct service_part *part, const struct endpoint *endpoint);
