@@ -10,6 +10,9 @@
 #define SERVERS_AT_ONCE 16 /* HAProxy's threads stop for each one */
 #define SERVERS_FIRST_DELAY_MS 1000
 #define SERVERS_LAST_DELAY_MS (300 * 1000)
+/* A request whose connection was refused waits up to 1 s for its next try, uncounted, and HAProxy up to 3.4 dies of a
+ * server that was deleted meanwhile; three such tries with 2 s to connect fit in here. */
+#define SERVERS_REFERENCED_MS (10 * 1000)
 
 static const char added_prefix[] = "slotd-";
 
@@ -79,7 +82,8 @@ static bool slot_can_be_deleted(const struct slot *slot)
 
 static int64_t slot_deletion_time(const struct slot *slot, const struct slots_options *options)
 {
-    int64_t surplus = slot->free_since_ms + options->surplus_ms;
+    int64_t wait = options->surplus_ms > SERVERS_REFERENCED_MS ? options->surplus_ms : SERVERS_REFERENCED_MS;
+    int64_t surplus = slot->free_since_ms + wait;
     return surplus > slot->delete_again_ms ? surplus : slot->delete_again_ms;
 }
 

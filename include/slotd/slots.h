@@ -112,7 +112,7 @@ struct slots_options {
     const char *server_options; /* of servers to be added where slots lack; NULL: none are. Borrowed until the plan's
                                    commands are sent */
     bool deletes_servers;       /* HAProxy can delete those that were added and are needed no more */
-    int64_t surplus_ms;         /* how long one has to be free before */
+    int64_t surplus_ms;         /* how long one has to be free before; 10 s at least */
 };
 
 struct slots;

@@ -321,6 +321,32 @@ START_TEST(not_at_once)
 }
 END_TEST
 
+/* Requests that wait for their next try are in no count of sessions, and HAProxy would use the server after its end. */
+START_TEST(never_under_a_request_that_tries_again)
+{
+    struct slot_plan plan;
+    struct slots_options options = {.now_ms = 0, .deletes_servers = true, .surplus_ms = 0};
+    want(3);
+    run();
+    want(2);
+    run();
+    no_sessions();
+    plan_alone(&plan);
+    slot_plan_free(&plan);
+    options.now_ms = model.now_ms + 9999;
+    plan = (struct slot_plan){0};
+    slots_plan(slots, &options, &plan);
+    ck_assert_uint_eq(plan.count, 0);
+    ck_assert_int_eq(plan.again_ms, model.now_ms + 10000);
+    options.now_ms++;
+    slots_plan(slots, &options, &plan);
+    ck_assert_uint_eq(plan.count, 1);
+    ck_assert_int_eq(plan.commands[0].kind, SLOT_COMMAND_DELETE);
+    ck_assert_str_eq(plan.commands[0].server, "slotd-1");
+    slot_plan_free(&plan);
+}
+END_TEST
+
 /* An idle connection keeps it: tried again, seldomer and seldomer; it may be used meanwhile. */
 START_TEST(deletion_is_refused)
 {
@@ -411,6 +437,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, another_life_goes_on);
     tcase_add_test(tests, they_are_left_and_deleted);
     tcase_add_test(tests, not_at_once);
+    tcase_add_test(tests, never_under_a_request_that_tries_again);
     tcase_add_test(tests, deletion_is_refused);
     tcase_add_test(tests, numbers_stay_small);
     tcase_add_test(tests, a_reload_takes_them);
