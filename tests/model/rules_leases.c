@@ -166,6 +166,23 @@ static char *find_hurry(const struct backend *backend)
                : NULL;
 }
 
+/* slotd was not there, or not configured for that HAProxy, while tasks changed their service: with the adoption the
+ * backend is the one's whose tasks serve in it, whatever its former lines say. */
+static bool is_held_by_tasks(const struct backend *backend, size_t service)
+{
+    bool is_adopted_now = now_us() - able_since(backend->haproxy) < SECOND;
+    for (size_t s = 0; is_adopted_now && backend->number == service && s < backend->n_servers; s++) {
+        const struct server *server = &backend->servers[s];
+        for (size_t i = 0; server_takes_new(server) && i < marathon.n_tasks; i++) {
+            const struct task *task = &marathon.tasks[i];
+            if (task->told.state == LIFE_RUNNING && task_is_told_at(task, backend, server)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void rules_check_lease(struct backend *backend, size_t service, const char *what)
 {
     size_t former = backend->held;
@@ -173,8 +190,8 @@ void rules_check_lease(struct backend *backend, size_t service, const char *what
         return;
     }
     backend->held = service;
-    backend->is_opened = false;
-    if (former == NOBODY || backend->haproxy->strayed_us > now_us()) {
+    backend->is_opened = is_held_by_tasks(backend, service);
+    if (former == NOBODY || backend->haproxy->strayed_us > now_us() || backend->is_opened) {
         return;
     }
     tell("rules", "%s was of %s, and is of %s now", backend->name, backend_names[former], backend_names[service]);
