@@ -166,21 +166,31 @@ static char *find_hurry(const struct backend *backend)
                : NULL;
 }
 
-/* slotd was not there, or not configured for that HAProxy, while tasks changed their service: with the adoption the
- * backend is the one's whose tasks serve in it, whatever its former lines say. */
-static bool is_held_by_tasks(const struct backend *backend, size_t service)
+static bool is_told_of_one_at(const struct backend *backend, const struct server *server)
 {
-    bool is_adopted_now = now_us() - able_since(backend->haproxy) < SECOND;
-    for (size_t s = 0; is_adopted_now && backend->number == service && s < backend->n_servers; s++) {
-        const struct server *server = &backend->servers[s];
-        for (size_t i = 0; server_takes_new(server) && i < marathon.n_tasks; i++) {
-            const struct task *task = &marathon.tasks[i];
-            if (task->told.state == LIFE_RUNNING && task_is_told_at(task, backend, server)) {
-                return true;
-            }
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        if (task->told.state == LIFE_RUNNING && task_is_told_at(task, backend, server)) {
+            return true;
         }
     }
     return false;
+}
+
+/* slotd was not there, or not configured for that HAProxy, while tasks changed their service: with the adoption the
+ * backend is the one's whose tasks serve in it, whatever its former lines say. */
+static bool is_taken_by_tasks(struct backend *backend, size_t service)
+{
+    bool is_taken = false;
+    bool may_be = backend->number == service && now_us() - able_since(backend->haproxy) < SECOND;
+    for (size_t i = 0; may_be && i < backend->n_servers; i++) {
+        struct server *server = &backend->servers[i];
+        if (server_takes_new(server) && is_told_of_one_at(backend, server)) {
+            server->service = service;
+            is_taken = true;
+        }
+    }
+    return is_taken;
 }
 
 void rules_check_lease(struct backend *backend, size_t service, const char *what)
@@ -190,7 +200,7 @@ void rules_check_lease(struct backend *backend, size_t service, const char *what
         return;
     }
     backend->held = service;
-    backend->is_opened = is_held_by_tasks(backend, service);
+    backend->is_opened = is_taken_by_tasks(backend, service);
     if (former == NOBODY || backend->haproxy->strayed_us > now_us() || backend->is_opened) {
         return;
     }
