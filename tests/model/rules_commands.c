@@ -329,6 +329,13 @@ static const struct task *find_awaited(const struct backend *backend)
     return NULL;
 }
 
+/* By the definition in force, as it is configured: one that is posted alone does not say so yet. */
+static bool app_is_excluded(const struct app *app)
+{
+    struct part parts[MAX_PARTS];
+    return app->is_told && definition_parts(app_number(app), &app->history[0], parts) == 0;
+}
+
 /* Whose it is as far as slotd was told; its end, or an operator's word, explains that it goes. */
 static const struct task *find_owner(const struct backend *backend, const struct server *server, bool *ret_explained)
 {
@@ -341,7 +348,7 @@ static const struct task *find_owner(const struct backend *backend, const struct
         *ret_explained =
             *ret_explained || task->told.state == LIFE_OVER || slotd_order_covers(i, backend->name, server->name);
         if (task_is_told_at(task, backend, server) && task->told.was_running && task->told.absent < CONFIRMATIONS &&
-            task->told.result != RESULT_BAD) {
+            task->told.result != RESULT_BAD && !app_is_excluded(&marathon.apps[task->app])) {
             owner = task;
         }
     }
