@@ -67,9 +67,9 @@ START_TEST(each_haproxy_is_judged_by_itself)
     ck_assert_str_eq(believed("/web"), EIGHT);
     list("/web", EIGHT, "/api", MANY);
     for (int i = 0; i < 2; i++) {
-        list("/web", EIGHT, "/api", MANY + 9);
+        list("/web", EIGHT, "/api", &MANY[9]);
     }
-    ck_assert_str_eq(believed("/api"), MANY + 9);
+    ck_assert_str_eq(believed("/api"), &MANY[9]);
 }
 END_TEST
 
