@@ -91,13 +91,8 @@ bool edge_routes_lead_to(const struct edge *edge, const char *backend)
 {
     static const enum edge_map_kind kinds[] = {EDGE_MAP_ROUTES, EDGE_MAP_PATHS, EDGE_MAP_TCP_PORTS, EDGE_MAP_SNI};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && edge->maps[kinds[i]]; i++) {
-        const struct map *map = edge->maps[kinds[i]]->map;
-        size_t position = 0;
-        const char *key;
-        while ((key = map_next(map, &position))) {
-            if (access_value_names(map_get(map, key), backend)) {
-                return true;
-            }
+        if (edge_map_names(edge->maps[kinds[i]], backend)) {
+            return true;
         }
     }
     return false;

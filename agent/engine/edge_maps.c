@@ -146,7 +146,7 @@ void edge_maps_lose(struct edge *edge)
 
 static void edge_map_set(struct edge_map *map, const char *key, const char *value)
 {
-    if (map_set(map->map, key, value)) {
+    if (edge_map_put(map, key, value)) {
         kept_file_touch(map->file);
     }
 }
@@ -206,15 +206,18 @@ static void edge_map_refresh_all(struct edge_map *map)
     }
 }
 
-/* A backend whose service is gone may have no task any more by now, or has a service again. */
+/* A backend whose service is gone may have no task any more by now, or has a service again. All keys are looked at
+ * once, however many such backends there are: in one turn of the loop a second look sees nothing else. */
 static void edge_map_review(struct edge_map *map)
 {
-    for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && backend;
+    bool all = false;
+    for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && !all && backend;
          backend = backend->next_dirty) {
         if (map_is_by_backend(map)) {
             edge_map_refresh(map, backend->name);
         } else if (backend->unclaimed || !edge_find_service(map->edge, backend->name)) {
             edge_map_refresh_all(map);
+            all = true;
         }
     }
 }
@@ -452,6 +455,7 @@ static struct edge_map *edge_map_new(struct edge *edge, enum edge_map_kind kind)
     map->kind = kind;
     map->path = mem_printf("%.*s/%s", (int)len, folder, edge_map_name(kind));
     map->map = map_new(edge->engine->seed);
+    table_init(&map->named, edge->engine->seed);
     if (kind == EDGE_MAP_LEASES) {
         map_leave_out_own(map->map);
     }
@@ -477,6 +481,7 @@ static void edge_map_close(struct edge_map *map)
     edge_map_drop_swap(map);
     map_content_free(map->content);
     map_free(map->map);
+    edge_map_forget_named(map);
     free(map->path);
     free(map->error);
     free(map->file_error);

@@ -6,6 +6,7 @@
 #include "slotd/haproxy.h"
 #include "slotd/kept_file.h"
 #include "slotd/map.h"
+#include "slotd/table.h"
 
 struct edge;
 struct edge_map_swap;
@@ -42,6 +43,7 @@ struct edge_map {
     bool missing;                /* HAProxy's configuration does not mention it */
     struct map_content *content; /* as read, in EDGE_MAP_READ; NULL: missing */
     struct map *map;
+    struct table named;         /* of maps of routes: backends that values name, to struct named_backend */
     struct edge_map_swap *swap; /* in EDGE_MAP_SWAPPING */
     struct kept_file *file;
     bool filled;      /* what should be in it is known, and the file follows */
@@ -74,6 +76,11 @@ bool edge_maps_show_leases(const struct edge *edge);
 void edge_map_refresh(struct edge_map *map, const char *key);
 /* The same, and what it leads to by now is no reason to keep it. */
 void edge_map_drop(struct edge_map *map, const char *key);
+/* What the key should have: map_set(), and the backends that the map names follow. The file does not. */
+bool edge_map_put(struct edge_map *map, const char *key, const char *value);
+/* Whether some value that the map of routes should have names that backend. */
+bool edge_map_names(const struct edge_map *map, const char *backend);
+void edge_map_forget_named(struct edge_map *map);
 /* Sends what the plan says, entry by entry or as a whole table. */
 void edge_map_apply(struct edge_map *map, const struct map_plan *plan);
 void edge_map_send_plan(struct edge_map *map, const struct map_plan *plan);

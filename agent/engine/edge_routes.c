@@ -327,7 +327,7 @@ static void edge_map_take_routes(struct edge_map *map)
             edge_note_led_to(map->edge, buf_text(&name));
         }
         if (!map->filled) {
-            (void)map_set(map->map, entry->key, entry->value);
+            (void)edge_map_put(map, entry->key, entry->value);
         }
     }
     if (!map->filled) {
