@@ -11,14 +11,38 @@
 
 /* ---- what the files say ---- */
 
-/* Whose the server is where it stands now: the files may be older than its last move. */
+static bool has_task_at(size_t service, const struct server *server)
+{
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        struct part parts[MAX_PARTS];
+        size_t count = definition_parts(task->app, &marathon.apps[task->app].definition, parts);
+        for (size_t p = 0; task->state == LIFE_RUNNING && p < count; p++) {
+            if (parts[p].backend == service && task->ports[parts[p].port_index] == server->port &&
+                host_is_at(task->host, server->address)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whose the server is where it stands now: the files may be older than its last move. The address may have come to
+ * another service's task since the server was there. */
 static void server_recall(struct server *server)
 {
     server->service = NOBODY;
-    for (size_t i = 0; i < STAYS; i++) {
+    for (size_t i = 0; i < STAYS && server->service == NOBODY; i++) {
         const struct stay *stay = &server->stays[i];
-        if (stay->port == server->port && strcmp(stay->address, server->address) == 0) {
-            server->service = stay->service;
+        bool is_there = stay->port == server->port && strcmp(stay->address, server->address) == 0;
+        server->service = is_there ? stay->service : NOBODY;
+    }
+    if (server->service == NOBODY || has_task_at(server->service, server)) {
+        return;
+    }
+    for (size_t service = 0; service < N_BACKEND_NAMES; service++) {
+        if (has_task_at(service, server)) {
+            server->service = service;
             return;
         }
     }
