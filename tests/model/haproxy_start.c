@@ -27,8 +27,8 @@ static bool has_task_at(size_t service, const struct server *server)
     return false;
 }
 
-/* Whose the server is where it stands now: the files may be older than its last move. The address may have come to
- * another service's task since the server was there. */
+/* Whose the server is where it stands now: the files may be older than its last move. Nobody's where the address may
+ * have come to another service's task since. */
 static void server_recall(struct server *server)
 {
     server->service = NOBODY;
@@ -37,14 +37,8 @@ static void server_recall(struct server *server)
         bool is_there = stay->port == server->port && strcmp(stay->address, server->address) == 0;
         server->service = is_there ? stay->service : NOBODY;
     }
-    if (server->service == NOBODY || has_task_at(server->service, server)) {
-        return;
-    }
-    for (size_t service = 0; service < N_BACKEND_NAMES; service++) {
-        if (has_task_at(service, server)) {
-            server->service = service;
-            return;
-        }
+    if (server->service != NOBODY && !has_task_at(server->service, server)) {
+        server->service = NOBODY;
     }
 }
 
