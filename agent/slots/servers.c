@@ -10,7 +10,7 @@
 #define SERVERS_AT_ONCE 16 /* HAProxy's threads stop for each one */
 #define SERVERS_FIRST_DELAY_MS 1000
 #define SERVERS_LAST_DELAY_MS (300 * 1000)
-/* A request whose connection was refused waits up to 1 s for its next try, uncounted, and HAProxy up to 3.4 dies of a
+/* A request whose connection was refused waits up to 1 s for its next try, uncounted, and HAProxy 3.4.0 can die of a
  * server that was deleted meanwhile; three such tries with 2 s to connect fit in here. */
 #define SERVERS_REFERENCED_MS (10 * 1000)
 
