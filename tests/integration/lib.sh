@@ -164,6 +164,13 @@ PY
 # Every server as HAProxy shows it, without the seconds since its last change.
 servers() { cli "show servers state" | cut -d' ' -f1-9,11-; }
 
+# Whether the state file has the servers that HAProxy has, but for those in maint: a disk that takes long keeps it behind.
+serving_rows() { awk 'NF > 18 && $1 != "#" && $7 % 2 == 0 { print $2, $4, $5, $19 }' | sort; }
+state_file_is_current() {
+    cli "show servers state" | serving_rows >"$work/state.shown"
+    [ -s "$work/state.shown" ] && serving_rows <"$work/haproxy.state" | cmp -s - "$work/state.shown"
+}
+
 write_slotd_conf() {
     cat >"$work/slotd.conf" <<CONF
 marathon = { endpoints = [ ${endpoints:-\"$marathon\"} ]; resync_interval = "${resync:-60s}"; ${marathon_extra:-} };

@@ -356,6 +356,8 @@ await "slotd is in step" 10 status_is_good
 answers() { [ "$(curl -s -o /dev/null -w '%{http_code}' -H "Host: web.test" "http://127.0.0.1:$edge_port/")" = 200 ]; }
 await "the app is served" 10 answers
 write_conf "" "maps_dir = \"$maps\";" "slots = { add_servers = false; };"
+is_on_disk() { doctor && finds "ok map maps/routes.map"; }
+await "the app's route is on disk" 10 is_on_disk
 doctor
 equal "rendered, with slotd: exit code" 0 $?
 equal "nothing is said but that it is good" "" "$(bad)"

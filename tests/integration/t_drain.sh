@@ -140,6 +140,8 @@ await "another one is open" 10 open_sessions
 "$BUILD/slotctl" -s "$work/slotd.sock" drain app api --wait 2>"$work/err" &
 ctl_pid=$!
 await "it drains" 10 slots_are backend-api draining 1
+is_listed() { ctl drains | grep -q '^app  */api '; }
+await "it is on disk, and slotctl has its answer" 10 is_listed
 kill -INT "$ctl_pid"
 wait "$ctl_pid"
 equal "interrupted" 1 $?

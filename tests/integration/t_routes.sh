@@ -86,6 +86,8 @@ await "in step" 10 status_is_good
 equal "maps" "$before" "$(in_map routes)$(in_map paths)"
 equal "commands after a restart" 0 "$(ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])')"
 equal "who had the key has it after a restart of slotd" blog "$(ask shared.test /)"
+await "the servers are on disk" 10 state_file_is_current
+for map in routes paths; do await "and $map.map" 10 file_is $map "$(in_map $map)"; done
 kill -STOP "$slotd_pid"
 kill -KILL $(cat "$work/haproxy.pid")
 wait "$haproxy_pid" 2>/dev/null

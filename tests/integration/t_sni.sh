@@ -49,6 +49,7 @@ CONF
 start_slotd
 await "slotd makes the map files" 10 [ -f "$maps/sni.map" ]
 start_haproxy
+await "and the state file" 10 [ -s "$work/haproxy.state" ]
 check "the example is valid" sh -c "'$HAPROXY' -c -f '$work/haproxy.cfg' >'$work/valid.log' 2>&1 && ! grep -Eq 'WARNING|ALERT' '$work/valid.log'"
 
 # The first word of the answer, the status, or `refused` where TLS does not come about.
