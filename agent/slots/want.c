@@ -183,12 +183,11 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
     slots_drop_gone(slots, endpoints, count);
 }
 
-static size_t slots_release(struct slots *slots, size_t most, bool revenants_alone)
+static size_t slots_release(struct slots *slots, size_t most, bool (*is_meant)(const struct slot *slot))
 {
     size_t released = 0;
     for (size_t i = 0; i < slots->count && released < most; i++) {
-        const struct slot *slot = &slots->slots[i];
-        if (slot->role == ROLE_ORPHAN && (slot->taken_out || !revenants_alone)) {
+        if (slots->slots[i].role == ROLE_ORPHAN && is_meant(&slots->slots[i])) {
             slots_leave(slots, i, false);
             released++;
         }
@@ -196,9 +195,26 @@ static size_t slots_release(struct slots *slots, size_t most, bool revenants_alo
     return released;
 }
 
+static bool orphan_serves_no_more(const struct slot *slot)
+{
+    return !slot_is_serving(slot);
+}
+
+static bool orphan_may_serve(const struct slot *slot)
+{
+    (void)slot;
+    return true;
+}
+
+static bool orphan_was_taken_out(const struct slot *slot)
+{
+    return slot->taken_out;
+}
+
 size_t slots_release_orphans(struct slots *slots, size_t most)
 {
-    return slots_release(slots, most, false);
+    size_t released = slots_release(slots, most, orphan_serves_no_more);
+    return released + slots_release(slots, most - released, orphan_may_serve);
 }
 
 size_t slots_retry_aside(struct slots *slots)
@@ -219,5 +235,5 @@ size_t slots_retry_aside(struct slots *slots)
 
 size_t slots_release_revenants(struct slots *slots)
 {
-    return slots_release(slots, SIZE_MAX, true);
+    return slots_release(slots, SIZE_MAX, orphan_was_taken_out);
 }

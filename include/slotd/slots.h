@@ -147,7 +147,7 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
 void slots_set_closed(struct slots *slots, size_t slot, bool closed);
 /* Orphans are ready slots that no endpoint claims (found at adoption): they keep serving until released, since not
  * knowing a task is doubt. Call when enough complete answers have confirmed that nobody claims them. Releases at most
- * that many of them; returns how many. */
+ * that many of them, those that take no new requests first, which the guard does not count; returns how many. */
 size_t slots_release_orphans(struct slots *slots, size_t most);
 /* Orphans without doubt: HAProxy came back with addresses that had been taken out of those slots before. */
 size_t slots_release_revenants(struct slots *slots);

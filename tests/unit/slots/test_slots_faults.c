@@ -291,6 +291,24 @@ START_TEST(what_was_in_doubt_before_a_reload_is_in_doubt_after_it)
 }
 END_TEST
 
+START_TEST(an_orphan_that_drains_leaves_before_one_that_serves)
+{
+    want("a 80,b 81,c 82");
+    run();
+    want("a 80,b 81,c 82 drain");
+    run();
+    slots_free(slots);
+    slots = slots_new("web");
+    model_show(&model, slots, true);
+    want("");
+    struct slots_counts counts = slots_count_states(slots);
+    ck_assert_uint_eq(counts.orphans, 3);
+    ck_assert_uint_eq(counts.served, 2);
+    ck_assert_uint_eq(slots_release_orphans(slots, 1), 1);
+    RUNS("s3 maint;");
+}
+END_TEST
+
 START_TEST(what_an_operator_drains_is_there_nevertheless)
 {
     want("a 80,b 81");
@@ -502,6 +520,7 @@ static Suite *make_suite(void)
         nothing_is_sent_before_haproxy_is_known_or_without_it,
         a_task_known_to_be_over_is_out_after_a_reload,
         what_was_in_doubt_before_a_reload_is_in_doubt_after_it,
+        an_orphan_that_drains_leaves_before_one_that_serves,
         what_an_operator_drains_is_there_nevertheless,
         a_refused_slot_is_read_before_it_is_used,
         a_slot_that_refuses_always_is_set_aside,
