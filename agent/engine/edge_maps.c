@@ -327,6 +327,7 @@ static void edge_map_settle(struct edge_map *map, struct map_plan *plan)
             edge_map_look_at(map, entry->key, entry->value);
         }
     }
+    edge_routes_settle(map);
     map_observe(map->map, content, plan);
     map->state = EDGE_MAP_IN_STEP;
     edge_map_apply(map, plan);

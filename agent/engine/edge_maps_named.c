@@ -48,6 +48,12 @@ static void map_note_value(struct edge_map *map, const char *value, map_note_bac
     }
 }
 
+static void map_leave_backend(struct edge_map *map, const char *name, size_t len)
+{
+    cleanup_free char *backend = mem_strndup(name, len);
+    edge_route_left(map->edge, backend);
+}
+
 bool edge_map_put(struct edge_map *map, const char *key, const char *value)
 {
     if (!map_leads_to_backends(map)) {
@@ -59,6 +65,7 @@ bool edge_map_put(struct edge_map *map, const char *key, const char *value)
     }
     map_note_value(map, former, map_unname_backend);
     map_note_value(map, map_get(map->map, key), map_name_backend);
+    map_note_value(map, former, map_leave_backend);
     return true;
 }
 

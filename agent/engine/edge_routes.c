@@ -185,14 +185,12 @@ static bool edge_may_be_claimed(const struct edge *edge, const char *name)
     return !engine_is_confident(edge->engine) || (backend && slots_count_states(backend->slots).orphans > 0);
 }
 
-/* Where it goes, the next service in that backend begins without a route; where it stays, it is looked at again when
- * the backend has a service. */
-static void edge_note_unclaimed(const struct edge *edge, const char *name, bool keeps)
+/* It is looked at again when the backend has a service. */
+static void edge_note_unclaimed(const struct edge *edge, const char *name)
 {
     struct edge_backend *backend = edge_find_backend(edge, name);
     if (backend) {
-        backend->unclaimed = keeps;
-        backend->route_open = backend->route_open && keeps;
+        backend->unclaimed = true;
     }
 }
 
@@ -207,10 +205,10 @@ static bool edge_keeps_way(struct edge_map *map, const char *current, enum acces
         return name->len > 0;
     }
     bool keeps = !is_known && !is_decided && edge_may_be_claimed(edge, buf_text(name));
-    if (!is_known) {
-        edge_note_unclaimed(edge, buf_text(name), keeps);
+    if (keeps) {
+        edge_note_unclaimed(edge, buf_text(name));
+        map->doubts = true;
     }
-    map->doubts = map->doubts || keeps;
     return keeps;
 }
 
@@ -304,6 +302,14 @@ void edge_route_close(struct edge *edge, const struct service *service)
     }
 }
 
+void edge_route_left(struct edge *edge, const char *name)
+{
+    struct edge_backend *backend = edge_find_backend(edge, name);
+    if (backend && backend->route_open && !edge_find_service(edge, name)) {
+        backend->route_open = edge_routes_lead_to(edge, name);
+    }
+}
+
 /* ---- adoption ---- */
 
 static void edge_note_led_to(struct edge *edge, const char *name)
@@ -333,6 +339,17 @@ static void edge_map_take_routes(struct edge_map *map)
     if (!map->filled) {
         map->filled = true;
         kept_file_touch(map->file);
+    }
+}
+
+void edge_routes_settle(struct edge_map *map)
+{
+    cleanup_buf struct buf name = BUF_INIT;
+    for (size_t i = 0; map_is_of_routes(map) && map->content && i < map->content->count; i++) {
+        for (size_t p = 0; p < ACCESS_POINTS; p++) {
+            (void)edge_find_led_to(map->edge, map->content->entries[i].value, (enum access_point)p, &name);
+            edge_route_left(map->edge, buf_text(&name));
+        }
     }
 }
 

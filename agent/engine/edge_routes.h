@@ -46,6 +46,9 @@ void edge_route_touch(struct edge *edge, const char *host);
 void edge_route_touch_service(struct edge *edge, const char *service);
 /* The service is gone: the next one in its backends begins without a route. */
 void edge_route_close(struct edge *edge, const struct service *service);
+/* A key leads elsewhere than to that backend. Where none does any more, and no service is there, the next one begins
+ * without a route. */
+void edge_route_left(struct edge *edge, const char *backend);
 /* Which backend the key should lead to, which leads to current now; NULL: no entry. Borrowed as edge_check_value()'s.
  */
 const char *edge_route_value(struct edge_map *map, const char *key, const char *current);
@@ -53,6 +56,8 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
 void edge_routes_review(struct edge *edge);
 /* Maps of routes have been read: what they lead to is taken over. */
 void edge_routes_adopt(struct edge *edge);
+/* All keys of a map that has been read are looked at: what only HAProxy led to is no open route. */
+void edge_routes_settle(struct edge_map *map);
 /* Whether a key of the maps of routes should lead to that backend. */
 bool edge_routes_lead_to(const struct edge *edge, const char *backend);
 /* Whether the service's claims count by now: it has had a server. arg is the edge. */
