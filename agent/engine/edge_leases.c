@@ -278,9 +278,27 @@ static bool backend_is_abandoned(const struct edge_backend *backend)
            !services_get_backend(edge->engine->services, key) && backend_is_free(backend);
 }
 
+static bool backend_has_sessions(const struct edge_backend *backend)
+{
+    size_t slot = 0;
+    while (slot < slots_count(backend->slots) && slots_view(backend->slots, slot).sessions <= 0) {
+        slot++;
+    }
+    return slot < slots_count(backend->slots);
+}
+
+/* Of a service that had left it, and not for long, when slotd began. */
+static bool backend_is_left_behind(const struct edge_backend *backend)
+{
+    return leases_state(backend->edge->leasing.leases, backend->name) == LEASE_FREE && backend_has_sessions(backend);
+}
+
 void edge_lease_note_sessions(struct edge_backend *backend)
 {
-    if (backend_is_abandoned(backend)) {
+    if (backend_is_left_behind(backend)) {
+        leases_block(backend->edge->leasing.leases, backend->name, NULL);
+        backend->empty = false;
+    } else if (backend_is_abandoned(backend)) {
         edge_mark_dirty(backend);
     }
 }

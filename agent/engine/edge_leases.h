@@ -49,7 +49,7 @@ void edge_leases_configure(struct edge *edge);
 void edge_lease_look_at(struct edge *edge, const char *key);
 /* What leases.map should have. Borrowed from the leases. */
 const char *edge_lease_value(const struct edge_map *map, const char *key);
-/* The backend's last session may have ended. */
+/* The backend's sessions are known anew: the last one may have ended, or one is left that nobody knew of. */
 void edge_lease_note_sessions(struct edge_backend *backend);
 /* Takes back and gives away, in each turn of the loop; ahead of the maps. */
 void edge_leases_run(struct edge *edge);
