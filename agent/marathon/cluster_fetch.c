@@ -109,6 +109,20 @@ static void task_note_listing(struct cluster *cluster, struct known_task *known,
     }
 }
 
+static bool state_is_before_running(enum marathon_task_state state)
+{
+    return state == MARATHON_TASK_STAGING || state == MARATHON_TASK_STARTING;
+}
+
+/* No task is started twice: a leader that lists it so knows no more than a former one did once. */
+static bool listing_is_of_the_past(const struct known_task *known, const struct marathon_task *listed)
+{
+    enum marathon_task_state state = known->task->state;
+    bool has_run = state == MARATHON_TASK_RUNNING || state == MARATHON_TASK_KILLING ||
+                   state == MARATHON_TASK_UNREACHABLE;
+    return has_run && state_is_before_running(listed->state);
+}
+
 static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t stamp, struct marathon_task *listed)
 {
     struct known_task *known = table_get(&cluster->tasks, listed->id);
@@ -123,7 +137,8 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
     task_note_listing(cluster, known, stamp);
     cluster_task_found(cluster, known);
     bool may_live = known->by_instance && known->ended < stamp && listed->state != MARATHON_TASK_TERMINAL;
-    if ((known->task->state == MARATHON_TASK_TERMINAL && !may_live) || known->app != app) {
+    bool is_over = known->task->state == MARATHON_TASK_TERMINAL && !may_live;
+    if (is_over || known->app != app || listing_is_of_the_past(known, listed)) {
         marathon_task_free(listed);
         return;
     }

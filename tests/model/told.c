@@ -124,6 +124,14 @@ static void note_buried(const struct client_fetch *fetch, size_t number)
     free(lists);
 }
 
+/* No task is started twice. */
+static bool is_of_the_past(const struct task *task, enum life listed)
+{
+    enum life state = task->told.state;
+    bool has_run = task->told.is_told && state != LIFE_STAGING && state != LIFE_STARTING && state != LIFE_OVER;
+    return has_run && (listed == LIFE_STAGING || listed == LIFE_STARTING);
+}
+
 void told_listed(const struct client_fetch *fetch, size_t number)
 {
     const struct snapshot *snapshot = &fetch->snapshot;
@@ -156,6 +164,9 @@ void told_listed(const struct client_fetch *fetch, size_t number)
             continue;
         }
         task->told.sent_us = fetch->sent_us;
+        if (is_of_the_past(task, (enum life)listed->state)) {
+            continue;
+        }
         if (snapshot->at_us < fetch->sent_us && listed->state != LIFE_OVER &&
             (task->told.is_buried || task->told.by_instance)) {
             task->told.over_us = 0; /* an old leader says that it lives: a word against a word */

@@ -66,6 +66,16 @@ static struct cluster_fetch_result overtaken_answer(const char *single, const ch
     return cluster_end_fetch(cluster, stamp);
 }
 
+START_TEST(what_has_run_is_not_listed_back_to_before_it_did)
+{
+    answer("/a", "1", "x y:UNREACHABLE z:KILLING v:STAGING");
+    answer("/a", "1", "x:STAGING y:STARTING z:STAGING v:STARTING");
+    ck_assert_str_eq(believed("/a"), "v:starting x y:unreachable z:killing");
+    answer("/a", "1", "x:KILLED y z:KILLED v");
+    ck_assert_str_eq(believed("/a"), "v x:terminal y z:terminal");
+}
+END_TEST
+
 START_TEST(a_task_that_a_newer_single_answer_lacks_too_is_missing)
 {
     answer("/a", "1", "x y");
@@ -487,6 +497,7 @@ static Suite *make_suite(void)
         an_older_single_answer_does_not_revive_what_a_complete_one_lacks,
         an_older_single_answer_does_not_revive_a_removed_app,
         an_older_complete_answer_does_not_judge_what_a_newer_single_one_told,
+        what_has_run_is_not_listed_back_to_before_it_did,
         a_task_that_a_newer_single_answer_lacks_too_is_missing,
         a_task_that_a_newer_single_answer_lists_is_not_missing,
         a_malformed_listing_that_is_overtaken_lists_all_tasks,
