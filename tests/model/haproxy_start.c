@@ -259,7 +259,7 @@ static void backend_begin(struct haproxy *haproxy, const char *name, const char 
     backend->haproxy = haproxy;
     backend->number = backend_number(name);
     backend->class = class;
-    backend->held = NOBODY;
+    backend->held = backend->occupant = NOBODY;
     (void)snprintf(backend->name, sizeof(backend->name), "%s", name);
     backend->checked = sim.profile.checked && place % 3 != 2;
     backend->n_servers = sim.profile.slots > place % 3 + 1 ? sim.profile.slots - place % 3 : 2;

@@ -69,6 +69,8 @@ struct backend {
     int64_t renumbered_us;
     const char *class;  /* of its pool; NULL: it is in none */
     size_t held;        /* the service that it was last given to, as HAProxy was told */
+    size_t occupant;    /* whose tasks were in it at the adoption, if it was held for another; NOBODY from then on */
+    int64_t taken_us;   /* when it was given to them: what led there before goes with the same commands */
     int64_t held_us;    /* the last moment of something of that service: a session, a line that leads there */
     int64_t doubted_us; /* when slotd could last doubt what leads there */
     bool is_opened;     /* its service has had a server there, or a route */
@@ -102,6 +104,7 @@ struct haproxy {
     unsigned refuse_after, cut_after; /* commands; 0: never */
     bool cut_does_rest;
     struct buf old_files[N_FILES]; /* copies from earlier */
+    bool is_verified; /* slotd has held its leases against who serves */
     int64_t quiet_us; /* the last moment at which slotd could do nothing about it, by no fault of its own */
 };
 /* Those that run, whether slotd is configured for them or not. They fail independently. */

@@ -52,11 +52,62 @@ static void note_backend(struct backend *backend)
     size_t number = find_service(backend);
     backend->renumbered_us = number == backend->number ? backend->renumbered_us : now_us();
     backend->number = number;
+    backend->occupant = backend->occupant == number ? number : NOBODY;
     bool leads = backend_has_sessions(backend);
     for (size_t i = MAP_ROUTES; i <= MAP_LEASES; i++) {
         leads = leads || map_leads_to(&haproxy->maps[i], backend->name);
     }
     backend->held_us = leads && haproxy->is_up ? now_us() : backend->held_us;
+}
+
+/* ---- at an adoption the backend is the one's whose tasks serve in it ---- */
+
+static bool is_told_of_one_at(const struct backend *backend, const struct server *server)
+{
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        const struct task *task = &marathon.tasks[i];
+        enum life state = task->told.state;
+        bool is_there = state == LIFE_RUNNING || state == LIFE_KILLING || state == LIFE_UNREACHABLE;
+        if (is_there && task_is_told_at(task, backend, server)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* By its tasks in it, and by nobody else's. */
+static bool is_occupied(const struct backend *backend)
+{
+    bool is_one_there = false;
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        const struct server *server = &backend->servers[i];
+        if (!server_in_maint(server) && !is_told_of_one_at(backend, server)) {
+            return false;
+        }
+        is_one_there = is_one_there || !server_in_maint(server);
+    }
+    return is_one_there;
+}
+
+static void note_occupants(struct haproxy *haproxy)
+{
+    for (size_t b = 0; b < haproxy->n_backends; b++) {
+        struct backend *backend = &haproxy->backends[b];
+        bool is_taken = backend->class && backend->number != backend->held && is_occupied(backend);
+        backend->occupant = is_taken ? backend->number : NOBODY;
+    }
+}
+
+/* Once after each start of slotd, or after it is configured for that HAProxy: it was not there while tasks changed
+ * their service. */
+static void note_verified(struct haproxy *haproxy)
+{
+    const struct edge *edge = slotd_edge(haproxy);
+    bool is_verified = edge && edge->leasing.verified;
+    if (is_verified && !haproxy->is_verified) {
+        note_occupants(haproxy);
+    }
+    haproxy->is_verified = is_verified;
 }
 
 void rules_note_backends(void)
@@ -65,6 +116,7 @@ void rules_note_backends(void)
         for (size_t b = 0; b < haproxy->n_backends; b++) {
             note_backend(&haproxy->backends[b]);
         }
+        note_verified(haproxy);
     }
 }
 
@@ -166,30 +218,16 @@ static char *find_hurry(const struct backend *backend)
                : NULL;
 }
 
-static bool is_told_of_one_at(const struct backend *backend, const struct server *server)
-{
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        const struct task *task = &marathon.tasks[i];
-        if (task->told.state == LIFE_RUNNING && task_is_told_at(task, backend, server)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* slotd was not there, or not configured for that HAProxy, while tasks changed their service: with the adoption the
- * backend is the one's whose tasks serve in it, whatever its former lines say. */
+/* It was given to the one whose tasks are in it, whatever led there. */
 static bool is_taken_by_tasks(struct backend *backend, size_t service)
 {
-    bool is_taken = false;
-    bool may_be = backend->number == service && now_us() - able_since(backend->haproxy) < SECOND;
-    for (size_t i = 0; may_be && i < backend->n_servers; i++) {
+    bool is_taken = backend->occupant == service;
+    for (size_t i = 0; is_taken && i < backend->n_servers; i++) {
         struct server *server = &backend->servers[i];
-        if (server_takes_new(server) && is_told_of_one_at(backend, server)) {
-            server->service = service;
-            is_taken = true;
-        }
+        server->service = server_in_maint(server) ? server->service : service;
     }
+    backend->occupant = NOBODY;
+    backend->taken_us = is_taken ? now_us() : backend->taken_us;
     return is_taken;
 }
 

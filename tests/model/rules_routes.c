@@ -147,7 +147,8 @@ static void check_line(struct haproxy *haproxy, size_t number, const struct map_
 {
     const struct backend *backend = haproxy_find_backend(haproxy, line->value);
     bool is_exact = number == MAP_PATHS;
-    for (size_t i = 0; backend && i < backend->n_servers; i++) {
+    bool is_given = backend && now_us() - backend->taken_us > GONE_GRACE;
+    for (size_t i = 0; is_given && i < backend->n_servers; i++) {
         const struct server *server = &backend->servers[i];
         bool counts = server_takes_new(server) && server->weight > 0 && !server_is_tainted(server);
         if (counts && server->service != NOBODY && !has_ever_claimed(server->service, line->key, is_exact)) {
