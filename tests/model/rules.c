@@ -287,7 +287,8 @@ bool rules_app_is_kept(size_t app)
 {
     char id[8];
     (void)snprintf(id, sizeof(id), "/a%u", (unsigned)app % 100);
-    return !slotd || table_get(&slotd->feed.cluster->apps, id);
+    const struct known_app *known = slotd ? table_get(&slotd->feed.cluster->apps, id) : NULL;
+    return !slotd || (known && known->has_definition);
 }
 
 /* Whom so many complete answers lack, with nothing newer that tells of him, goes unless the guard holds him. */
