@@ -415,6 +415,8 @@ bool slotd_drains(size_t task, const char *backend, const char *server);
 /* Whether an order drains that slot itself. */
 bool slotd_drains_slot(const char *name);
 bool slotd_has_drains(void);
+/* A complete answer: an order for whom so many of them lack may end. */
+void slotd_note_answer(const struct snapshot *snapshot);
 void slotd_reset(void);
 
 /* ---- rules ---- */

@@ -22,6 +22,7 @@ struct asked {
     bool is_saved;  /* slotd said that it is on disk */
     bool is_ending; /* undrained, reset: not known to be on disk */
     bool is_over;
+    unsigned lacked; /* complete answers in a row that lacked whom it is for, until they were enough */
     int64_t over_us;
     uint64_t number;
 };
@@ -338,9 +339,32 @@ bool slotd_drains_slot(const char *name)
 
 /* ---- rules about orders ---- */
 
+static bool snapshot_lacks(const struct snapshot *snapshot, const struct asked *order)
+{
+    if (order->target == ORDER_APP) {
+        return !snapshot->exists[order->name[2] - '0'];
+    }
+    for (size_t i = 0; i < snapshot->n_tasks; i++) {
+        if (strcmp(marathon.tasks[snapshot->tasks[i].task].id, order->name) == 0) {
+            return false;
+        }
+    }
+    return order->target == ORDER_TASK;
+}
+
+void slotd_note_answer(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < n_asked; i++) {
+        struct asked *order = &asked[i];
+        if (order->lacked < CONFIRMATIONS) {
+            order->lacked = snapshot_lacks(snapshot, order) ? order->lacked + 1 : 0;
+        }
+    }
+}
+
 static bool order_may_have_ended(const struct asked *order)
 {
-    if (order->lasts || order->is_over || order->is_ending || !order->is_saved) {
+    if (order->lasts || order->is_over || order->is_ending || !order->is_saved || order->lacked >= CONFIRMATIONS) {
         return true;
     }
     if (order->target == ORDER_APP) {

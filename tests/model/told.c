@@ -179,6 +179,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
 void told_complete(const struct client_fetch *fetch)
 {
     wires_note_told();
+    slotd_note_answer(&fetch->snapshot);
     bool *lists = mem_alloc_array(MAX_TASKS, sizeof(*lists));
     for (size_t i = 0; i < fetch->snapshot.n_tasks; i++) {
         lists[fetch->snapshot.tasks[i].task] = true;
