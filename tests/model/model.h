@@ -233,6 +233,7 @@ struct told {
     bool is_buried;    /* an answer sent after its end has lacked it: it may be forgotten */
     unsigned absent;   /* complete answers in a row that lacked it */
     int64_t absent_us; /* when the last of them was complete */
+    int64_t found_us;  /* when it was told of again after it had been absent */
     uint64_t named;    /* number of the newest request whose answer listed it */
     int64_t since_us;  /* when that state was told first */
     int64_t ran_us;    /* when an event told that it has started; 0: none did */

@@ -229,7 +229,8 @@ static bool another_leaves(const struct server *server, const struct task *task)
 static bool was_told_just_now(const struct task *task, const struct backend *backend)
 {
     int64_t late = now_us() - able_since(backend->haproxy) < GONE_GRACE ? 15 * SECOND : GONE_GRACE;
-    return task->told.is_told && now_us() - task->told.since_us < late;
+    int64_t told_us = task->told.since_us > task->told.found_us ? task->told.since_us : task->told.found_us;
+    return task->told.is_told && now_us() - told_us < late;
 }
 
 /* Contract: what only answers lack goes when it is not too much at once. A margin is left for what comes and goes at

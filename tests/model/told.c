@@ -56,12 +56,18 @@ static void app_told(struct app *app, const struct definition *definition)
     wires_note_told();
 }
 
+static void told_found(struct told *told)
+{
+    told->found_us = told->absent >= CONFIRMATIONS ? now_us() : told->found_us;
+    told->absent = 0;
+}
+
 static void task_told(struct task *task, enum life state)
 {
     struct told *told = &task->told;
     told->since_us = told->is_told && told->state == state ? told->since_us : now_us();
     told->is_told = true;
-    told->absent = 0;
+    told_found(told);
     if (state == LIFE_OVER && told->was_running && told->state != LIFE_OVER) {
         told->over_us = now_us();
         told->is_buried = false;
@@ -157,7 +163,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
         if (task->app != number) {
             continue;
         }
-        task->told.absent = 0;
+        told_found(&task->told);
         task->told.named = fetch->number;
         note_readiness(fetch, task);
         if (task->told.event_us > fetch->sent_us || task->told.sent_us > fetch->sent_us) {
