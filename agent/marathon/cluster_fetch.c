@@ -118,8 +118,8 @@ static bool state_is_before_running(enum marathon_task_state state)
 static bool listing_is_of_the_past(const struct known_task *known, const struct marathon_task *listed)
 {
     enum marathon_task_state state = known->task->state;
-    bool has_run = state == MARATHON_TASK_RUNNING || state == MARATHON_TASK_KILLING ||
-                   state == MARATHON_TASK_UNREACHABLE;
+    bool has_run =
+        state == MARATHON_TASK_RUNNING || state == MARATHON_TASK_KILLING || state == MARATHON_TASK_UNREACHABLE;
     return has_run && state_is_before_running(listed->state);
 }
 

@@ -104,7 +104,7 @@ struct haproxy {
     unsigned refuse_after, cut_after; /* commands; 0: never */
     bool cut_does_rest;
     struct buf old_files[N_FILES]; /* copies from earlier */
-    bool is_verified; /* slotd has held its leases against who serves */
+    bool is_verified;              /* slotd has held its leases against who serves */
     int64_t quiet_us; /* the last moment at which slotd could do nothing about it, by no fault of its own */
 };
 /* Those that run, whether slotd is configured for them or not. They fail independently. */
