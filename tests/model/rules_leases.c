@@ -55,7 +55,8 @@ static void note_backend(struct backend *backend)
     backend->occupant = backend->occupant == number ? number : NOBODY;
     bool leads = backend_has_sessions(backend);
     for (size_t i = MAP_ROUTES; i <= MAP_LEASES; i++) {
-        leads = leads || map_leads_to(&haproxy->maps[i], backend->name);
+        const struct runtime_map *map = &haproxy->maps[i];
+        leads = leads || (!map_is_tainted(map) && map_leads_to(map, backend->name));
     }
     backend->held_us = leads && haproxy->is_up ? now_us() : backend->held_us;
 }

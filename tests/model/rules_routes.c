@@ -289,7 +289,8 @@ void rules_map_shown(struct haproxy *haproxy, size_t number)
 {
     for (size_t b = 0; b < haproxy->n_backends; b++) {
         struct backend *backend = &haproxy->backends[b];
-        bool exists = backend->number != NOBODY && is_told[backend->number];
+        bool may_be = !slotd || !slotd->feed.answered;
+        bool exists = may_be || (backend->number != NOBODY && is_told[backend->number]);
         bool is_route = number == MAP_ROUTES || number == MAP_PATHS;
         backend->is_opened =
             backend->is_opened || (exists && is_route && map_leads_to(&haproxy->maps[number], backend->name));
