@@ -66,10 +66,10 @@ static void places_free(struct table *places)
 
 /* ---- who is in a backend ---- */
 
-/* In maint, or not there at all, whatever is meant to come. */
-static bool slot_may_serve(enum slot_state state)
+/* What HAProxy has by now counts, whatever is meant to come: one that is to move takes requests where it was. */
+static bool slot_may_serve(const struct slot_view *view)
 {
-    return state != SLOT_FREE && state != SLOT_HELD && state != SLOT_ASSIGNING && state != SLOT_ABSENT;
+    return view->state != SLOT_ABSENT && (view->observed->admin & SLOT_ADMIN_MAINT) == 0;
 }
 
 /* The one service whose tasks serve there, and nobody else does; NULL: there is none. */
@@ -78,7 +78,7 @@ static const char *backend_find_occupant(const struct edge_backend *backend, con
     const char *occupant = NULL;
     for (size_t i = 0; i < slots_count(backend->slots); i++) {
         struct slot_view view = slots_view(backend->slots, i);
-        if (!slot_may_serve(view.state)) {
+        if (!slot_may_serve(&view)) {
             continue;
         }
         cleanup_free char *name = mem_printf("%s:%u", view.observed->address, view.observed->port);
