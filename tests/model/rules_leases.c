@@ -76,16 +76,20 @@ static bool is_told_of_one_at(const struct backend *backend, const struct server
     return false;
 }
 
-/* By its tasks in it, and by nobody else's. */
+/* By its tasks in it, and by nobody else's; slotd may not know yet what another hand has done to a server. */
 static bool is_occupied(const struct backend *backend)
 {
     bool is_one_there = false;
     for (size_t i = 0; i < backend->n_servers; i++) {
         const struct server *server = &backend->servers[i];
-        if (!server_in_maint(server) && !is_told_of_one_at(backend, server)) {
+        if (server_in_maint(server)) {
+            continue;
+        }
+        bool is_its = is_told_of_one_at(backend, server);
+        if (!is_its && !server_is_tainted(server)) {
             return false;
         }
-        is_one_there = is_one_there || !server_in_maint(server);
+        is_one_there = is_one_there || is_its;
     }
     return is_one_there;
 }
