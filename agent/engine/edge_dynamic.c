@@ -294,6 +294,17 @@ static bool edge_dynamic_has_noted(const struct edge *edge)
     return map && map->state == EDGE_MAP_IN_STEP && !map_differs(map->map);
 }
 
+/* Before enough complete answers have come somebody may speak of its service yet: the next one is not left until the
+ * regular one. */
+static bool edge_dynamic_is_sure(const struct edge *edge)
+{
+    if (engine_is_confident(edge->engine)) {
+        return true;
+    }
+    feed_confirm_soon(edge->engine);
+    return false;
+}
+
 /* Of a service that is served elsewhere its routes may still name it: they follow once it is gone. */
 static bool edge_dynamic_may_go(const struct edge *edge, const struct dynamic *dynamic)
 {
@@ -302,8 +313,8 @@ static bool edge_dynamic_may_go(const struct edge *edge, const struct dynamic *d
         (backend && slots_count_states(backend->slots).slots > 0)) {
         return false;
     }
-    return dynamic->error || (engine_is_confident(edge->engine) && edge_maps_show_leases(edge) &&
-                              !edge_routes_lead_to(edge, dynamic->name));
+    return dynamic->error ||
+           (edge_dynamic_is_sure(edge) && edge_maps_show_leases(edge) && !edge_routes_lead_to(edge, dynamic->name));
 }
 
 static struct edge_backend *edge_dynamic_detach(struct edge *edge, const char *name)
@@ -362,8 +373,8 @@ static void edge_dynamic_review(struct edge *edge, const struct dynamic *dynamic
     if (retries) {
         dynamics_forgive(edge->dynamic.dynamics, name);
     }
-    if (retries || (dynamic->state == DYNAMIC_THERE && engine_is_confident(edge->engine) &&
-                    !services_get_backend(edge->engine->services, name))) {
+    if (retries || (dynamic->state == DYNAMIC_THERE && !services_get_backend(edge->engine->services, name) &&
+                    edge_dynamic_is_sure(edge))) {
         edge_refresh_service(edge, name);
     }
 }
