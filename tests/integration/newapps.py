@@ -6,7 +6,7 @@ backends than there were apps, and for a while fewer than there are. What may fa
 killed, or was begun while there was none; and, in that moment, what the files could not know yet. Both are counted apart.
 Use: newapps.py BUILD [--demo]. NEWAPPS_SEED=N repeats the choices, NEWAPPS_COUNT=N is for another number of apps,
 NEWAPPS_BACKENDS=dynamic lets slotd add backends, which are named as the services are, where HAProxy can (3.4); elsewhere
-that makes no difference."""
+that makes no difference. newapps.sh runs both."""
 import sys
 from newapps_world import *
 
@@ -185,7 +185,8 @@ def restart_haproxy():
     return Restart(since, up, time.time(), {key.id for app in saved for key in app.keys})
 
 
-tell(f"HAProxy {slotd.edge()['version']} with what `slotctl render` wrote: {stage.n_backends} backends without an app, {count} apps to come")
+where = "each gets a backend of its name, made at run time" if stage.dynamic else f"{stage.n_backends} backends without an app"
+tell(f"HAProxy {slotd.edge()['version']} with what `slotctl render` wrote: {where}, {count} apps to come")
 go_on(lambda: len(coming) < count * 0.65, BUSY)
 restart = restart_haproxy()
 if not stage.dynamic:
@@ -211,9 +212,12 @@ world.check("the load was one", result["requests"] > 20 * count)
 leases = stage.count_leases()
 if stage.dynamic:
     world.equal("leases in place of backends of their own", 0, leases)
+    world.check(f"a backend was made for each of {count} apps: {stage.count_made()}", stage.count_made() >= count)
 else:
     world.check(f"backends were leased again: {leases} leases of {stage.n_backends}", leases > stage.n_backends)
-print(f"{'  ' if demo else ''}{count} apps never seen before, {changes} times scaled, rolled or killed, {leases} leases of {stage.n_backends} backends; "
+made = stage.count_made()
+served = f"{made} backends made at run time" if stage.dynamic else f"{leases} leases of {stage.n_backends} backends"
+print(f"{'  ' if demo else ''}{count} apps never seen before, {changes} times scaled, rolled or killed, {served}; "
       f"{len(refused)} requests refused while HAProxy was not there, {len(unsaved)} to what was not on disk yet")
 print(f"{'  ' if demo else ''}from an app's first running task (the event) to the first answer of its host: median {times.median:.1f} ms, "
       f"99 % {times.p99:.1f} ms, worst {times.worst:.1f} ms ({times.count} hosts and paths; asked again every {ASK_EVERY_MS} ms)")

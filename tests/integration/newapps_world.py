@@ -267,6 +267,9 @@ class Stage:
     def is_empty_on_disk(self):
         return not any(self.map_lines(name) for name in ("routes", "paths", "leases"))
 
+    def count_made(self):
+        return self.world.read("slotd.log").count(" has a backend of its name now")
+
     def count_leases(self):
         return self.world.read("slotd.log").count(" has the backend ")
 
