@@ -86,7 +86,7 @@ static void edge_command_done(struct edge_backend *backend, const struct slot_co
                                                          : "permission denied: its socket needs `level admin`");
         return;
     }
-    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+    if (slot_command_is_growth(command->kind)) {
         slots_acknowledge(backend->slots, command, backend_take_server_reply(backend, command, verdict, reply, len));
         return;
     }

@@ -35,7 +35,7 @@ static void backend_expect_more_changes(struct edge_backend *backend)
 
 void backend_open_change(struct edge_backend *backend, const struct slot_command *command)
 {
-    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+    if (slot_command_is_growth(command->kind)) {
         return; /* no change of what a slot does */
     }
     if (command->slot >= backend->n_open) {

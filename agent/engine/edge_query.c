@@ -91,6 +91,7 @@ struct slots_options backend_options(const struct edge_backend *backend)
         .drain_timeout_ms = config->drain_timeout,
         .server_options = edge->capabilities.add_server ? backend->server_options : NULL,
         .deletes_servers = edge->capabilities.add_server,
+        .tells_requests = edge->capabilities.sess_server,
         .surplus_ms = edge_dynamic_is_ending(edge, backend->name) ? 0 : config->release_delay,
     };
 }

@@ -10,6 +10,8 @@
 
 #define SERVERS_MAX_REFUSAL 200 /* bytes of HAProxy's text */
 
+static const char requests_left[] = "requests refer to it, and may try it again";
+
 /* ---- where ---- */
 
 const struct config_pool *config_find_pool(const struct config_slots *config, const char *backend)
@@ -95,6 +97,9 @@ bool backend_take_server_reply(struct edge_backend *backend, const struct slot_c
 {
     struct edge *edge = backend->edge;
     bool adds = command->kind == SLOT_COMMAND_ADD;
+    if (command->kind == SLOT_COMMAND_ASK && verdict == HAPROXY_REPLY_DONE) {
+        return true;
+    }
     if (verdict == HAPROXY_REPLY_DONE) {
         log_info("haproxy", "%s: server %s/%s %s", edge->config->name, backend->name, command->server,
                  adds ? "added: its backend has fewer slots than endpoints" : "deleted: it was needed no more");
@@ -103,7 +108,12 @@ bool backend_take_server_reply(struct edge_backend *backend, const struct slot_c
         backend->server_refusal = NULL;
         return true;
     }
-    backend_note_refusal(backend, reply, len);
+    if (command->kind == SLOT_COMMAND_ASK && verdict == HAPROXY_REPLY_BUSY) {
+        /* Its text is about whose requests they are. */
+        backend_note_refusal(backend, requests_left, sizeof(requests_left) - 1);
+    } else {
+        backend_note_refusal(backend, reply, len);
+    }
     if (verdict != HAPROXY_REPLY_BUSY) {
         edge->refusals++;
         log_warning("haproxy", "%s: server %s/%s was not %s: %s", edge->config->name, backend->name, command->server,

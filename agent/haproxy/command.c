@@ -43,6 +43,7 @@ static int format_value(const struct slot_command *command, struct buf *line)
         return 0;
     case SLOT_COMMAND_ENABLE_HEALTH:
     case SLOT_COMMAND_ADD:
+    case SLOT_COMMAND_ASK:
     case SLOT_COMMAND_DELETE:
     case SLOT_COMMAND_READ:
         break;
@@ -52,12 +53,13 @@ static int format_value(const struct slot_command *command, struct buf *line)
 
 static bool is_of_server(enum slot_command_kind kind)
 {
-    return kind == SLOT_COMMAND_ADD || kind == SLOT_COMMAND_DELETE || kind == SLOT_COMMAND_ENABLE_HEALTH;
+    return slot_command_is_growth(kind) || kind == SLOT_COMMAND_ENABLE_HEALTH;
 }
 
 static enum server_command_kind server_kind_of(enum slot_command_kind kind)
 {
     return kind == SLOT_COMMAND_ADD      ? SERVER_COMMAND_ADD
+           : kind == SLOT_COMMAND_ASK    ? SERVER_COMMAND_ASK
            : kind == SLOT_COMMAND_DELETE ? SERVER_COMMAND_DELETE
                                          : SERVER_COMMAND_ENABLE_HEALTH;
 }

@@ -35,6 +35,9 @@ int server_command_format(const struct server_command *command, struct buf *line
     switch (command->kind) {
     case SERVER_COMMAND_ADD:
         return format_add(command, line);
+    case SERVER_COMMAND_ASK:
+        buf_printf(line, "show sess server %s/%s", command->backend, command->server);
+        return 0;
     case SERVER_COMMAND_DELETE:
         buf_printf(line, "del server %s/%s", command->backend, command->server);
         return 0;
@@ -104,6 +107,8 @@ static bool is_done(enum server_command_kind kind, const char *reply, size_t len
     switch (kind) {
     case SERVER_COMMAND_ADD:
         return ends(reply, len, "New server registered.");
+    case SERVER_COMMAND_ASK:
+        return ends(reply, len, "") || ends(reply, len, "No such server.");
     case SERVER_COMMAND_DELETE:
         return ends(reply, len, "Server deleted.") || ends(reply, len, "No such server.");
     case SERVER_COMMAND_ENABLE_HEALTH:
@@ -128,6 +133,9 @@ enum haproxy_reply server_reply_judge(enum server_command_kind kind, const char 
         return HAPROXY_REPLY_STATIC;
     }
     if (kind == SERVER_COMMAND_DELETE && begins(reply, len, "Server still has connections attached to it")) {
+        return HAPROXY_REPLY_BUSY;
+    }
+    if (kind == SERVER_COMMAND_ASK && begins(reply, len, "0x")) {
         return HAPROXY_REPLY_BUSY;
     }
     return is_refusal(reply, len) ? HAPROXY_REPLY_REFUSED : HAPROXY_REPLY_UNEXPECTED;

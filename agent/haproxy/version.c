@@ -40,6 +40,7 @@ struct haproxy_capabilities haproxy_capabilities_of(const struct haproxy_version
         .late_address = number >= 2009,
         .add_server = number >= 2006,
         .add_backend = number >= 3004,
+        .sess_server = number >= 3002,
         .wait_command = number >= 3000,
         .init_state = number >= 3001,
         .indexed_maps = number >= 3000,

@@ -395,6 +395,7 @@ static void slot_apply(const struct slots *slots, struct slot *slot, const struc
         observed->check_off = false;
         break;
     case SLOT_COMMAND_ADD:
+    case SLOT_COMMAND_ASK:
     case SLOT_COMMAND_DELETE:
     case SLOT_COMMAND_READ:
         break;
@@ -418,7 +419,7 @@ void slots_acknowledge(struct slots *slots, const struct slot_command *command, 
         slots->broken = ++slots->read_failures >= SLOTS_MAX_FAILURES;
         return;
     }
-    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+    if (slot_command_is_growth(command->kind)) {
         servers_acknowledge(slots, command, ok);
         return;
     }

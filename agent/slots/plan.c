@@ -407,7 +407,7 @@ static void slots_note_sent(struct slots *slots, const struct slots_options *opt
         slots->reads_in_flight++;
         return;
     }
-    if (command->kind == SLOT_COMMAND_ADD || command->kind == SLOT_COMMAND_DELETE) {
+    if (slot_command_is_growth(command->kind)) {
         servers_note_sent(slots, command);
         return;
     }

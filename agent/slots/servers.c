@@ -11,8 +11,14 @@
 #define SERVERS_FIRST_DELAY_MS 1000
 #define SERVERS_LAST_DELAY_MS (300 * 1000)
 /* A request whose connection was refused waits up to 1 s for its next try, uncounted, and HAProxy 3.4.0 can die of a
- * server that was deleted meanwhile; three such tries with 2 s to connect fit in here. */
+ * server that was deleted meanwhile; three such tries with 2 s to connect fit in here. Where HAProxy tells which
+ * requests refer to a server this is not needed. */
 #define SERVERS_REFERENCED_MS (10 * 1000)
+
+bool slot_command_is_growth(enum slot_command_kind kind)
+{
+    return kind == SLOT_COMMAND_ADD || kind == SLOT_COMMAND_ASK || kind == SLOT_COMMAND_DELETE;
+}
 
 static const char added_prefix[] = "slotd-";
 
@@ -82,8 +88,8 @@ static bool slot_can_be_deleted(const struct slot *slot)
 
 static int64_t slot_deletion_time(const struct slot *slot, const struct slots_options *options)
 {
-    int64_t wait = options->surplus_ms > SERVERS_REFERENCED_MS ? options->surplus_ms : SERVERS_REFERENCED_MS;
-    int64_t surplus = slot->free_since_ms + wait;
+    int64_t least = options->tells_requests ? 0 : SERVERS_REFERENCED_MS;
+    int64_t surplus = slot->free_since_ms + (options->surplus_ms > least ? options->surplus_ms : least);
     return surplus > slot->delete_again_ms ? surplus : slot->delete_again_ms;
 }
 
@@ -95,14 +101,21 @@ static void plan_add_command(struct slot_plan *plan, const struct slot_command *
     plan->commands[plan->count++] = *command;
 }
 
+/* Nobody gets it from the question on, and in maint no request comes to refer to it: the answer holds. */
+static bool slot_may_be_deleted_now(const struct slot *slot)
+{
+    return slot->role == ROLE_DELETING && slot->unreferenced && slot->in_flight == 0;
+}
+
 static void plan_deletions(const struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t deleted = 0;
     for (size_t i = 0; slots->has_added && i < slots->count && deleted < SERVERS_AT_ONCE; i++) {
         const struct slot *slot = &slots->slots[i];
-        if (slot_can_be_deleted(slot) && slot_deletion_time(slot, options) <= options->now_ms) {
-            plan_add_command(plan,
-                             &(struct slot_command){.kind = SLOT_COMMAND_DELETE, .slot = i, .server = slot->server});
+        bool is_due = slot_can_be_deleted(slot) && slot_deletion_time(slot, options) <= options->now_ms;
+        if (is_due || slot_may_be_deleted_now(slot)) {
+            enum slot_command_kind kind = is_due && options->tells_requests ? SLOT_COMMAND_ASK : SLOT_COMMAND_DELETE;
+            plan_add_command(plan, &(struct slot_command){.kind = kind, .slot = i, .server = slot->server});
             deleted++;
         }
     }
@@ -272,10 +285,11 @@ void servers_note_sent(struct slots *slots, struct slot_command *command)
             slots_append_absent(slots, command->value);
         }
         command->server = slots->slots[command->slot].server;
-    } else {
+    } else if (slots->slots[command->slot].role == ROLE_FREE) {
         slots_take_free(slots, command->slot);
         slots->slots[command->slot].role = ROLE_DELETING;
     }
+    slots->slots[command->slot].unreferenced = false;
     slots->slots[command->slot].in_flight++;
 }
 
@@ -329,6 +343,8 @@ void servers_acknowledge(struct slots *slots, const struct slot_command *command
     slot->in_flight -= slot->in_flight > 0;
     if (command->kind == SLOT_COMMAND_ADD) {
         acknowledge_addition(slots, slot, ok);
+    } else if (slot->role == ROLE_DELETING && ok && command->kind == SLOT_COMMAND_ASK) {
+        slot->unreferenced = true;
     } else if (slot->role == ROLE_DELETING && ok) {
         slot_become_absent(slot);
     } else if (slot->role == ROLE_DELETING) {

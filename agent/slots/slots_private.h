@@ -46,6 +46,7 @@ struct slot {
     int64_t delete_again_ms; /* not tried before */
     unsigned delete_failures;
     bool delete_refused;             /* since the last plan */
+    bool unreferenced;               /* DELETING: no request refers to it, HAProxy has said */
     size_t previous_free, next_free; /* the queue of free slots, freed oldest first */
 };
 

@@ -75,6 +75,7 @@ struct haproxy_capabilities {
     bool late_address; /* 2.9+: `set server addr` is applied after its reply */
     bool add_server;   /* 2.6+ without experimental mode */
     bool add_backend;  /* 3.4+ */
+    bool sess_server;  /* 3.2+: `show sess server` tells which requests refer to one */
     bool wait_command; /* 3.0+ */
     bool init_state;   /* 3.1+ */
     bool indexed_maps; /* 3.0+: `set map` and `del map` do not go through all entries */

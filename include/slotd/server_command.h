@@ -12,6 +12,8 @@
 
 enum server_command_kind {
     SERVER_COMMAND_ADD,
+    SERVER_COMMAND_ASK, /* which requests refer to it, also those that wait for their next try and that HAProxy counts
+                           nowhere (3.2+) */
     SERVER_COMMAND_DELETE,
     SERVER_COMMAND_ENABLE_HEALTH, /* a server is added with its checks off */
 };
@@ -31,7 +33,8 @@ struct server_command {
 int server_command_format(const struct server_command *command, struct buf *line);
 /* Judges the reply by a table of the texts of HAProxy 2.4 to 3.4; everything unknown is UNEXPECTED. STATIC: the
  * backend's algorithm takes no server at run time. BUSY: it is not deleted as long as it has connections, also idle
- * ones. A server that is to be deleted and is not there any more is DONE. */
+ * ones. ASK is DONE when no request refers to the server, and BUSY when one does. A server that is to be deleted and is
+ * not there any more is DONE. */
 enum haproxy_reply server_reply_judge(enum server_command_kind kind, const char *reply, size_t len);
 
 #endif

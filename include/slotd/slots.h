@@ -79,9 +79,13 @@ enum slot_command_kind {
     SLOT_COMMAND_HEALTH_UP,     /* until a check fails; the same */
     SLOT_COMMAND_ENABLE_HEALTH, /* an added server has its checks off at first */
     SLOT_COMMAND_ADD,           /* a server: number and options */
+    SLOT_COMMAND_ASK,           /* whether a request refers to an added one that is to be deleted; ok: none does */
     SLOT_COMMAND_DELETE,        /* an added one */
     SLOT_COMMAND_READ,          /* show servers state of this backend: its rows go to slots_observe() */
 };
+
+/* One that adds or deletes a server, or asks whether that may be done: no change of what a slot does. */
+bool slot_command_is_growth(enum slot_command_kind kind);
 
 struct slot_command {
     enum slot_command_kind kind;
@@ -112,7 +116,9 @@ struct slots_options {
     const char *server_options; /* of servers to be added where slots lack; NULL: none are. Borrowed until the plan's
                                    commands are sent */
     bool deletes_servers;       /* HAProxy can delete those that were added and are needed no more */
-    int64_t surplus_ms;         /* how long one has to be free before; 10 s at least */
+    bool tells_requests;        /* it can be asked which requests refer to a server (3.2+): each deletion waits for that
+                                   answer, and not for a time in which they have surely ended */
+    int64_t surplus_ms;         /* how long one has to be free before; without tells_requests 10 s at least */
 };
 
 struct slots;

@@ -145,6 +145,10 @@ START_TEST(test_capabilities)
     ck_assert(haproxy_capabilities_of(&version).sni_auto);
     version.minor = 3;
     ck_assert(!haproxy_capabilities_of(&version).sni_auto);
+    version.minor = 2;
+    ck_assert(haproxy_capabilities_of(&version).sess_server);
+    version.minor = 1;
+    ck_assert(!haproxy_capabilities_of(&version).sess_server);
     version = (struct haproxy_version){.major = 2, .minor = 5};
     ck_assert(!haproxy_capabilities_of(&version).add_server);
     version.minor = 6;

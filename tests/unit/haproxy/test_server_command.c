@@ -85,6 +85,7 @@ START_TEST(test_format)
         ADD(.options = "ssl verify required ca-file /etc/ssl/ca_1.pem sni req.hdr(host),lower"),
         "add server web/s 0.0.0.0:1 ssl verify required ca-file /etc/ssl/ca_1.pem sni req.hdr(host),lower");
     ck_assert_str_eq(ADD(.kind = SERVER_COMMAND_DELETE), "del server web/s");
+    ck_assert_str_eq(ADD(.kind = SERVER_COMMAND_ASK), "show sess server web/s");
     ck_assert_str_eq(ADD(.kind = SERVER_COMMAND_ENABLE_HEALTH), "enable health web/s");
 }
 END_TEST
@@ -136,6 +137,15 @@ static const struct judged judged[] = {
     {SERVER_COMMAND_DELETE, "No such backend.\n", HAPROXY_REPLY_REFUSED},
     {SERVER_COMMAND_DELETE, "Only servers in maintenance mode can be deleted.\n", HAPROXY_REPLY_REFUSED},
     {SERVER_COMMAND_DELETE, "Server still has connections attached to it, cannot remove it.\n", HAPROXY_REPLY_BUSY},
+    {SERVER_COMMAND_ASK, "\n", HAPROXY_REPLY_DONE}, /* 3.2 to 3.4 */
+    {SERVER_COMMAND_ASK, "No such server.\n\n", HAPROXY_REPLY_DONE},
+    {SERVER_COMMAND_ASK,
+     "0x7f3b4c0425a0: proto=tcpv4 src=127.0.0.1:46852 fe=f be=web srv=s ts=00 epoch=0x7 age=1s calls=2 rate=2 "
+     "cpu=0\n\n",
+     HAPROXY_REPLY_BUSY},
+    {SERVER_COMMAND_ASK, "No such backend.\n\n", HAPROXY_REPLY_REFUSED},
+    {SERVER_COMMAND_ASK, "Permission denied\n", HAPROXY_REPLY_DENIED},
+    {SERVER_COMMAND_ASK, "Unknown command.\n", HAPROXY_REPLY_UNEXPECTED},
     {SERVER_COMMAND_ENABLE_HEALTH, "\n", HAPROXY_REPLY_DONE},
     {SERVER_COMMAND_ENABLE_HEALTH, "", HAPROXY_REPLY_DONE},
     {SERVER_COMMAND_ENABLE_HEALTH, "No such server.\n\n", HAPROXY_REPLY_REFUSED},

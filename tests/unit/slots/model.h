@@ -22,6 +22,7 @@ struct model {
     unsigned shows_after;     /* reads that an address takes to appear, when it is late */
     bool gone[MODEL_SLOTS];   /* deleted: its place is kept */
     bool grows;               /* servers may be added and deleted */
+    bool tells_requests;      /* which refer to a server */
     bool checked;             /* and have checks then */
     bool passed[MODEL_SLOTS]; /* a check has passed since it was made ready */
     bool starts_down;         /* init-state down (3.1+) */
@@ -204,6 +205,7 @@ static inline void model_apply(struct model *model, const struct slot_command *c
         model_delete(model, row);
         break;
     case SLOT_COMMAND_ADD:
+    case SLOT_COMMAND_ASK:
     case SLOT_COMMAND_READ:
         break;
     }
@@ -223,6 +225,7 @@ static inline struct slots_options model_options(const struct model *model)
                                   .drain_timeout_ms = MODEL_DRAIN_MS,
                                   .server_options = model->grows ? "check inter 2s" : NULL,
                                   .deletes_servers = model->grows,
+                                  .tells_requests = model->tells_requests,
                                   .surplus_ms = MODEL_SURPLUS_MS};
 }
 
@@ -276,8 +279,9 @@ static inline struct slots_comparison model_compare(const struct model *model, s
 /* Sends what is planned and answers it, until nothing more comes. Notes each command in text, when it is not NULL. */
 static inline size_t model_run(struct model *model, struct slots *slots, struct buf *text)
 {
-    static const char *const names[] = {"maint",       "addr",      "check-port",    "weight", "ready",  "drain",
-                                        "health down", "health up", "enable health", "add",    "delete", "read"};
+    static const char *const names[] = {"maint", "addr",        "check-port", "weight",        "ready",
+                                        "drain", "health down", "health up",  "enable health", "add",
+                                        "ask",   "delete",      "read"};
     struct slots_options options = model_options(model);
     size_t sent = 0;
     unsigned reads = 0;

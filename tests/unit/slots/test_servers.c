@@ -52,6 +52,7 @@ static const char *plan_alone(struct slot_plan *ret_plan)
     for (size_t i = 0; i < ret_plan->count; i++) {
         const struct slot_command *command = &ret_plan->commands[i];
         const char *name = command->kind == SLOT_COMMAND_ADD      ? "add"
+                           : command->kind == SLOT_COMMAND_ASK    ? "ask"
                            : command->kind == SLOT_COMMAND_DELETE ? "delete"
                            : command->kind == SLOT_COMMAND_READ   ? "read"
                                                                   : "other";
@@ -347,6 +348,96 @@ START_TEST(never_under_a_request_that_tries_again)
 }
 END_TEST
 
+/* A server that is free, and was for long enough. */
+static void leave_one_over(void)
+{
+    struct slot_plan plan;
+    want(3);
+    run();
+    want(2);
+    run();
+    no_sessions();
+    plan_alone(&plan);
+    slot_plan_free(&plan);
+    model.now_ms += MODEL_SURPLUS_MS;
+}
+
+/* The one command that is due, and what becomes of it. */
+static void answer(const char *due, bool ok)
+{
+    struct slot_plan plan;
+    ck_assert_str_eq(plan_alone(&plan), due);
+    slots_acknowledge(slots, &plan.commands[0], ok);
+    slot_plan_free(&plan);
+}
+
+/* HAProxy is asked where it can tell, and nobody gets the server meanwhile. */
+START_TEST(requests_are_asked_for_where_haproxy_tells_of_them)
+{
+    struct slot_plan plan;
+    model.tells_requests = true;
+    leave_one_over();
+    answer("slotd-1 ask;", false); /* a request refers to it */
+    want(3);
+    ck_assert_ptr_nonnull(strstr(run(), "slotd-1 ready;"));
+    leave_one_over();
+    answer("slotd-1 ask;", true);
+    want(3);
+    ck_assert_str_eq(plan_alone(&plan), "slotd-1 delete;slotd-2 add;"); /* and not given away */
+    slot_plan_free(&plan);
+}
+END_TEST
+
+/* A connection came between: what was said is not believed twice. */
+START_TEST(a_deletion_that_is_refused_is_asked_for_again)
+{
+    struct slot_plan plan;
+    model.tells_requests = true;
+    leave_one_over();
+    answer("slotd-1 ask;", true);
+    answer("slotd-1 delete;", false);
+    no_sessions();
+    ck_assert_str_eq(plan_alone(&plan), "");
+    model.now_ms = plan.again_ms;
+    slot_plan_free(&plan);
+    ck_assert_str_eq(run(), "slotd-1 ask;slotd-1 delete;");
+    ck_assert_uint_eq(slots_get_growth(slots).added, 0);
+}
+END_TEST
+
+/* The answer was another process's. */
+START_TEST(an_answer_does_not_outlive_the_connection)
+{
+    struct slot_plan plan;
+    model.tells_requests = true;
+    leave_one_over();
+    answer("slotd-1 ask;", true);
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    no_sessions();
+    ck_assert_ptr_null(strstr(plan_alone(&plan), "delete"));
+    slot_plan_free(&plan);
+}
+END_TEST
+
+/* Without a wait of its own: a backend that goes is not kept by its servers. */
+START_TEST(what_haproxy_tells_takes_no_time)
+{
+    struct slot_plan plan = {0};
+    struct slots_options options = {.now_ms = 0, .deletes_servers = true, .tells_requests = true, .surplus_ms = 0};
+    want(3);
+    run();
+    want(2);
+    run();
+    no_sessions();
+    options.now_ms = model.now_ms;
+    slots_plan(slots, &options, &plan);
+    ck_assert_uint_eq(plan.count, 1);
+    ck_assert_int_eq(plan.commands[0].kind, SLOT_COMMAND_ASK);
+    slot_plan_free(&plan);
+}
+END_TEST
+
 /* An idle connection keeps it: tried again, seldomer and seldomer; it may be used meanwhile. */
 START_TEST(deletion_is_refused)
 {
@@ -438,6 +529,10 @@ static Suite *make_suite(void)
     tcase_add_test(tests, they_are_left_and_deleted);
     tcase_add_test(tests, not_at_once);
     tcase_add_test(tests, never_under_a_request_that_tries_again);
+    tcase_add_test(tests, requests_are_asked_for_where_haproxy_tells_of_them);
+    tcase_add_test(tests, a_deletion_that_is_refused_is_asked_for_again);
+    tcase_add_test(tests, an_answer_does_not_outlive_the_connection);
+    tcase_add_test(tests, what_haproxy_tells_takes_no_time);
     tcase_add_test(tests, deletion_is_refused);
     tcase_add_test(tests, numbers_stay_small);
     tcase_add_test(tests, a_reload_takes_them);
