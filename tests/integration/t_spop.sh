@@ -33,6 +33,8 @@ spoe-agent slotd
     messages slotd-route
     option var-prefix slotd
     option set-on-error error
+    timeout hello 1s
+    timeout idle 1m
     timeout processing 500ms
     use-backend agent
     log global
@@ -72,7 +74,7 @@ equal "and the next is one again" 200 "$(code /b)"
 
 # ---- a load, and a reload under it ----
 
-start_load web -c 32 -d 3
+start_load web -r 1000 -k 0
 load_wanted() { [ "$(number requests)" -gt 1000 ]; }
 await "requests arrive" 20 load_wanted
 kill -USR2 "$haproxy_pid"
