@@ -20,7 +20,7 @@ start_agent() { # LISTEN
 numbers() { # the agent's, after it has published once more
     lines=$(wc -l <"$work/agent.out")
     echo >&9
-    until [ "$(wc -l <"$work/agent.out")" -gt "$lines" ]; do sleep 0.02; done
+    until [ "$(wc -l <"$work/agent.out")" -gt "$lines" ]; do kill -0 "$agent_pid" || return 1; sleep 0.02; done
     tail -n 1 "$work/agent.out"
 }
 number() { numbers | tr ' ' '\n' | sed -n "s/^$1=//p"; }
