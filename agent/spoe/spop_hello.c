@@ -4,7 +4,7 @@
 
 #include "slotd/spop.h"
 
-#define VERSION SPOP_TEXT("2.0")
+#define SPOP_VERSION SPOP_TEXT("2.0")
 
 static bool text_is(struct spop_text text, struct spop_text wanted)
 {
@@ -102,7 +102,7 @@ static int said_judge(const struct said *said)
     if (said->versions.type == SPOP_NULL) {
         return -SPOP_NO_VERSION;
     }
-    if (!list_has(said->versions.text, VERSION)) {
+    if (!list_has(said->versions.text, SPOP_VERSION)) {
         return -SPOP_BAD_VERSION;
     }
     if (said->max_frame_size.type == SPOP_NULL) {
@@ -170,7 +170,7 @@ static void write_string(struct spop_writer *writer, struct spop_text key, struc
 void spop_agent_hello_write(struct spop_writer *writer, uint32_t max_frame_size, bool pipelining)
 {
     uint8_t *start = spop_frame_begin(writer, SPOP_AGENT_HELLO, 0, 0);
-    write_string(writer, SPOP_TEXT("version"), VERSION);
+    write_string(writer, SPOP_TEXT("version"), SPOP_VERSION);
     write_number(writer, SPOP_TEXT("max-frame-size"), max_frame_size);
     write_string(writer, SPOP_TEXT("capabilities"), pipelining ? SPOP_TEXT("pipelining") : SPOP_TEXT(""));
     spop_frame_end(writer, start);
