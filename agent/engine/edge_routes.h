@@ -8,6 +8,7 @@
 #include "slotd/engine_metrics.h"
 #include "slotd/mapping.h"
 #include "slotd/routes.h"
+#include "slotd/server_names.h"
 #include "slotd/table.h"
 #include "slotd/tcp_routes.h"
 
@@ -100,6 +101,13 @@ void edge_tcp_touch_all(struct edge *edge);
 const char *edge_tcp_service(const struct edge_map *map, const char *key);
 /* Who has the key in this HAProxy, or will have with its next change; NULL: nobody who has had a server. */
 const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way, const char *key);
+/* Another app whose HTTP rule has the server name at https; .app NULL: none, or the key is a port. */
+struct server_name_owner engine_find_name_owner(const struct engine *engine, const struct tcp_route *route,
+                                                const struct tcp_key *key);
+/* The part whose label keys of that way are from; without any the first. */
+const struct service_part *service_find_tcp_part(const struct service *service, enum tcp_way way);
+/* The service has changed, or is gone: what its HTTP rule has is nobody else's server name. */
+void engine_set_server_names(struct engine *engine, const struct service *service);
 /* The service has changed, or is gone. */
 void engine_set_tcp_route(struct engine *engine, const struct service *service);
 /* Adds which ports and names lead to others, or nowhere, of the services that the names stand for. */

@@ -36,9 +36,23 @@ static const char *edge_find_holder(void *arg, enum tcp_way way, const char *key
     return service ? service->name : NULL;
 }
 
+struct server_name_owner engine_find_name_owner(const struct engine *engine, const struct tcp_route *route,
+                                                const struct tcp_key *key)
+{
+    return key->way == TCP_BY_NAME ? server_names_find_other(engine->server_names, key->key, route->app)
+                                   : (struct server_name_owner){NULL, NULL};
+}
+
+/* On a port where TLS ends here and passes through by sni.map, the map is looked up first. */
+static bool edge_bars(void *arg, const struct tcp_route *route, const struct tcp_key *key)
+{
+    const struct edge *edge = arg;
+    return engine_find_name_owner(edge->engine, route, key).app != NULL;
+}
+
 const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way, const char *key)
 {
-    const struct tcp_judge judge = {edge_service_counts, edge_find_holder, (void *)(uintptr_t)edge};
+    const struct tcp_judge judge = {edge_service_counts, edge_find_holder, edge_bars, (void *)(uintptr_t)edge};
     return tcp_routes_find(edge->engine->tcp_routes, way, key, &judge);
 }
 
@@ -101,11 +115,38 @@ static void engine_touch_key(void *arg, enum tcp_way way, const char *key)
     }
 }
 
+const struct service_part *service_find_tcp_part(const struct service *service, enum tcp_way way)
+{
+    for (size_t i = 0; i < service->n_parts; i++) {
+        const struct service_tcp *tcp = &service->parts[i]->tcp;
+        if (way == TCP_BY_PORT ? tcp->port != 0 : tcp->n_names > 0) {
+            return service->parts[i];
+        }
+    }
+    return service->parts[0];
+}
+
 void engine_set_tcp_route(struct engine *engine, const struct service *service)
 {
     bool routed = !service->gone && strcmp(service->mode, "tcp") == 0;
-    tcp_routes_set(engine->tcp_routes, service->name, service->frontend, routed ? &service->tcp : NULL,
+    tcp_routes_set(engine->tcp_routes, service->name, service->frontend,
+                   routed ? service_find_tcp_part(service, TCP_BY_NAME)->app : "", routed ? &service->tcp : NULL,
                    engine_touch_key, engine);
+}
+
+static void engine_touch_name(void *arg, const char *name)
+{
+    engine_touch_key(arg, TCP_BY_NAME, name);
+}
+
+/* The rule is that of the first part. */
+void engine_set_server_names(struct engine *engine, const struct service *service)
+{
+    size_t count = 0;
+    const char *const *hosts = routes_named_hosts(engine->routes, service->name, &count);
+    bool is_https = !service->gone && (service->access->points & (1U << ACCESS_HTTPS)) != 0;
+    server_names_set(engine->server_names, service->name, is_https ? service->parts[0]->app : "", hosts,
+                     is_https ? count : 0, engine_touch_name, engine);
 }
 
 /* ---- life ---- */

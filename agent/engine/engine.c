@@ -100,6 +100,7 @@ static void engine_set_route(struct engine *engine, const struct service *servic
     }
     routes_set(engine->routes, service->name, service->frontend, routed ? service->rule : NULL,
                routed ? service->parts[0]->priority : 0, service->access->points, engine_touch_host, engine);
+    engine_set_server_names(engine, service);
     engine_set_tcp_route(engine, service);
     for (size_t i = 0; i < engine->n_edges; i++) {
         edge_access_set(engine->edges[i], service);
@@ -239,6 +240,7 @@ int engine_new(uv_loop_t *loop, const struct config *config, const struct engine
     engine->services = services_new(options->seed);
     engine->routes = routes_new(options->seed);
     engine->tcp_routes = tcp_routes_new(options->seed);
+    engine->server_names = server_names_new(options->seed);
     engine->readiness = readiness_new(engine);
     engine->watches = watches_new(engine);
     engine->orders = orders_new(options->seed);
@@ -284,6 +286,7 @@ void engine_close(struct engine *engine)
     services_free(engine->services);
     routes_free(engine->routes);
     tcp_routes_free(engine->tcp_routes);
+    server_names_free(engine->server_names);
     mapper_free(engine->mapper);
     journal_free(&engine->journal);
     engine_close_handle((uv_handle_t *)engine->turn);

@@ -19,6 +19,7 @@
 #include "slotd/kept_file.h"
 #include "slotd/mapping.h"
 #include "slotd/routes.h"
+#include "slotd/server_names.h"
 #include "slotd/slots.h"
 #include "slotd/table.h"
 #include "slotd/tcp_routes.h"
@@ -250,6 +251,7 @@ struct engine {
     struct services *services;
     struct routes *routes; /* by the services' names */
     struct tcp_routes *tcp_routes;
+    struct server_names *server_names; /* of HTTP rules */
     struct resolver *resolver;
     struct readiness *readiness;
     struct orders *orders;

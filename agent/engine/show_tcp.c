@@ -26,13 +26,17 @@ static const struct edge *engine_find_looker(const struct engine *engine, enum t
 /* What has become of a key that a service wants. */
 struct fate {
     const struct tcp_route *winner; /* or will be; NULL: none yet */
+    struct server_name_owner owner; /* whose HTTP rule has the name: no TCP service of another app has it then */
     bool in_map;                    /* and leads to this service */
 };
 
 static struct fate edge_find_fate(const struct edge *edge, const struct tcp_route *route, const struct tcp_key *key)
 {
     const struct edge_map *map = edge ? edge_find_map(edge, key->way) : NULL;
-    struct fate fate = {map ? edge_tcp_find(edge, key->way, key->key) : NULL, false};
+    struct fate fate = {.winner = map ? edge_tcp_find(edge, key->way, key->key) : NULL};
+    if (edge) {
+        fate.owner = engine_find_name_owner(edge->engine, route, key);
+    }
     fate.in_map = fate.winner == route && map_get(map->map, key->key) != NULL;
     return fate;
 }
@@ -84,22 +88,10 @@ void show_tcp_routes(const struct engine *engine, struct json_object *shown)
 
 /* ---- problems ---- */
 
-/* The part whose label the key is from. */
-static const struct service_part *find_part(const struct service *service, enum tcp_way way)
-{
-    for (size_t i = 0; i < service->n_parts; i++) {
-        const struct service_tcp *tcp = &service->parts[i]->tcp;
-        if (way == TCP_BY_PORT ? tcp->port != 0 : tcp->n_names > 0) {
-            return service->parts[i];
-        }
-    }
-    return service->parts[0];
-}
-
 static void add_problem(struct json_object *problems, const struct service *service, enum tcp_way way, const char *code,
                         const char *message)
 {
-    const struct service_part *part = find_part(service, way);
+    const struct service_part *part = service_find_tcp_part(service, way);
     json_object_array_add(problems, map_output_problem(part->app, NULL, part->segment, code, message));
 }
 
@@ -110,6 +102,18 @@ static void problem_of_taken(const struct engine *engine, const struct service *
         "%s.%s %s leads to %s, which wants it too; one of them needs another", engine->config->mapping.label_prefix,
         key->way == TCP_BY_PORT ? "tcp.port" : "tcp.sni", key->key, winner->service);
     add_problem(problems, service, key->way, "tcp-taken", message);
+}
+
+static void problem_of_owner(const struct engine *engine, const struct service *service, const struct tcp_key *key,
+                             const struct server_name_owner *owner, struct json_object *problems)
+{
+    const char *prefix = engine->config->mapping.label_prefix;
+    cleanup_free char *message =
+        mem_printf("%s.tcp.sni %s leads nowhere: %s is a host of the app %s's HTTP rule, and its TLS connections are "
+                   "not passed on to "
+                   "another app; another server name here, or %s.frontend.entryPoints=http at %s, would be right",
+                   prefix, key->key, owner->host, owner->app, prefix, owner->app);
+    add_problem(problems, service, key->way, "tcp-name-of-rule", message);
 }
 
 static void problem_of_map(const struct engine *engine, const struct service *service, const struct tcp_key *key,
@@ -157,6 +161,8 @@ static void problems_of_route(const struct engine *engine, const struct service 
         struct fate fate = edge_find_fate(edge, route, key);
         if (!edge) {
             problem_of_map(engine, service, key, problems);
+        } else if (fate.owner.app) {
+            problem_of_owner(engine, service, key, &fate.owner, problems);
         } else if (fate.winner && fate.winner != route) {
             problem_of_taken(engine, service, key, fate.winner, problems);
         }
@@ -187,8 +193,9 @@ void measure_tcp(const struct edge *edge, struct engine_edge_metrics *ret_metric
         for (size_t k = 0; k < routes[i]->n_keys; k++) {
             struct fate fate = edge_find_fate(edge, routes[i], &routes[i]->keys[k]);
             ret_metrics->tcp_routed += fate.in_map;
-            ret_metrics->tcp_taken += fate.winner && fate.winner != routes[i];
-            ret_metrics->tcp_waiting += !fate.in_map && (!fate.winner || fate.winner == routes[i]);
+            bool is_taken = fate.owner.app || (fate.winner && fate.winner != routes[i]);
+            ret_metrics->tcp_taken += is_taken;
+            ret_metrics->tcp_waiting += !fate.in_map && !is_taken;
         }
     }
     free(routes);

@@ -12,9 +12,10 @@
 struct entry {
     struct route route;
     char *service, *frontend, *rule, *why;
-    char **hosts; /* of ROUTE_BY_MAP alone, each once */
+    char **hosts; /* each once */
     size_t n_hosts;
-    char **paths; /* at least one */
+    size_t n_keyed; /* hosts that have keys: all of them, or none */
+    char **paths;   /* at least one */
     size_t n_paths;
     bool exact;
 };
@@ -227,11 +228,7 @@ static struct entry *entry_new(const char *service, const char *frontend, const 
     entry->frontend = mem_strdup(frontend);
     entry->rule = mem_strdup(rule);
     entry_read_rule(entry);
-    if (entry->route.means != ROUTE_BY_MAP) {
-        free_texts(entry->hosts, entry->n_hosts);
-        entry->hosts = NULL;
-        entry->n_hosts = 0;
-    }
+    entry->n_keyed = entry->route.means == ROUTE_BY_MAP ? entry->n_hosts : 0;
     entry->route =
         (struct route){entry->service, entry->frontend, entry->rule, priority, points, entry->route.means, entry->why};
     return entry;
@@ -268,8 +265,8 @@ static void host_remove(struct routes *routes, const char *name, const struct en
 
 static void tell(const struct entry *entry, const struct entry *but, routes_touched *touched, void *arg)
 {
-    for (size_t i = 0; entry && i < entry->n_hosts; i++) {
-        if (!but || !has_text(but->hosts, but->n_hosts, entry->hosts[i])) {
+    for (size_t i = 0; entry && i < entry->n_keyed; i++) {
+        if (!but || !has_text(but->hosts, but->n_keyed, entry->hosts[i])) {
             touched(arg, entry->hosts[i]);
         }
     }
@@ -284,7 +281,7 @@ void routes_set(struct routes *routes, const char *service, const char *frontend
         return;
     }
     struct entry *entry = rule ? entry_new(service, frontend, rule, priority, points) : NULL;
-    for (size_t i = 0; old && i < old->n_hosts; i++) {
+    for (size_t i = 0; old && i < old->n_keyed; i++) {
         host_remove(routes, old->hosts[i], old);
     }
     if (entry) {
@@ -292,7 +289,7 @@ void routes_set(struct routes *routes, const char *service, const char *frontend
     } else if (old) {
         table_remove(&routes->services, service);
     }
-    for (size_t i = 0; entry && i < entry->n_hosts; i++) {
+    for (size_t i = 0; entry && i < entry->n_keyed; i++) {
         host_add(routes, entry->hosts[i], entry);
     }
     tell(entry, NULL, touched, arg);
@@ -307,6 +304,13 @@ const struct route *routes_get(const struct routes *routes, const char *service)
 }
 
 const char *const *routes_hosts(const struct routes *routes, const char *service, size_t *ret_count)
+{
+    const struct entry *entry = table_get(&routes->services, service);
+    *ret_count = entry ? entry->n_keyed : 0;
+    return entry ? (const char *const *)entry->hosts : NULL;
+}
+
+const char *const *routes_named_hosts(const struct routes *routes, const char *service, size_t *ret_count)
 {
     const struct entry *entry = table_get(&routes->services, service);
     *ret_count = entry ? entry->n_hosts : 0;

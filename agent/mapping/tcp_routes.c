@@ -38,6 +38,7 @@ static void route_free(struct tcp_route *route)
         free(route->keys);
         free(route->service);
         free(route->frontend);
+        free(route->app);
         free(route);
     }
 }
@@ -70,11 +71,13 @@ void tcp_routes_free(struct tcp_routes *routes)
 
 /* ---- changes ---- */
 
-static struct tcp_route *route_new(const char *service, const char *frontend, const struct service_tcp *tcp)
+static struct tcp_route *route_new(const char *service, const char *frontend, const char *app,
+                                   const struct service_tcp *tcp)
 {
     struct tcp_route *route = MEM_NEW(struct tcp_route);
     route->service = mem_strdup(service);
     route->frontend = mem_strdup(frontend);
+    route->app = mem_strdup(app);
     route->keys = mem_alloc_array(tcp->n_names + 1, sizeof(*route->keys));
     if (tcp->port) {
         route->keys[route->n_keys++] = (struct tcp_key){TCP_BY_PORT, mem_printf("%u", (unsigned)tcp->port)};
@@ -97,7 +100,7 @@ static bool route_has(const struct tcp_route *route, const struct tcp_key *key)
 
 static bool route_equal(const struct tcp_route *a, const struct tcp_route *b)
 {
-    bool equal = a->n_keys == b->n_keys && strcmp(a->frontend, b->frontend) == 0;
+    bool equal = a->n_keys == b->n_keys && strcmp(a->frontend, b->frontend) == 0 && strcmp(a->app, b->app) == 0;
     for (size_t i = 0; equal && i < a->n_keys; i++) {
         equal = a->keys[i].way == b->keys[i].way && strcmp(a->keys[i].key, b->keys[i].key) == 0;
     }
@@ -140,11 +143,11 @@ static void tell(const struct tcp_route *route, const struct tcp_route *but, tcp
     }
 }
 
-void tcp_routes_set(struct tcp_routes *routes, const char *service, const char *frontend, const struct service_tcp *tcp,
-                    tcp_routes_touched *touched, void *arg)
+void tcp_routes_set(struct tcp_routes *routes, const char *service, const char *frontend, const char *app,
+                    const struct service_tcp *tcp, tcp_routes_touched *touched, void *arg)
 {
     struct tcp_route *old = table_get(&routes->services, service);
-    struct tcp_route *route = tcp ? route_new(service, frontend, tcp) : NULL;
+    struct tcp_route *route = tcp ? route_new(service, frontend, app, tcp) : NULL;
     if (old && route && route_equal(old, route)) {
         route_free(route);
         return;
@@ -198,6 +201,13 @@ static bool route_precedes(const struct tcp_route *a, const struct tcp_route *b)
     return order != 0 ? order < 0 : strcmp(a->service, b->service) < 0;
 }
 
+static bool judge_lets(const struct tcp_judge *judge, const struct tcp_route *route, enum tcp_way way, char *key)
+{
+    const struct tcp_key wanted = {way, key};
+    return (!judge->counts || judge->counts(judge->arg, route->service)) &&
+           !(judge->barred && judge->barred(judge->arg, route, &wanted));
+}
+
 const struct tcp_route *tcp_routes_find(const struct tcp_routes *routes, enum tcp_way way, const char *key,
                                         const struct tcp_judge *judge)
 {
@@ -206,7 +216,7 @@ const struct tcp_route *tcp_routes_find(const struct tcp_routes *routes, enum tc
     const char *holder = wanted && wanted->count > 1 && judge->holder ? judge->holder(judge->arg, way, key) : NULL;
     for (size_t i = 0; wanted && i < wanted->count; i++) {
         const struct tcp_route *route = wanted->routes[i];
-        if (judge->counts && !judge->counts(judge->arg, route->service)) {
+        if (!judge_lets(judge, route, way, wanted->key)) {
             continue;
         }
         if (holder && strcmp(holder, route->service) == 0) {

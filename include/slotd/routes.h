@@ -43,6 +43,8 @@ const struct route *routes_get(const struct routes *routes, const char *service)
 const struct route **routes_list(const struct routes *routes, size_t *ret_count);
 /* The hosts that a service's rule names, for ROUTE_BY_MAP; else none. */
 const char *const *routes_hosts(const struct routes *routes, const char *service, size_t *ret_count);
+/* The plain hosts that its rule names, whatever decides it. */
+const char *const *routes_named_hosts(const struct routes *routes, const char *service, size_t *ret_count);
 
 /* Every host that a rule of ROUTE_BY_MAP names, in no order: start with *position = 0; NULL at the end. */
 const char *routes_next_host(const struct routes *routes, size_t *position);

@@ -23,6 +23,7 @@ struct tcp_key {
 struct tcp_route {
     char *service;
     char *frontend;
+    char *app;            /* whose label the server names are */
     struct tcp_key *keys; /* its port first */
     size_t n_keys;        /* 0: its labels name neither port nor server name */
 };
@@ -34,8 +35,8 @@ void tcp_routes_free(struct tcp_routes *routes);
 typedef void tcp_routes_touched(void *arg, enum tcp_way way, const char *key);
 /* How the service is reached; tcp NULL: it is not one of mode tcp any more. Calls touched for each key that the change
  * concerns, once it is made; nothing differs: for none. The cost is that of its keys. */
-void tcp_routes_set(struct tcp_routes *routes, const char *service, const char *frontend, const struct service_tcp *tcp,
-                    tcp_routes_touched *touched, void *arg);
+void tcp_routes_set(struct tcp_routes *routes, const char *service, const char *frontend, const char *app,
+                    const struct service_tcp *tcp, tcp_routes_touched *touched, void *arg);
 /* NULL: the service is none of mode tcp. */
 const struct tcp_route *tcp_routes_get(const struct tcp_routes *routes, const char *service);
 /* Every one, sorted by service; the caller frees the array. */
@@ -46,6 +47,8 @@ struct tcp_judge {
     bool (*counts)(void *arg, const char *service); /* whether its claims count by now; NULL: all do */
     /* The service that has the key already, or NULL: it keeps the key as long as it wants it. */
     const char *(*holder)(void *arg, enum tcp_way way, const char *key);
+    /* Whether that service may not have the key, whoever else wants it; NULL: each may. */
+    bool (*barred)(void *arg, const struct tcp_route *route, const struct tcp_key *key);
     void *arg;
 };
 /* Who has the key: its holder, else the one whose frontend is first by name (mapping.md, of rules with one priority).

@@ -100,13 +100,31 @@ if [ -n "$has_tls" ]; then
     equal "one that passes through" 421 "$(ask web.test / -H 'Host: mq.test')"
     equal "over HTTP/1.1" 421 "$(ask web.test / --http1.1 -H 'Host: mq.test')"
     equal "the same with port, capitals and a last dot" web "$(ask web.test / -H "Host: WEB.test.:$edge_port")"
-    # A name changes sides while both serve.
-    pass_through "mq.test,api.test"
-    await "api.test passes through now" 10 answers api.test /shop "mq itself"
-    equal "its neighbour does not" shop "$(ask web.test /shop)"
+    # Whoever asks for another app's host, by its name or by a wildcard, does not get its connections.
+    problems() { ctl -o json services | python3 -c "import json,sys; print(' '.join(sorted(p['app'] + ':' + p['code'] for p in json.load(sys.stdin)['problems'])))"; }
+    problems_are() { [ "$(problems)" = "$1" ]; }
+    pass_through "mq.test,api.test,*.wild.test"
+    await "names of other apps' rules are told" 10 problems_are "/mq:tcp-name-of-rule /mq:tcp-name-of-rule"
+    check "which, whose, and what to do" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' services | tr -s ' \n' ' ' | grep -q 'traefik.tcp.sni api.test leads nowhere: api.test is a host of the app /shop'"
+    equal "sni.map has the one that is nobody's host" "mq.test backend-mq," "$(in_map sni)"
+    equal "its requests are the host's" shop "$(ask api.test /shop)"
+    equal "and the other's" web "$(ask deep.wild.test /)"
     equal "the former name is refused" refused "$(ask a.mq.test /)"
-    pass_through "mq.test"
+    # It passes through once the rule is another, and is the host's again with the rule.
+    rule shop 2 "Host:web.test;PathPrefix:/shop"
+    await "api.test passes through" 10 answers api.test /shop "mq itself"
+    equal "its neighbour does not" shop "$(ask web.test /shop)"
+    await "one is told still" 10 problems_are "/mq:tcp-name-of-rule"
+    rule shop 2 "Host:web.test,api.test;PathPrefix:/shop"
     await "and is back" 10 answers api.test /shop shop
+    equal "sni.map then" "mq.test backend-mq," "$(in_map sni)"
+    # A slotd that finds such a key in the map takes it out.
+    cli "add map $maps/sni.map api.test backend-mq" >/dev/null
+    stop_slotd
+    start_slotd
+    await "a key of another hand goes" 10 eval '[ "$(in_map sni)" = "mq.test backend-mq," ]'
+    pass_through "mq.test"
+    await "nothing is wrong any more" 10 problems_are ""
     await "the one that stayed passes through" 10 answers mq.test / "mq itself"
 else
     skip "termination: this HAProxy has no TLS"
@@ -115,8 +133,9 @@ else
 fi
 
 # A reload keeps the inner socket, and both ways.
+adopted=$(grep -c 'adopted HAProxy' "$work/slotd.log")
 kill -USR2 "$(cat "$work/haproxy.pid")"
-await "adopted after the reload" 10 sh -c "grep -c 'adopted HAProxy' '$work/slotd.log' | grep -qx 2"
+await "adopted after the reload" 10 eval '[ "$(grep -c "adopted HAProxy" "$work/slotd.log")" = "$((adopted + 1))" ]'
 await "in step" 10 status_is_good
 await "it passes through" 10 answers mq.test / "mq itself"
 [ -z "$has_tls" ] || equal "and is routed" "web shop" "$(ask web.test /) $(ask web.test /shop)"

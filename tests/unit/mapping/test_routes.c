@@ -363,11 +363,28 @@ START_TEST(look_ups_decide_as_traefik_does)
 }
 END_TEST
 
+START_TEST(hosts_that_are_named)
+{
+    size_t count = 0;
+    routes_set(routes, "s", "f", "Host:a.test,B.test.;Method:GET", 1, 3, touch, NULL);
+    const char *const *hosts = routes_named_hosts(routes, "s", &count);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(hosts[1], "b.test");
+    (void)routes_hosts(routes, "s", &count);
+    ck_assert_uint_eq(count, 0);
+    ck_assert_str_eq(buf_text(&touched), "");
+    routes_set(routes, "s", "f", "Host:a.test;Nonsense:1", 1, 3, touch, NULL);
+    (void)routes_named_hosts(routes, "s", &count);
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("routes");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, hosts_that_are_named);
     tcase_add_test(tests, what_maps_can_express);
     tcase_add_test(tests, too_many_keys_are_none);
     tcase_add_test(tests, hosts_are_told_of);

@@ -11,11 +11,12 @@ static struct tcp_routes *routes;
 static struct buf touched; /* keys, each with a blank behind it */
 static const char *holder; /* of every key */
 static const char *closed; /* that service's claims do not count */
+static const char *barred; /* that app may have no server name */
 
 static void setup(void)
 {
     routes = tcp_routes_new(7);
-    holder = closed = NULL;
+    holder = closed = barred = NULL;
 }
 
 static void teardown(void)
@@ -40,12 +41,13 @@ static void set(const char *service, unsigned port, const char *names)
     for (char *name = strtok(copy, " "); name; name = strtok(NULL, " ")) {
         list[tcp.n_names++] = name;
     }
-    tcp_routes_set(routes, service, frontend, &tcp, touch, NULL);
+    cleanup_free char *app = mem_printf("/%s", service);
+    tcp_routes_set(routes, service, frontend, app, &tcp, touch, NULL);
 }
 
 static void drop(const char *service)
 {
-    tcp_routes_set(routes, service, "", NULL, touch, NULL);
+    tcp_routes_set(routes, service, "", "", NULL, touch, NULL);
 }
 
 static bool counts(void *arg, const char *service)
@@ -62,7 +64,13 @@ static const char *hold(void *arg, enum tcp_way way, const char *key)
     return holder;
 }
 
-static const struct tcp_judge judge = {counts, hold, NULL};
+static bool bar(void *arg, const struct tcp_route *route, const struct tcp_key *key)
+{
+    (void)arg;
+    return barred && key->way == TCP_BY_NAME && strcmp(barred, route->app) == 0;
+}
+
+static const struct tcp_judge judge = {counts, hold, bar, NULL};
 
 static void check_has(enum tcp_way way, const char *key, const char *service)
 {
@@ -132,6 +140,28 @@ START_TEST(two_that_want_one)
 }
 END_TEST
 
+START_TEST(one_that_may_not_have_it)
+{
+    set("a", 5432, "x.test");
+    set("b", 0, "x.test");
+    barred = "/a";
+    check_has(TCP_BY_NAME, "x.test", "b");
+    check_has(TCP_BY_PORT, "5432", "a");
+    holder = "a";
+    check_has(TCP_BY_NAME, "x.test", "b");
+    drop("b");
+    check_has(TCP_BY_NAME, "x.test", "-");
+    barred = NULL;
+    check_has(TCP_BY_NAME, "x.test", "a");
+    /* The same label of another app may be judged otherwise. */
+    buf_clear(&touched);
+    char *name = (char *)(uintptr_t) "x.test";
+    const struct service_tcp tcp = {.names = &name, .n_names = 1, .port = 5432};
+    tcp_routes_set(routes, "a", "f-a", "/other", &tcp, touch, NULL);
+    check_touched(":5432 x.test ");
+}
+END_TEST
+
 START_TEST(listed_by_name)
 {
     size_t count = 0;
@@ -183,6 +213,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, what_nobody_wants);
     tcase_add_test(tests, touched_is_what_differs);
     tcase_add_test(tests, two_that_want_one);
+    tcase_add_test(tests, one_that_may_not_have_it);
     tcase_add_test(tests, listed_by_name);
     tcase_add_test(tests, random_changes);
     suite_add_tcase(suite, tests);
