@@ -228,11 +228,10 @@ static void edge_access_look_at_all(struct edge *edge)
 
 void edge_accesses_adopt(struct edge *edge)
 {
-    static const enum edge_map_kind kinds[] = {EDGE_MAP_WHITELIST, EDGE_MAP_REDIRECT};
     bool any = false;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        struct edge_map *map = edge->maps[kinds[i]];
-        if (map && map->state == EDGE_MAP_READ && !map->filled) {
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        struct edge_map *map = edge->maps[i];
+        if (edge_map_is_of_access(map) && map->state == EDGE_MAP_READ && !map->filled) {
             map->filled = any = true;
             kept_file_touch(map->file);
         }
@@ -248,22 +247,11 @@ void edge_accesses_adopt(struct edge *edge)
 
 /* ---- what no route needs any more ---- */
 
-/* HAProxy has acknowledged them: a request that has read a former one has had time for its whitelist too. */
-static bool edge_routes_have_arrived(const struct edge *edge)
-{
-    for (size_t i = EDGE_MAP_ROUTES; i <= EDGE_MAP_PATHS; i++) {
-        const struct edge_map *map = edge->maps[i];
-        if (map->state != EDGE_MAP_IN_STEP || map->in_flight > 0 || map_differs(map->map)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool edge_accesses_prune(struct edge *edge)
 {
     struct edge_accesses *accesses = &edge->accesses;
-    if (accesses->n_stale == 0 || !edge_routes_have_arrived(edge)) {
+    /* A request that has read a route before HAProxy acknowledged the next has had time for its whitelist too. */
+    if (accesses->n_stale == 0 || !edge_maps_have_arrived(edge, EDGE_MAP_ROUTES, EDGE_MAP_PATHS)) {
         return false;
     }
     for (size_t i = 0; i < accesses->n_stale; i++) {

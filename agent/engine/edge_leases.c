@@ -89,9 +89,8 @@ bool backend_may_serve(const struct edge_backend *backend)
 
 bool edge_routes_lead_to(const struct edge *edge, const char *backend)
 {
-    static const enum edge_map_kind kinds[] = {EDGE_MAP_ROUTES, EDGE_MAP_PATHS, EDGE_MAP_TCP_PORTS, EDGE_MAP_SNI};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && edge->maps[kinds[i]]; i++) {
-        if (edge_map_names(edge->maps[kinds[i]], backend)) {
+    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
+        if (edge_map_is_of_routes(edge->maps[i]) && edge_map_names(edge->maps[i], backend)) {
             return true;
         }
     }
@@ -100,13 +99,7 @@ bool edge_routes_lead_to(const struct edge *edge, const char *backend)
 
 bool edge_maps_show_leases(const struct edge *edge)
 {
-    for (size_t i = EDGE_MAP_ROUTES; i <= EDGE_MAP_LEASES && edge->maps[i]; i++) {
-        const struct edge_map *map = edge->maps[i];
-        if (map->state != EDGE_MAP_IN_STEP || map->in_flight > 0 || map_differs(map->map)) {
-            return false;
-        }
-    }
-    return true;
+    return edge_maps_have_arrived(edge, EDGE_MAP_ROUTES, EDGE_MAP_LEASES);
 }
 
 /* ---- giving ---- */

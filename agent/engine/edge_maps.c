@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The maps of one HAProxy: read at each adoption, compared, changed by single commands, and kept as files. What should
- * be in them is the business of edge_checks.c, edge_access.c, edge_routes.c and edge_leases.c. */
-#include <errno.h>
-#include <string.h>
-
+/* The maps of one HAProxy: read at each adoption, compared, and changed by single commands. What should be in them is
+ * the business of edge_checks.c, edge_access.c, edge_routes.c and edge_leases.c. */
 #include "engine_private.h"
 #include "slotd/error.h"
-#include "slotd/file.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
 #include "slotd/text.h"
 
-#define MAP_MODE 0644 /* nothing secret; HAProxy may run as another user */
-#define MAP_TRIES 3   /* times that it is read anew in a row because a command was refused */
+#define MAP_TRIES 3 /* times that it is read anew in a row because a command was refused */
 
 /* A line that was sent. */
 struct sent {
@@ -20,18 +15,6 @@ struct sent {
     unsigned epoch;
     edge_map_replied *replied; /* of edge_map_ask() */
 };
-
-const char *edge_map_name(enum edge_map_kind kind)
-{
-    static const char *const names[EDGE_N_MAPS] = {
-        [EDGE_MAP_CHECK_PATH] = "check-path.map", [EDGE_MAP_CHECK_HOST] = "check-host.map",
-        [EDGE_MAP_WHITELIST] = "whitelist.map",   [EDGE_MAP_REDIRECT] = "redirect.map",
-        [EDGE_MAP_ROUTES] = "routes.map",         [EDGE_MAP_PATHS] = "paths.map",
-        [EDGE_MAP_TCP_PORTS] = "tcp-ports.map",   [EDGE_MAP_SNI] = "sni.map",
-        [EDGE_MAP_LEASES] = "leases.map",
-    };
-    return names[kind];
-}
 
 /* ---- reading ---- */
 
@@ -151,22 +134,6 @@ static void edge_map_set(struct edge_map *map, const char *key, const char *valu
     }
 }
 
-static bool map_is_by_backend(const struct edge_map *map)
-{
-    return map->kind == EDGE_MAP_CHECK_PATH || map->kind == EDGE_MAP_CHECK_HOST;
-}
-
-static const char *edge_map_find_value(struct edge_map *map, const char *key, const char *current)
-{
-    if (map->kind == EDGE_MAP_LEASES) {
-        return edge_lease_value(map, key);
-    }
-    if (map->kind == EDGE_MAP_WHITELIST || map->kind == EDGE_MAP_REDIRECT) {
-        return edge_access_value(map, key, current);
-    }
-    return map_is_by_backend(map) ? edge_check_value(map, key, current) : edge_route_value(map, key, current);
-}
-
 static void edge_map_look_at(struct edge_map *map, const char *key, const char *current)
 {
     edge_map_set(map, key, edge_map_find_value(map, key, current));
@@ -189,7 +156,7 @@ void edge_map_drop(struct edge_map *map, const char *key)
 void edge_maps_refresh(struct edge *edge, const char *backend)
 {
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
-        if (map_is_by_backend(edge->maps[i])) {
+        if (edge_map_is_by_backend(edge->maps[i])) {
             edge_map_refresh(edge->maps[i], backend);
         }
     }
@@ -213,7 +180,7 @@ static void edge_map_review(struct edge_map *map)
     bool all = false;
     for (const struct edge_backend *backend = map->edge->first_dirty; map->doubts && !all && backend;
          backend = backend->next_dirty) {
-        if (map_is_by_backend(map)) {
+        if (edge_map_is_by_backend(map)) {
             edge_map_refresh(map, backend->name);
         } else if (backend->unclaimed || !edge_find_service(map->edge, backend->name)) {
             edge_map_refresh_all(map);
@@ -368,9 +335,8 @@ static bool edge_map_is_on_its_way(const struct edge_map *map)
 /* What a route names is there before the route is. */
 static bool edge_map_has_to_wait(const struct edge_map *map)
 {
-    bool names_others = map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS;
-    return names_others && (edge_map_is_on_its_way(map->edge->maps[EDGE_MAP_WHITELIST]) ||
-                            edge_map_is_on_its_way(map->edge->maps[EDGE_MAP_REDIRECT]));
+    return edge_map_is_of_http(map) && (edge_map_is_on_its_way(map->edge->maps[EDGE_MAP_WHITELIST]) ||
+                                        edge_map_is_on_its_way(map->edge->maps[EDGE_MAP_REDIRECT]));
 }
 
 bool edge_maps_run(struct edge *edge)
@@ -405,93 +371,4 @@ bool edge_maps_are_settled(const struct edge *edge)
         }
     }
     return true;
-}
-
-/* ---- the file ---- */
-
-static void edge_map_collect(void *arg, struct kept_file *file)
-{
-    struct edge_map *map = arg;
-    struct buf line = BUF_INIT;
-    size_t section = 0;
-    while (map_next_unsaved(map->map, &section, &line)) {
-        kept_file_put(file, section, &line);
-        line = BUF_INIT;
-    }
-}
-
-/* HAProxy does not start without its map files. One that is there stays until it is known what should be in it. */
-static void edge_map_ensure_file(struct edge_map *map)
-{
-    int err = file_check(map->path);
-    if (err == -ENOENT) {
-        err = file_replace(map->path, MAP_MODE, NULL, 0);
-    }
-    if (err) {
-        log_error("haproxy",
-                  "%s is not there and cannot be made: %s; HAProxy does not start without the map files that "
-                  "its configuration names",
-                  map->path, error_text(err));
-        map->file_error = mem_strdup(error_text(err));
-    }
-}
-
-const char *edge_map_file_error(const struct edge_map *map)
-{
-    const char *error = kept_file_error(map->file);
-    return error || map->filled ? error : map->file_error;
-}
-
-/* ---- life ---- */
-
-static struct edge_map *edge_map_new(struct edge *edge, enum edge_map_kind kind)
-{
-    struct edge_map *map = MEM_NEW(struct edge_map);
-    const char *folder = edge->config->maps_dir;
-    size_t len = strlen(folder);
-    while (len > 1 && folder[len - 1] == '/') {
-        len--;
-    }
-    map->edge = edge;
-    map->kind = kind;
-    map->path = mem_printf("%.*s/%s", (int)len, folder, edge_map_name(kind));
-    map->map = map_new(edge->engine->seed);
-    table_init(&map->named, edge->engine->seed);
-    if (kind == EDGE_MAP_LEASES) {
-        map_leave_out_own(map->map);
-    }
-    map->file = kept_file_new(edge->engine->loop, map->path, "what slotd has put into it", edge_map_collect, map);
-    edge_map_ensure_file(map);
-    return map;
-}
-
-void edge_maps_open(struct edge *edge)
-{
-    for (size_t i = 0; i < EDGE_N_MAPS && edge->config->maps_dir[0]; i++) {
-        edge->maps[i] = edge_map_new(edge, (enum edge_map_kind)i);
-    }
-}
-
-static void edge_map_close(struct edge_map *map)
-{
-    int err = map->filled ? kept_file_flush(map->file) : 0;
-    if (err) {
-        log_error("haproxy", "%s: %s cannot be written: %s", map->edge->config->name, map->path, error_text(err));
-    }
-    kept_file_close(map->file);
-    edge_map_drop_swap(map);
-    map_content_free(map->content);
-    map_free(map->map);
-    edge_map_forget_named(map);
-    free(map->path);
-    free(map->error);
-    free(map->file_error);
-    free(map);
-}
-
-void edge_maps_close(struct edge *edge)
-{
-    for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
-        edge_map_close(edge->maps[i]);
-    }
 }

@@ -56,6 +56,18 @@ struct edge_map {
 
 /* The file's name in maps_dir. */
 const char *edge_map_name(enum edge_map_kind kind);
+/* What its keys are, and what its values: of backends, to what their checks ask for; of services' lists and redirects;
+ * of requests and connections, to backends. */
+bool edge_map_is_by_backend(const struct edge_map *map);
+bool edge_map_is_of_access(const struct edge_map *map);
+bool edge_map_is_of_http(const struct edge_map *map);
+bool edge_map_is_of_tcp(const struct edge_map *map);
+/* One of the last two. */
+bool edge_map_is_of_routes(const struct edge_map *map);
+/* What the key should have in that map, which has current now; as edge_check_value(). */
+const char *edge_map_find_value(struct edge_map *map, const char *key, const char *current);
+/* Whether HAProxy has acknowledged what those of its maps should have. */
+bool edge_maps_have_arrived(const struct edge *edge, enum edge_map_kind first, enum edge_map_kind last);
 /* Makes the maps that maps_dir is for, and the files that are missing. */
 void edge_maps_open(struct edge *edge);
 /* Writes what is not on disk yet. After the connection is closed. */

@@ -9,12 +9,6 @@ struct named_backend {
     size_t count; /* values, by entry point */
 };
 
-static bool map_leads_to_backends(const struct edge_map *map)
-{
-    return map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS || map->kind == EDGE_MAP_TCP_PORTS ||
-           map->kind == EDGE_MAP_SNI;
-}
-
 static void map_name_backend(struct edge_map *map, const char *name, size_t len)
 {
     struct named_backend *named = table_get_n(&map->named, name, len);
@@ -56,7 +50,7 @@ static void map_leave_backend(struct edge_map *map, const char *name, size_t len
 
 bool edge_map_put(struct edge_map *map, const char *key, const char *value)
 {
-    if (!map_leads_to_backends(map)) {
+    if (!edge_map_is_of_routes(map)) {
         return map_set(map->map, key, value);
     }
     cleanup_free char *former = mem_strdup(map_get(map->map, key));

@@ -12,16 +12,6 @@ static struct table *edge_routed(struct edge *edge, enum edge_map_kind kind)
     return &edge->routed[kind == EDGE_MAP_PATHS];
 }
 
-static bool map_is_of_tcp(const struct edge_map *map)
-{
-    return map->kind == EDGE_MAP_TCP_PORTS || map->kind == EDGE_MAP_SNI;
-}
-
-static bool map_is_of_routes(const struct edge_map *map)
-{
-    return map->kind == EDGE_MAP_ROUTES || map->kind == EDGE_MAP_PATHS || map_is_of_tcp(map);
-}
-
 /* ---- the claims of one host ---- */
 
 /* While a service moves between http and tcp the pool's backend that it leaves speaks what it does not speak any more.
@@ -217,8 +207,8 @@ static bool edge_put_way(struct edge_map *map, const char *key, enum access_poin
                          struct access_way *ret_way, struct buf texts[2])
 {
     struct edge *edge = map->edge;
-    const struct routed_key *routed = map_is_of_tcp(map) ? NULL : table_get(edge_routed(edge, map->kind), key);
-    const char *name = map_is_of_tcp(map) ? edge_tcp_service(map, key) : routed ? routed->services[point] : NULL;
+    const struct routed_key *routed = edge_map_is_of_tcp(map) ? NULL : table_get(edge_routed(edge, map->kind), key);
+    const char *name = edge_map_is_of_tcp(map) ? edge_tcp_service(map, key) : routed ? routed->services[point] : NULL;
     const struct service *service = name ? services_get(edge->engine->services, name) : NULL;
     const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
     if (backend) {
@@ -345,7 +335,7 @@ static void edge_map_take_routes(struct edge_map *map)
 void edge_routes_settle(struct edge_map *map)
 {
     cleanup_buf struct buf name = BUF_INIT;
-    for (size_t i = 0; map_is_of_routes(map) && map->content && i < map->content->count; i++) {
+    for (size_t i = 0; edge_map_is_of_routes(map) && map->content && i < map->content->count; i++) {
         for (size_t p = 0; p < ACCESS_POINTS; p++) {
             (void)edge_find_led_to(map->edge, map->content->entries[i].value, (enum access_point)p, &name);
             edge_route_left(map->edge, buf_text(&name));
@@ -358,7 +348,7 @@ void edge_routes_adopt(struct edge *edge)
     const char *host;
     size_t count = 0;
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
-        if (map_is_of_routes(edge->maps[i]) && edge->maps[i]->state == EDGE_MAP_READ) {
+        if (edge_map_is_of_routes(edge->maps[i]) && edge->maps[i]->state == EDGE_MAP_READ) {
             edge_map_take_routes(edge->maps[i]);
             count++;
         }
