@@ -69,6 +69,9 @@ static const struct family edge_families[] = {
     {"slotd_haproxy_backends", GAUGE(engine_edge_metrics, n_backends), "Backends that have slots."},
     {"slotd_endpoints_waiting", GAUGE(engine_edge_metrics, waiting), "Endpoints that wait for a free slot."},
     {"slotd_endpoints_unresolved", GAUGE(engine_edge_metrics, unresolved), "Endpoints whose host has no address yet."},
+    {"slotd_access_entries_leaving", GAUGE(engine_edge_metrics, access_leaving),
+     "Map entries of former whitelists and redirects that wait for HAProxy's acknowledgement of the routes; 16384 at "
+     "most."},
     {"slotd_services_without_backend", GAUGE(engine_edge_metrics, services_without_backend),
      "Services that the HAProxy has no backend with slots for."},
 };

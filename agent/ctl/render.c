@@ -82,7 +82,7 @@ static void render_global(const struct render *render, struct buf *out)
     buf_puts(out, "\nglobal\n"
                   "    # In a container: log stdout format raw local0\n"
                   "    log /dev/log local0\n"
-                  "    chroot /var/lib/haproxy\n"
+                  "    chroot " RENDER_CHROOT "\n"
                   "    user haproxy\n"
                   "    group haproxy\n");
     if (haproxy->socket[0] == '/') {
@@ -160,11 +160,11 @@ static void render_edge_comment(const struct render *render, struct buf *out)
         out,
         "# What is looked up is the host, in lower case, without port and last dot, with the path, decoded: the exact "
         "one, then the longest prefix.\n"
-        "# Nothing found: 404; a route without a server: 503. /%61 is /a, as for Traefik; /x/../a and //a are not, "
-        "unless HAProxy may say so,\n"
-        "# with `expose-experimental-directives` under global and, before set-var(txn.path):\n"
-        "#    http-request normalize-uri path-merge-slashes\n"
-        "#    http-request normalize-uri path-strip-dotdot\n");
+        "# Nothing found: 404; a route without a server: 503. /%61 is /a, as for Traefik. /x/../a, //a and /;x/a are "
+        "not, as for Traefik, but many\n"
+        "# tasks take them for it: where /a has a whitelist, a redirect or one entry point alone, such a spelling "
+        "answers 400. What a task\n"
+        "# decodes twice, or reads without case, is for the task to protect.\n");
     render_routing_comment(out);
 }
 

@@ -54,6 +54,7 @@ bool render_has_check(const char *server_options);
 /* What HAProxy takes to start with (its resident memory, in KiB), as measured with 2.6.12: within 5 % of what 1 x 1 to
  * 900 x 20 slots took with 2 and 16 threads. */
 uint64_t render_memory_kib(uint64_t n_backends, uint64_t n_slots, unsigned n_threads);
+#define RENDER_CHROOT "/var/lib/haproxy" /* of HAProxy's packages */
 /* What frontend https listens on: edge.https_bind, or where frontend sni hands its connections on. The caller frees. */
 char *render_https_bind(const struct render *render);
 /* The frontends of mode tcp: sni and tcp. */

@@ -39,6 +39,39 @@ static void render_lookup(const struct render *render, struct buf *out)
                refuse_unclear, paths, routes, not_found);
 }
 
+/* Many tasks see a backslash as a slash, `;` and what follows as no part of a segment's name, and take out empty
+ * segments and dots. More than four levels of `..` in one another are refused: nobody means them. */
+#define TO_ROOT "regsub(\"^(/[.][.])+/\",/)"
+#define ONE_UP ",regsub(\"/([^/.]|[.][^/.]|[.][.][^/])[^/]*/[.][.]/\",/,g)," TO_ROOT
+static const char clean_path[] =
+    "    http-request set-var(txn.clean) 'var(txn.path),regsub(\"[\\\\\\\\]\",/,g),regsub(;[^/]*,,g),concat(/),"
+    "regsub(\"(/[.]?)+/\",/,g)' if { var(txn.path) -m reg '[;\\\\]|//|/[.]' }\n"
+    "    http-request set-var(txn.clean) 'var(txn.clean)," TO_ROOT ONE_UP ONE_UP ONE_UP ONE_UP
+    "' if { var(txn.clean) -m sub /../ }\n"
+    "    http-request deny deny_status 400 if { var(txn.clean) -m sub /../ }\n";
+
+/* A path that a task may read as another one, with a whitelist of its own, is no way around it; where no list is in
+ * the way it goes as it is written. A key with a slash at its end is an exact one without, to many. */
+static void render_clearance(const struct render *render, struct buf *out)
+{
+    cleanup_free char *routes = render_map_path(render->haproxy, RENDER_MAP_ROUTES);
+    cleanup_free char *paths = render_map_path(render->haproxy, RENDER_MAP_PATHS);
+    buf_puts(out, clean_path);
+    buf_printf(
+        out,
+        "    http-request set-var(txn.clean) var(txn.path) if { var(txn.path) -m end / } !{ var(txn.clean) -m found }\n"
+        "    http-request set-var(txn.clean) var(txn.host),concat(,txn.clean) if { var(txn.clean) -m found }\n"
+        "    http-request set-var(txn.other) var(txn.clean),regsub(/$,),map_str(%s) if { var(txn.clean) -m found }\n"
+        "    http-request set-var(txn.other) var(txn.clean),map_str(%s) if { var(txn.clean) -m found } !{ "
+        "var(txn.other) -m found }\n"
+        "    http-request set-var(txn.other) var(txn.clean),map_beg(%s) if { var(txn.clean) -m found } !{ "
+        "var(txn.other) -m found }\n"
+        "    http-request deny deny_status 400 if { var(txn.other) -m beg / } !{ var(txn.other),strcmp(txn.backend) eq "
+        "0 "
+        "}\n",
+        paths, paths, routes);
+}
+
 /* Addresses as hexadecimal text, of which a whitelist has the beginnings. IPv4 that came as IPv6 is IPv4. */
 static void render_whitelist(const struct render *render, struct buf *out)
 {
@@ -120,6 +153,7 @@ void render_routing(const struct render *render, enum access_point point, struct
         return;
     }
     render_lookup(render, out);
+    render_clearance(render, out);
     buf_printf(out,
                "    http-request set-var(txn.way) var(txn.backend),field(%d,/) if { var(txn.backend) -m beg / }\n"
                "    %s if { var(txn.way) -m str ~ }\n",

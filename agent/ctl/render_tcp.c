@@ -44,10 +44,11 @@ static bool render_passes_through(const struct render *render)
     return edge->sni_passthrough && edge->https_bind[0] && render->haproxy->maps_dir[0];
 }
 
-/* No port that others on the machine may take, and no file that a chroot would hide. */
-static char *render_inner_address(const struct render *render)
+/* Who connects there says by the PROXY protocol who the client is: that is for HAProxy's user alone. HAProxy makes the
+ * socket before its chroot, and connects to it from within. */
+static char *render_inner_name(const struct render *render)
 {
-    return mem_printf("abns@slotd-%s-https", render->haproxy->name);
+    return mem_printf("slotd-%s-https.sock", render->haproxy->name);
 }
 
 char *render_https_bind(const struct render *render)
@@ -55,13 +56,13 @@ char *render_https_bind(const struct render *render)
     if (!render_passes_through(render)) {
         return mem_strdup(render->config->edge.https_bind);
     }
-    cleanup_free char *address = render_inner_address(render);
-    return mem_printf("%s accept-proxy", address);
+    cleanup_free char *name = render_inner_name(render);
+    return mem_printf("unix@" RENDER_CHROOT "/%s user haproxy group haproxy mode 600 accept-proxy", name);
 }
 
 static void render_passthrough(const struct render *render, struct buf *out)
 {
-    cleanup_free char *address = render_inner_address(render);
+    cleanup_free char *name = render_inner_name(render);
     buf_puts(out, "\n# What TLS clients connect to. A server name of the map (traefik.tcp.sni) leads to its service, "
                   "which has the certificate itself; all else\n"
                   "# goes to frontend https above, which sees the client's address by the PROXY protocol.\n"
@@ -74,9 +75,10 @@ static void render_passthrough(const struct render *render, struct buf *out)
     buf_printf(out,
                "    use_backend %%[var(sess.backend)] if { var(sess.backend) -m found }\n"
                "    default_backend slotd-https\n"
-               "\nbackend slotd-https from slotd.tcp\n"
-               "    server https %s send-proxy-v2\n",
-               address);
+               "\n# By a socket in the folder that HAProxy sees as /, of HAProxy's user alone.\n"
+               "backend slotd-https from slotd.tcp\n"
+               "    server https unix@/%s send-proxy-v2\n",
+               name);
 }
 
 void render_tcp(const struct render *render, struct buf *out)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine_private.h"
+#include "slotd/log.h"
 #include "slotd/map_output.h"
 #include "slotd/mem.h"
 
@@ -21,10 +22,6 @@ struct edge_access {
     struct listed *listed; /* sorted by key */
     size_t n_listed, capacity;
     char *redirect; /* of redirect.map, or NULL */
-};
-struct edge_stale {
-    enum edge_map_kind kind;
-    char *key;
 };
 
 /* ---- one service's entries ---- */
@@ -113,11 +110,18 @@ static char *key_find_backend(const char *key)
     return mem_strndup(key, strcspn(key, "~"));
 }
 
+static struct table *edge_stale(struct edge *edge, enum edge_map_kind kind)
+{
+    return &edge->accesses.stale[kind == EDGE_MAP_REDIRECT];
+}
+
 static void edge_access_forget(struct edge *edge, enum edge_map_kind kind, const char *key)
 {
-    struct edge_accesses *accesses = &edge->accesses;
-    MEM_GROW(accesses->stale, accesses->stale_capacity, accesses->n_stale + 1);
-    accesses->stale[accesses->n_stale++] = (struct edge_stale){kind, mem_strdup(key)};
+    struct table *stale = edge_stale(edge, kind);
+    if (!table_get(stale, key)) {
+        char *copy = mem_strdup(key);
+        table_put(stale, copy, copy);
+    }
 }
 
 /* Routes to a service that Marathon has not spoken of are kept as long as tasks may be behind them: so is what they
@@ -168,6 +172,52 @@ static void edge_access_forget_all(struct edge *edge, const struct edge_access *
     }
 }
 
+size_t edge_accesses_count_stale(const struct edge *edge)
+{
+    return edge->accesses.stale[0].count + edge->accesses.stale[1].count;
+}
+
+static void stale_clear(struct table *stale)
+{
+    struct table_entry *slot;
+    for (size_t position = 0; (slot = table_next(stale, &position));) {
+        free(slot->value);
+    }
+    table_free(stale);
+}
+
+static void edge_access_prune(struct edge_map *map)
+{
+    struct table *stale = edge_stale(map->edge, map->kind);
+    struct table_entry *slot;
+    for (size_t position = 0; (slot = table_next(stale, &position));) {
+        cleanup_free char *backend = key_find_backend(slot->key);
+        /* It may be wanted again by now. */
+        if (!edge_access_find(table_get(&map->edge->accesses.by_backend, backend), map->kind, slot->key)) {
+            edge_map_drop(map, slot->key);
+        }
+    }
+    stale_clear(stale);
+}
+
+static void edge_accesses_prune_now(struct edge *edge)
+{
+    edge_access_prune(edge->maps[EDGE_MAP_WHITELIST]);
+    edge_access_prune(edge->maps[EDGE_MAP_REDIRECT]);
+}
+
+/* Routes that never arrive, while lists change, are no reason to keep everything that ever was. */
+static void edge_accesses_bound(struct edge *edge)
+{
+    if (edge_accesses_count_stale(edge) > EDGE_MAX_STALE) {
+        log_warning("haproxy",
+                    "%s: more than %d entries of former whitelists and redirects wait for routes that HAProxy has not "
+                    "acknowledged: they go now, and routes that still name them are closed",
+                    edge->config->name, EDGE_MAX_STALE);
+        edge_accesses_prune_now(edge);
+    }
+}
+
 void edge_access_set(struct edge *edge, const struct service *service)
 {
     if (!edge->maps[EDGE_MAP_WHITELIST]) {
@@ -189,6 +239,7 @@ void edge_access_set(struct edge *edge, const struct service *service)
     edge_route_touch_service(edge, service->name);
     edge_tcp_touch_service(edge, service->name);
     edge_access_free(old);
+    edge_accesses_bound(edge);
 }
 
 struct access_way edge_access_way(const struct service *service, const char *backend, enum access_point point,
@@ -249,22 +300,11 @@ void edge_accesses_adopt(struct edge *edge)
 
 bool edge_accesses_prune(struct edge *edge)
 {
-    struct edge_accesses *accesses = &edge->accesses;
     /* A request that has read a route before HAProxy acknowledged the next has had time for its whitelist too. */
-    if (accesses->n_stale == 0 || !edge_maps_have_arrived(edge, EDGE_MAP_ROUTES, EDGE_MAP_PATHS)) {
+    if (edge_accesses_count_stale(edge) == 0 || !edge_maps_have_arrived(edge, EDGE_MAP_ROUTES, EDGE_MAP_PATHS)) {
         return false;
     }
-    for (size_t i = 0; i < accesses->n_stale; i++) {
-        struct edge_map *map = edge->maps[accesses->stale[i].kind];
-        const char *key = accesses->stale[i].key;
-        cleanup_free char *backend = key_find_backend(key);
-        /* It may be wanted again by now. */
-        if (!edge_access_find(table_get(&accesses->by_backend, backend), map->kind, key)) {
-            edge_map_drop(map, key);
-        }
-        free(accesses->stale[i].key);
-    }
-    accesses->n_stale = 0;
+    edge_accesses_prune_now(edge);
     return true;
 }
 
@@ -329,6 +369,8 @@ void problems_of_access(const struct engine *engine, const struct service *servi
 void edge_accesses_open(struct edge *edge)
 {
     table_init(&edge->accesses.by_backend, edge->engine->seed);
+    table_init(&edge->accesses.stale[0], edge->engine->seed);
+    table_init(&edge->accesses.stale[1], edge->engine->seed);
 }
 
 void edge_accesses_free(struct edge *edge)
@@ -337,9 +379,7 @@ void edge_accesses_free(struct edge *edge)
     for (size_t position = 0; (slot = table_next(&edge->accesses.by_backend, &position));) {
         edge_access_free(slot->value);
     }
-    for (size_t i = 0; i < edge->accesses.n_stale; i++) {
-        free(edge->accesses.stale[i].key);
-    }
-    free(edge->accesses.stale);
+    stale_clear(&edge->accesses.stale[0]);
+    stale_clear(&edge->accesses.stale[1]);
     table_free(&edge->accesses.by_backend);
 }

@@ -13,7 +13,6 @@
 #include "slotd/tcp_routes.h"
 
 struct edge;
-struct edge_stale;
 struct engine;
 struct json_object;
 
@@ -31,10 +30,11 @@ struct routed_host {
 };
 
 /* What maps have of the access to services that are not open to everybody. */
+#define EDGE_MAX_STALE 16384 /* keys of both: two of the longest whitelists */
 struct edge_accesses {
-    struct table by_backend;  /* the service's own backend to struct edge_access */
-    struct edge_stale *stale; /* entries that no route needs once those that are on their way have arrived */
-    size_t n_stale, stale_capacity;
+    struct table by_backend; /* the service's own backend to struct edge_access */
+    struct table stale[2];   /* keys of whitelist.map and redirect.map that no route needs once those that are on their
+                                way have arrived; each entry's key is its value */
 };
 
 /* ---- routes ---- */
@@ -83,6 +83,8 @@ void edge_accesses_adopt(struct edge *edge);
 /* Takes out what no route needs any more, once HAProxy has acknowledged the routes. Returns whether something is to be
  * sent. */
 bool edge_accesses_prune(struct edge *edge);
+/* How many entries wait for that. */
+size_t edge_accesses_count_stale(const struct edge *edge);
 /* How a request that an entry point has for host comes to the service's backend. The texts are borrowed from service,
  * backend and whitelist. */
 struct access_way edge_access_way(const struct service *service, const char *backend, enum access_point point,

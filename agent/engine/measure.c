@@ -136,6 +136,7 @@ static void measure_edge(const struct edge *edge, struct engine_edge_metrics *re
         .drifts = edge->drifts,
         .additions = edge->servers_added,
         .deletions = edge->servers_deleted,
+        .access_leaving = edge_accesses_count_stale(edge),
         .n_backends = count,
         .latency = &edge->latency,
         .backends = mem_alloc_array(count, sizeof(struct engine_backend_metrics)),

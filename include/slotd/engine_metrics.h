@@ -49,6 +49,7 @@ struct engine_edge_metrics {
     uint64_t slots[ENGINE_SLOT_STATES];
     uint64_t waiting, unresolved; /* endpoints without a slot, without an address */
     uint64_t services_without_backend;
+    uint64_t access_leaving; /* entries of former whitelists and redirects that routes on their way may name */
     uint64_t tcp_routed, tcp_waiting, tcp_taken; /* ports and server names; those that have had no server, or no map */
     const struct histogram *latency;             /* from a cause to HAProxy's acknowledgement */
     struct engine_backend_metrics *backends;     /* sorted by name */

@@ -213,3 +213,44 @@ stop_load() { # [NAME]
     pids=$(for pid in $pids; do [ "$pid" = "$load_pid" ] || printf '%s ' "$pid"; done)
 }
 load_value() { python3 -c "import json; print(json.load(open('$work/${2:-load}.json'))['$1'])"; } # KEY [NAME]
+
+# ---- maps ----
+
+# A folder for map files, $maps, and the lines of a frontend that routes by them and keeps leases.
+use_maps() {
+    maps=$work/maps
+    mkdir "$maps"
+    lease_rules="    http-request set-var(txn.key) path
+    http-request set-var(txn.key) req.hdr(host),field(1,:),lower,concat(,txn.key)
+    http-request set-var(txn.be) var(txn.key),map_str($maps/paths.map)
+    http-request set-var(txn.be) var(txn.key),map_beg($maps/routes.map) unless { var(txn.be) -m found }
+    http-request set-var(txn.lease) str(x),map($maps/leases.map)
+    use_backend %[var(txn.be)] if { var(txn.be) -m found }"
+}
+in_map() { cli "show map $maps/$1.map" | cut -d' ' -f2- | sed '/^$/d' | sort | tr '\n' ','; }
+map_is() { [ "$(in_map "$1")" = "$2" ]; }
+file_is() { [ "$(sort "$maps/$1.map" | tr '\n' ',')" = "${2-$(in_map "$1")}" ]; } # MAP [LINES]: without LINES, those of HAProxy's
+backend_of() { cli "show map $maps/leases.map" | sed -n "s/^[^ ]* backend-$1 //p"; }
+
+# What `slotctl render` writes, for a user without rights: no chroot, no other user.
+localize() {
+    sed -e '/^    chroot /d; /^    user haproxy$/d; /^    group haproxy$/d; /log \/dev\/log/d' -e 's/ user root group haproxy / /; s/ user haproxy group haproxy mode / mode /' \
+        -e "s|unix@/var/lib/haproxy/slotd|unix@$work/slotd|; s|unix@/slotd|unix@$work/slotd|"
+}
+
+# slotd.conf for a HAProxy with maps; $pools, $slots_extra, $control_extra and $edge_extra go into their groups.
+write_maps_conf() { # [SOCKET]
+    cat >"$work/slotd.conf" <<CONF
+marathon = { endpoints = [ "$marathon" ]; resync_interval = "${resync:-1s}"; };
+haproxy = ( { name = "edge"; socket = "${1:-$work/haproxy.sock}"; state_file = "$work/haproxy.state"; maps_dir = "$maps"; } );
+mapping = { domain = "test"; ${mapping_extra:-} };
+slots = { ${pools:+pools = ( $pools );} ${slots_extra:-} };
+control = { socket = "$work/slotd.sock"; state_dir = "$work"; ${control_extra:-} };
+edge = { ${edge_extra:-} };
+CONF
+}
+# The app that answered with $work/answer; code: of the answer, which stands alone unless it is 200.
+answered_by() { if [ "$1" = 200 ]; then sed 's/[._].*//' "$work/answer"; else echo "$1"; fi; }
+delete_app() { curl -sf -X DELETE "$marathon/v2/apps$1" >/dev/null; }
+problems() { ctl -o json services "$@" | python3 -c "import json,sys; print(' '.join(sorted({p['app'] + ':' + p['code'] for p in json.load(sys.stdin)['problems']})))"; }
+commands() { ctl -o json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["haproxy"][0]["commands"])'; }

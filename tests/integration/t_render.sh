@@ -10,15 +10,15 @@ top=$here/../..
 has_tls() { "$HAPROXY" -vv | grep -q '+OPENSSL'; }
 render() { "$BUILD/slotctl" render "$@" >"$work/out" 2>"$work/err"; }
 # A rendered file is for root, and for a machine with Debian's or Fedora's package of HAProxy.
-localize() {
+localize_here() {
     if [ "$(id -u)" = 0 ] && getent group haproxy >/dev/null && getent passwd haproxy >/dev/null && [ -d /var/lib/haproxy ]; then
         cat
     else
-        sed -e '/^    chroot /d' -e '/^    user haproxy$/d' -e '/^    group haproxy$/d' -e 's/ user root group haproxy / /'
+        localize
     fi
 }
 valid() { # CFG: without a word of warning
-    localize <"$1" >"$work/checked.cfg"
+    localize_here <"$1" >"$work/checked.cfg"
     if "$HAPROXY" -c -f "$work/checked.cfg" >"$work/valid.log" 2>&1 && ! grep -Eq 'WARNING|ALERT' "$work/valid.log"; then
         rm "$work/valid.log"
     else
@@ -181,7 +181,7 @@ if has_tls; then
     render -c "$work/sni.conf" --backends 2 --slots 3
     check "HAProxy takes passthrough by server name" valid "$work/out"
     equal "TLS clients connect to frontend sni" "    bind 127.0.0.1:$https_port" "$(grep -A1 '^frontend sni ' "$work/out" | tail -n 1)"
-    check "which hands on to frontend https" says "    bind abns@slotd-edge-https accept-proxy ssl crt $work/certificate.pem"
+    check "which hands on to frontend https" says "    bind unix@/var/lib/haproxy/slotd-edge-https.sock user haproxy group haproxy mode 600 accept-proxy ssl crt $work/certificate.pem"
     render -c "$work/sni.conf" --name second
     check "HAProxy takes the second one's: without maps nothing passes through" valid "$work/out"
 fi
@@ -236,7 +236,7 @@ CFG
 pids="$pids $!"
 # FILE...
 run_haproxy() {
-    for cfg in "$@"; do localize <"$cfg" >"$cfg.local"; done
+    for cfg in "$@"; do localize_here <"$cfg" >"$cfg.local"; done
     "$HAPROXY" -W -db $(printf -- '-f %s.local ' "$@") -p "$work/haproxy.pid" >>"$work/haproxy.log" 2>&1 &
     haproxy_pid=$!
     pids="$pids $haproxy_pid"

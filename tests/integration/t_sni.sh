@@ -34,7 +34,7 @@ stub=$(cat "$work/stub.port")
 
 write_haproxy_cfg() {
     sed -e "s|/var/lib/slotd/maps|$maps|g; s|/run/slotd|$work|; s|/run/haproxy/admin.sock|$work/haproxy.sock|; s|user root group haproxy ||" \
-        -e "s|/etc/haproxy/certs|$work/certs|; s|abns@slotd-https|abns@slotd-test-$$|; s|bind \*:443|bind 127.0.0.1:$edge_port|; s|bind \*:10000-10099|bind 127.0.0.1:$low_port|" \
+        -e "s|/etc/haproxy/certs|$work/certs|; s|/run/haproxy/slotd-https|$work/slotd-https|; s|bind \*:443|bind 127.0.0.1:$edge_port|; s|bind \*:10000-10099|bind 127.0.0.1:$low_port|" \
         -e 's|^    option forwardfor|&\n    http-request return status 200 content-type text/plain lf-string "%[src] %[dst_port]" if { path /who }|' "$example" >"$work/haproxy.cfg"
     # Without TLS there is nobody behind the passthrough.
     [ -n "$has_tls" ] || sed -i '/^frontend https /,/^    use_backend/d' "$work/haproxy.cfg"
