@@ -375,7 +375,7 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
                edge->info.version.text, edge->info.pid, counts.slots, edge->backends.count,
                counts.ready + counts.orphans);
     if (edge_judge_adopted(edge) && edge->engine->feed.answered) {
-        feed_confirm_soon(edge->engine);
+        feed_seek_confidence(edge->engine);
     }
     edge_touch_all_states(edge);
     verification_start(edge->verification);

@@ -301,7 +301,7 @@ static bool edge_dynamic_is_sure(const struct edge *edge)
     if (engine_is_confident(edge->engine)) {
         return true;
     }
-    feed_confirm_soon(edge->engine);
+    feed_seek_confidence(edge->engine);
     return false;
 }
 

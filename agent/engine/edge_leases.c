@@ -226,7 +226,7 @@ static void edge_release_surely(struct edge *edge, struct edge_backend *backend)
     if (engine_is_confident(edge->engine)) {
         edge_release(edge, backend);
     } else {
-        feed_confirm_soon(edge->engine);
+        feed_seek_confidence(edge->engine);
     }
 }
 

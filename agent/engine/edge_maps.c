@@ -193,7 +193,7 @@ static void edge_map_review(struct edge_map *map)
 static void edge_map_ask_for_answer(const struct edge_map *map)
 {
     if (map->doubts && !engine_is_confident(map->edge->engine)) {
-        feed_confirm_soon(map->edge->engine);
+        feed_seek_confidence(map->edge->engine);
     }
 }
 

@@ -52,6 +52,9 @@ bool edge_judge_orphans(struct edge *edge, bool force)
         return false;
     }
     bool believed = force || edge->confirmed;
+    if (!believed && !edge->engine->feed.tells_absence) {
+        return edge_count(edge).orphans > 0;
+    }
     edge->confirmed = false;
     edge->orphan_confirmations++;
     bool confirmed =

@@ -188,7 +188,7 @@ void engine_answer_applied(struct engine *engine, uint64_t stamp, bool ok)
         edge_dynamic_answered(engine->edges[i]);
     }
     if (orphans_wait) {
-        feed_confirm_soon(engine);
+        feed_seek_confidence(engine);
     }
     engine_judge_orders(engine);
 }

@@ -231,6 +231,9 @@ struct feed {
     uv_timer_t *absent_timer;            /* forgets them */
     bool answered;                       /* a complete answer has come since start */
     size_t unreadable;                   /* apps in this answer without a readable id */
+    size_t unknown;                      /* apps in this answer whose definition cannot be read, nor was before */
+    unsigned unknown_answers;            /* complete answers in a row that this made doubtful */
+    bool tells_absence;                  /* whether what the last complete answer lacks is not in the cluster */
     unsigned failures;                   /* complete fetches that failed in a row */
     char *error;                         /* of the last complete fetch, or NULL */
     int64_t last_event_ms, last_sync_ms; /* since 1970; 0: never */
@@ -300,6 +303,8 @@ void feed_close(struct engine *engine);
 void feed_fetch_all(struct engine *engine);
 /* Something waits for another complete answer: asks for it well within the 2 s that contract.md allows. */
 void feed_confirm_soon(struct engine *engine);
+/* Something waits until what no task claims is known to be nobody's: the same, unless answers cannot tell that now. */
+void feed_seek_confidence(struct engine *engine);
 /* Asks for one app alone: one request in flight for an app, and none shortly after it was not there. What is asked for
  * meanwhile is asked once more afterwards. */
 void feed_fetch_app(struct engine *engine, const char *id);

@@ -10,6 +10,7 @@
 #define FEED_CONFIRM_MS UINT64_C(500) /* the fetch that confirms an absence; contract.md allows 2 s */
 #define FEED_RETRY_MIN_MS 250
 #define FEED_RETRY_MAX_MS 30000
+#define FEED_UNKNOWN_PATIENCE 10   /* answers in a row that unreadable apps may keep from saying who is absent */
 #define FEED_LIVE_PATIENCE_MS 3000 /* without a stream by then, answers alone have to do */
 
 static void feed_set_error(struct feed *feed, const char *error)
@@ -40,13 +41,15 @@ static uint64_t feed_resync_ms(const struct engine *engine)
 }
 
 /* What is not confirmed or held, or could not be fetched alone, wants another answer soon: the first good one ends it.
- */
+ * What is held, or in doubt for an app that cannot be read, can wait longer and longer. */
 static uint64_t feed_next_ms(const struct engine *engine)
 {
     const struct feed *feed = &engine->feed;
     uint64_t resync = feed_resync_ms(engine);
-    uint64_t soon = FEED_CONFIRM_MS << (feed->held_answers < 5 ? feed->held_answers : 5);
     bool wanted = feed->last.verdict != CLUSTER_GOOD || feed->wanted_soon;
+    unsigned held = feed->held_answers < 5 ? feed->held_answers : 5;
+    uint64_t soon = FEED_CONFIRM_MS << (wanted ? held : feed->unknown_answers);
+    wanted = wanted || !feed->tells_absence;
     return !wanted || soon > resync ? resync : soon;
 }
 
@@ -73,6 +76,13 @@ void feed_confirm_soon(struct engine *engine)
     }
 }
 
+void feed_seek_confidence(struct engine *engine)
+{
+    if (engine->feed.tells_absence) {
+        feed_confirm_soon(engine);
+    }
+}
+
 static int feed_listed_app(void *arg, const char *json, size_t len)
 {
     struct engine *engine = arg;
@@ -83,7 +93,9 @@ static int feed_listed_app(void *arg, const char *json, size_t len)
     if (!err) {
         cluster_put_listed_app(engine->feed.cluster, engine->feed.stamp, app);
     } else if (id) {
+        struct cluster_view view;
         cluster_put_malformed_app(engine->feed.cluster, engine->feed.stamp, id, buf_text(&why));
+        engine->feed.unknown += !cluster_get_app(engine->feed.cluster, id, &view) || !view.has_definition;
     }
     if (err && !id) {
         engine->feed.unreadable++;
@@ -115,6 +127,27 @@ static void feed_answer_failed(struct engine *engine, const char *why)
     engine_answer_applied(engine, feed->stamp, false);
 }
 
+/* Slots, routes and leases that nobody claims may be those of an app whose definition could not be read since slotd
+ * began: such an answer does not say that nobody is there. Not for ever, or one broken app would keep all others'
+ * leftovers; nor later, since an app that comes to be then can have nothing yet. */
+static void feed_judge_absence(struct engine *engine)
+{
+    struct feed *feed = &engine->feed;
+    bool is_doubtful = feed->unknown > 0 && !feed->confirm_next && !engine_is_confident(engine) &&
+                       feed->unknown_answers < FEED_UNKNOWN_PATIENCE;
+    if (is_doubtful && feed->unknown_answers == 0) {
+        log_warning("marathon",
+                    "the definitions of %zu apps cannot be read, nor could they before: what no task claims stays as "
+                    "it is for %d complete answers in a row. If it is to go now: slotctl confirm",
+                    feed->unknown, FEED_UNKNOWN_PATIENCE);
+    }
+    feed->unknown_answers += is_doubtful;
+    feed->tells_absence = !is_doubtful;
+    if (feed->unknown == 0) {
+        feed->unknown_answers = 0;
+    }
+}
+
 static void feed_answer_complete(struct engine *engine)
 {
     struct feed *feed = &engine->feed;
@@ -131,6 +164,7 @@ static void feed_answer_complete(struct engine *engine)
     /* The guard compares services: those that this answer has changed, too. */
     engine_map_dirty(engine);
     feed->last = cluster_end_fetch(feed->cluster, feed->stamp);
+    feed_judge_absence(engine);
     if (feed->confirm_next) {
         feed->confirm_next = false;
         feed->last.n_removed += cluster_confirm(feed->cluster);
@@ -139,7 +173,7 @@ static void feed_answer_complete(struct engine *engine)
     feed->answers[feed->last.verdict]++;
     if (feed->last.verdict != CLUSTER_HELD) {
         feed->held_answers = 0;
-        feed->good_answers++;
+        feed->good_answers += feed->tells_absence;
     } else {
         /* What is held can wait longer and longer; what is lacked besides cannot. */
         feed->held_answers = feed->last.n_unconfirmed > 0 ? 1 : feed->held_answers + 1;
@@ -184,7 +218,7 @@ void feed_fetch_all(struct engine *engine)
         return;
     }
     feed->again = feed->wanted_soon = false;
-    feed->unreadable = 0;
+    feed->unreadable = feed->unknown = 0;
     uv_timer_stop(feed->timer);
     feed->reader = apps_reader_new("apps", MARATHON_MAX_APP_BYTES, feed_listed_app, engine);
     feed->stamp = cluster_begin_fetch(feed->cluster);

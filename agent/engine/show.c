@@ -49,6 +49,16 @@ static void warnings_of_orders(const struct engine *engine, struct json_object *
     }
 }
 
+static void warnings_of_marathon(const struct engine *engine, struct json_object *warnings)
+{
+    const struct feed *feed = &engine->feed;
+    if (feed->answered && !feed->tells_absence && feed->unknown_answers > 0) {
+        add_reason(warnings,
+                   "definitions of apps cannot be read, nor could they before (slotctl services says which): what no "
+                   "task claims stays as it is for the time being; if it is to go now: slotctl confirm");
+    }
+}
+
 static void reasons_of_marathon(const struct engine *engine, struct json_object *reasons)
 {
     struct client_status client = client_get_status(engine->feed.client);
@@ -107,6 +117,7 @@ static struct json_object *engine_reasons(const struct engine *engine, struct js
     struct json_object *reasons = json_object_new_array();
     reasons_of_marathon(engine, reasons);
     warnings_of_orders(engine, warnings);
+    warnings_of_marathon(engine, warnings);
     for (size_t i = 0; i < engine->n_edges; i++) {
         reasons_of_edge(engine->edges[i], reasons, warnings);
     }
