@@ -143,6 +143,7 @@ void cluster_remove_app(struct cluster *cluster, struct known_app *app)
         struct known_task *known = app->tasks[i - 1];
         if (known->task->state == MARATHON_TASK_TERMINAL) {
             /* Its end may not have been seen yet: the last view tells it. */
+            cluster_keep_end(cluster, known);
             table_remove(&cluster->tasks, known->task->id);
             cluster->tombstones--;
         } else {
@@ -309,6 +310,7 @@ struct cluster *cluster_new(const struct cluster_config *config)
     table_init(&cluster->apps, config->seed);
     table_init(&cluster->tasks, config->seed);
     table_init(&cluster->instances, config->seed);
+    table_init(&cluster->ends, config->seed);
     return cluster;
 }
 
@@ -341,6 +343,8 @@ void cluster_free(struct cluster *cluster)
     }
     known_app_free(cluster->returned);
     cluster_forget_instances(cluster, UINT64_MAX);
+    cluster_drop_ends(cluster, UINT64_MAX);
+    table_free(&cluster->ends);
     table_free(&cluster->apps);
     table_free(&cluster->tasks);
     free(cluster);

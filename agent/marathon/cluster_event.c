@@ -76,14 +76,6 @@ static void task_take_place(struct cluster *cluster, struct known_task *known, s
     fresh->ports = ports;
 }
 
-/* It runs now and did not before: a start, and not a task that is reachable again. */
-static void task_note_start(struct cluster *cluster, struct known_task *known)
-{
-    known->ran = cluster->receipts;
-    known->ran_listed = false;
-    known->deployments = 0;
-}
-
 static bool state_is_before_running(enum marathon_task_state state)
 {
     return state == MARATHON_TASK_STAGING || state == MARATHON_TASK_STARTING || state == MARATHON_TASK_OTHER;
@@ -164,11 +156,16 @@ static bool task_is_over(struct known_task *known, enum marathon_task_state told
     return !known->by_instance || told != MARATHON_TASK_RUNNING;
 }
 
+static bool status_is_too_late(struct cluster *cluster, struct known_task *known, const struct marathon_event *event)
+{
+    return known ? task_is_over(known, event->state) : cluster_keeps_end(cluster, event->task->id, 0);
+}
+
 static enum cluster_effect apply_status_update(struct cluster *cluster, struct marathon_event *event)
 {
     struct known_task *known = table_get(&cluster->tasks, event->task->id);
     struct known_app *app = known ? known->app : cluster_find_app(cluster, event->app_id);
-    if (!state_matters(event->state) || (known && task_is_over(known, event->state))) {
+    if (!state_matters(event->state) || status_is_too_late(cluster, known, event)) {
         return CLUSTER_NO_EFFECT;
     }
     /* What ends in an app that is not known matters only while an older answer may still come and list it. */

@@ -96,19 +96,6 @@ static void task_add_listed(struct cluster *cluster, struct known_app *app, uint
     }
 }
 
-/* The first answer since its start tells which deployments started it. */
-static void task_note_listing(struct cluster *cluster, struct known_task *known, uint64_t stamp)
-{
-    known->listed = stamp;
-    if (known->ran > 0 && !known->ran_listed && stamp > known->ran) {
-        known->ran_listed = true;
-        known->deployments = known->app->definition->deployments_mark;
-        if (known->app->definition->n_readiness_checks > 0) {
-            cluster_mark_dirty(cluster, known->app);
-        }
-    }
-}
-
 static bool state_is_before_running(enum marathon_task_state state)
 {
     return state == MARATHON_TASK_STAGING || state == MARATHON_TASK_STARTING;
@@ -127,7 +114,7 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
 {
     struct known_task *known = table_get(&cluster->tasks, listed->id);
     if (!known) {
-        if (listed->state == MARATHON_TASK_TERMINAL) {
+        if (cluster_keeps_end(cluster, listed->id, stamp) || listed->state == MARATHON_TASK_TERMINAL) {
             marathon_task_free(listed);
             return;
         }
@@ -155,17 +142,10 @@ static void task_listed(struct cluster *cluster, struct known_app *app, uint64_t
         marathon_task_free(listed);
         return;
     }
+    bool starts = state_is_before_running(known->task->state) && listed->state == MARATHON_TASK_RUNNING;
     task_replace(cluster, known, listed);
-}
-
-/* A tombstone has done its duty once an answer sent after the end lacks the task. */
-static void app_drop_tombstones(struct cluster *cluster, struct known_app *app, uint64_t stamp)
-{
-    for (size_t i = app->n_tasks; i > 0; i--) {
-        struct known_task *known = app->tasks[i - 1];
-        if (known->task->state == MARATHON_TASK_TERMINAL && known->listed != stamp && known->ended < stamp) {
-            cluster_remove_task(cluster, known);
-        }
+    if (starts) {
+        task_note_listed_start(cluster, known, stamp);
     }
 }
 
@@ -452,6 +432,7 @@ struct cluster_fetch_result cluster_end_fetch(struct cluster *cluster, uint64_t 
     absence_count(cluster, &absence);
     absence_apply(cluster, &absence);
     cluster_forget_instances(cluster, stamp);
+    cluster_drop_ends(cluster, stamp);
     enum cluster_verdict verdict = CLUSTER_GOOD;
     if (cluster->held > 0) {
         verdict = CLUSTER_HELD;

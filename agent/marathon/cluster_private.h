@@ -68,6 +68,7 @@ struct cluster {
     struct table apps;      /* id to struct known_app */
     struct table tasks;     /* id to struct known_task */
     struct table instances; /* id to struct known_instance */
+    struct table ends;      /* id of a task whose app is gone, to struct known_end */
     uint64_t receipts;
     uint64_t open_fetch;  /* stamp of the complete fetch begun last; 0 once it has ended */
     uint64_t older_fetch; /* of one begun before it and neither ended nor abandoned */
@@ -93,6 +94,21 @@ struct known_task *cluster_add_task(struct cluster *cluster, struct known_app *a
 void cluster_remove_task(struct cluster *cluster, struct known_task *known);
 /* Puts the task into a state and keeps the counts. */
 void cluster_set_state(struct cluster *cluster, struct known_task *known, enum marathon_task_state state);
+/* It runs now and did not before, as an event says: a start, and not a task that is reachable again. The first answer
+ * since then tells which deployments started it. */
+void task_note_start(struct cluster *cluster, struct known_task *known);
+/* The same as an answer says that was faster than the event. */
+void task_note_listed_start(struct cluster *cluster, struct known_task *known, uint64_t stamp);
+/* The answer to the request with that stamp lists the task. */
+void task_note_listing(struct cluster *cluster, struct known_task *known, uint64_t stamp);
+/* A tombstone has done its duty once an answer sent after the end lacks the task. */
+void app_drop_tombstones(struct cluster *cluster, struct known_app *app, uint64_t stamp);
+/* The app goes before that: the end of its task stays final. */
+void cluster_keep_end(struct cluster *cluster, const struct known_task *known);
+/* Whether the task, which is not known, is one of those; stamp: of the answer that lists it, 0: an event names it. */
+bool cluster_keeps_end(struct cluster *cluster, const char *task_id, uint64_t stamp);
+/* The answer with that stamp is complete: drops the ends that it knows of. UINT64_MAX: all. */
+void cluster_drop_ends(struct cluster *cluster, uint64_t stamp);
 void cluster_set_held(struct cluster *cluster, struct known_task *known, bool held);
 /* An event or an answer names the task: it is missing no more. */
 void cluster_task_found(struct cluster *cluster, struct known_task *known);

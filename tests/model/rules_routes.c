@@ -274,13 +274,22 @@ void rules_map_after(const struct wire *wire, size_t number, const char *key)
     check_standing(wire, number, key);
 }
 
+/* By any way, of tcp too. */
+static bool is_led_to(const struct backend *backend)
+{
+    bool leads = false;
+    for (size_t i = MAP_ROUTES; i < MAP_LEASES; i++) {
+        leads = leads || map_leads_to(&backend->haproxy->maps[i], backend->name);
+    }
+    return leads;
+}
+
 /* What the files led to has been open before. */
 void rules_loaded(struct haproxy *haproxy)
 {
     for (size_t b = 0; b < haproxy->n_backends; b++) {
         struct backend *backend = &haproxy->backends[b];
-        backend->is_opened = backend->is_opened || map_leads_to(&haproxy->maps[MAP_ROUTES], backend->name) ||
-                             map_leads_to(&haproxy->maps[MAP_PATHS], backend->name);
+        backend->is_opened = backend->is_opened || is_led_to(backend);
     }
 }
 
@@ -291,7 +300,7 @@ void rules_map_shown(struct haproxy *haproxy, size_t number)
         struct backend *backend = &haproxy->backends[b];
         bool may_be = !slotd || !slotd->feed.answered;
         bool exists = may_be || (backend->number != NOBODY && is_told[backend->number]);
-        bool is_route = number == MAP_ROUTES || number == MAP_PATHS;
+        bool is_route = number >= MAP_ROUTES && number < MAP_LEASES;
         backend->is_opened =
             backend->is_opened || (exists && is_route && map_leads_to(&haproxy->maps[number], backend->name));
     }
@@ -307,10 +316,8 @@ void rules_close_routes(void)
         for (size_t b = 0; slotd && slotd->feed.answered && b < haproxy->n_backends; b++) {
             struct backend *backend = &haproxy->backends[b];
             bool exists = backend->number != NOBODY && is_told[backend->number];
-            bool leads = map_leads_to(&haproxy->maps[MAP_ROUTES], backend->name) ||
-                         map_leads_to(&haproxy->maps[MAP_PATHS], backend->name);
             bool is_known = backend->number == NOBODY || was_told[backend->number];
-            backend->is_opened = backend->is_opened && (exists || leads || !is_known);
+            backend->is_opened = backend->is_opened && (exists || is_led_to(backend) || !is_known);
         }
     }
 }

@@ -130,6 +130,29 @@ static void note_buried(const struct client_fetch *fetch, size_t number)
     free(lists);
 }
 
+static bool is_before_running(enum life state)
+{
+    return state == LIFE_STAGING || state == LIFE_STARTING;
+}
+
+/* An event that it starts is no newer than an answer that it runs, whenever that was asked for. */
+static bool is_overtaken(const struct task *task, const struct client_fetch *fetch, enum life listed)
+{
+    bool has_begun = is_before_running(task->told.state) && !is_before_running(listed);
+    return (task->told.event_us > fetch->sent_us && !has_begun) || task->told.sent_us > fetch->sent_us;
+}
+
+/* An answer that it runs, faster than the event, tells by which deployment, too, when one listed it before it did. */
+static void note_start(struct task *task, enum life listed, bool was_listed)
+{
+    struct told *told = &task->told;
+    if (was_listed && is_before_running(told->state) && listed == LIFE_RUNNING) {
+        told->ran_us = now_us();
+        told->ran_listed = true;
+        told->fresh = marathon.apps[task->app].told_deployment;
+    }
+}
+
 /* No task is started twice. */
 static bool is_of_the_past(const struct task *task, enum life listed)
 {
@@ -163,10 +186,11 @@ void told_listed(const struct client_fetch *fetch, size_t number)
         if (task->app != number) {
             continue;
         }
+        bool was_listed = task->told.named > 0 && task->told.absent < CONFIRMATIONS;
         told_found(&task->told);
         task->told.named = fetch->number;
         note_readiness(fetch, task);
-        if (task->told.event_us > fetch->sent_us || task->told.sent_us > fetch->sent_us) {
+        if (is_overtaken(task, fetch, (enum life)listed->state)) {
             continue;
         }
         task->told.sent_us = fetch->sent_us;
@@ -178,6 +202,7 @@ void told_listed(const struct client_fetch *fetch, size_t number)
             task->told.over_us = 0; /* an old leader says that it lives: a word against a word */
             task->told.was_lost = task->told.was_lost || task->told.is_buried;
         }
+        note_start(task, (enum life)listed->state, was_listed);
         task_told(task, (enum life)listed->state);
     }
 }

@@ -184,6 +184,26 @@ START_TEST(a_deleted_app_does_not_wait_for_an_answer_that_failed)
 }
 END_TEST
 
+START_TEST(the_end_of_a_deleted_app_s_task_is_final_until_an_answer_knows_it)
+{
+    answer("/a", "1", "x");
+    terminate("/a");
+    single_404("/a");
+    status("/a", "x", "1", "KILLED");
+    ck_assert_str_eq(believed("/a"), "gone");
+    ck_assert_int_eq(status("/a", "x", "1", "RUNNING"), CLUSTER_NO_EFFECT);
+    ck_assert_str_eq(believed("/a"), "gone");
+    /* A new leader answers what the former one knew. */
+    answer("/a", "1", "x");
+    ck_assert_str_eq(believed("/a"), "");
+    single_answer("/a", "1", "x y");
+    ck_assert_str_eq(believed("/a"), "y");
+    answer("/a", "1", "y");
+    answer("/a", "1", "x y");
+    ck_assert_str_eq(believed("/a"), "x y");
+}
+END_TEST
+
 START_TEST(an_older_answer_that_failed_does_not_end_a_newer_one)
 {
     answer("/a", "1", "x");
@@ -506,6 +526,7 @@ static Suite *make_suite(void)
         an_event_newer_than_the_answer_is_not_missing_in_it,
         a_deleted_app_goes_at_once_when_no_complete_answer_is_under_way,
         a_deleted_app_outlives_an_older_answer_under_way,
+        the_end_of_a_deleted_app_s_task_is_final_until_an_answer_knows_it,
         a_deleted_app_does_not_wait_for_an_answer_that_failed,
         an_older_answer_that_failed_does_not_end_a_newer_one,
         an_answer_that_failed_does_not_end_an_older_one,

@@ -79,6 +79,18 @@ START_TEST(test_a_start_after_staging)
 END_TEST
 
 /* It waits for its result as long as that deployment runs, and is one of many in the next one. */
+START_TEST(test_an_answer_is_faster_than_the_event)
+{
+    answer_checked("new:STAGING", FIRST);
+    answer_checked("new", FIRST);
+    ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_FRESH);
+    ck_assert_int_ne(status("/a", "new", "1", "RUNNING"), CLUSTER_FETCH_APP);
+    ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_FRESH);
+    answer_checked("new", SECOND);
+    ck_assert_int_eq(cluster_task_standing(cluster, "new"), CLUSTER_TASK_LISTED);
+}
+END_TEST
+
 START_TEST(test_a_deployment_ends)
 {
     answer_checked("old", FIRST);
@@ -200,6 +212,7 @@ static Suite *cluster_readiness_suite(void)
     tcase_add_test(tests, test_tasks_of_answers_have_no_start);
     tcase_add_test(tests, test_a_start_is_asked_about);
     tcase_add_test(tests, test_a_start_after_staging);
+    tcase_add_test(tests, test_an_answer_is_faster_than_the_event);
     tcase_add_test(tests, test_a_deployment_ends);
     tcase_add_test(tests, test_a_start_without_a_deployment);
     tcase_add_test(tests, test_a_posted_definition_is_a_deployment);
