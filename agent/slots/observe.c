@@ -158,6 +158,7 @@ static void slots_observe_all(struct slots *slots, const struct slot_observed *r
     slots->capacity = count;
     slots->growth = (struct growth){.again_ms = INT64_MIN};
     slots->observed = true;
+    slots->planned = false;
     table_init(&taken, 0);
     for (size_t i = 0; i < count; i++) {
         /* A command names a server: of two with one name only one can be meant. */

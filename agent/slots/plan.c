@@ -450,6 +450,7 @@ static int64_t slots_next_deadline(const struct slots *slots, const struct slots
 void slots_plan(struct slots *slots, const struct slots_options *options, struct slot_plan *plan)
 {
     size_t first = plan->count;
+    slots_begin_plan(slots);
     slots_settle_rest(slots);
     slots_time_drains(slots, options);
     servers_keep_time(slots, options);

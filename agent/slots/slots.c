@@ -401,7 +401,8 @@ static void slots_assign(struct slots *slots)
             continue;
         }
         size_t place = slots_next_usable_free(slots);
-        place = place == SLOTS_NONE ? slots_take_draining(slots, &takeover) : place;
+        /* Before anything can be sent the one on its way out may come back to the slot that it has never left. */
+        place = place == SLOTS_NONE && slots->planned ? slots_take_draining(slots, &takeover) : place;
         place = place == SLOTS_NONE ? slots_next_closed(slots) : place;
         if (place == SLOTS_NONE) {
             break;
@@ -465,8 +466,16 @@ void slots_settle(struct slots *slots)
     }
     slots->unsettled = false;
     slots_assign(slots);
-    if (slots->observed) {
+    if (slots->observed && slots->planned) {
         slots_spread_movers(slots);
+    }
+}
+
+void slots_begin_plan(struct slots *slots)
+{
+    if (slots->observed && !slots->planned) {
+        slots->planned = true;
+        slots_settle(slots);
     }
 }
 

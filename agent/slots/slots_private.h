@@ -89,6 +89,7 @@ struct slots {
     struct free_queue idle, held; /* free slots without sessions, and those whose sessions are open or not known */
     size_t served;                /* slots that served at the last complete observation */
     bool observed;                /* a complete observation has come, and the connection stands */
+    bool planned;                 /* a plan was asked for since: what is decided is sent at once */
     bool broken;        /* READ was refused too often: nothing is planned until the next complete observation */
     bool weights_fixed; /* the algorithm is static */
     bool unsettled;     /* slots have changed since those that wait were looked at */
@@ -176,6 +177,8 @@ void slots_settle(struct slots *slots);
 /* The same after one slot changed; who gets it is left to slots_settle_rest(), once for many of them. */
 void slots_settle_slot(struct slots *slots, size_t place);
 void slots_settle_rest(struct slots *slots);
+/* The first plan since an observation: what is decided can be sent from now on. */
+void slots_begin_plan(struct slots *slots);
 /* One that is up may have to leave: others have to be looked at first. */
 void slots_go_blind(struct slots *slots);
 void wanted_free(struct wanted *wanted);

@@ -11,7 +11,14 @@
 
 /* ---- what it shows ---- */
 
-static void show_servers(const struct haproxy *haproxy, const char *only, struct buf *reply)
+static void note_shown(struct server *server)
+{
+    memcpy(server->shown.address, server->address, sizeof(server->shown.address));
+    server->shown.port = server->port;
+    server->shown.is_in_maint = server_in_maint(server);
+}
+
+static void show_servers(struct haproxy *haproxy, const char *only, struct buf *reply)
 {
     buf_puts(reply, "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "
                     "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state "
@@ -20,13 +27,14 @@ static void show_servers(const struct haproxy *haproxy, const char *only, struct
     bool found = only[0] == '\0';
     size_t mark = reply->len;
     for (size_t b = 0; b < haproxy->n_backends; b++) {
-        const struct backend *backend = &haproxy->backends[b];
+        struct backend *backend = &haproxy->backends[b];
         if (only[0] && strcmp(only, backend->name) != 0) {
             continue;
         }
         found = true;
         for (size_t i = 0; i < backend->n_servers; i++) {
-            const struct server *server = &backend->servers[i];
+            struct server *server = &backend->servers[i];
+            note_shown(server);
             buf_printf(reply, "%zu %s %zu %s %s %u %u %u 1 0 1 0 0 %d 0 0 0 slot.invalid %u - 0 %u - - 0\n", b + 3,
                        backend->name, i + 1, server->name, server->address, server->op_state, server->admin,
                        (unsigned)server->weight, backend->checked ? 14 : 8, (unsigned)server->port,

@@ -198,7 +198,7 @@ static void change_map(const struct wire *wire, const char *line, struct buf *re
     find_key(map, words, key, sizeof(key));
     rules_map_before(wire, number, key);
     map_execute(haproxy, map, verb, words, value, reply);
-    rules_map_after(wire, number, key);
+    rules_map_after(wire, number, key, strcmp(verb, "del") == 0);
 }
 
 bool haproxy_execute_map(struct wire *wire, const char *line, struct buf *reply)

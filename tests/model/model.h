@@ -441,7 +441,7 @@ bool rules_app_is_kept(size_t app);
 void rules_check(void);
 /* Before and after a command of slotd changes a map. */
 void rules_map_before(const struct wire *wire, size_t number, const char *key);
-void rules_map_after(const struct wire *wire, size_t number, const char *key);
+void rules_map_after(const struct wire *wire, size_t number, const char *key, bool is_deleted);
 /* slotd reads a map that somebody else has changed. */
 void rules_map_shown(struct haproxy *haproxy, size_t number);
 /* HAProxy has started with what its files say. */

@@ -42,6 +42,13 @@ struct stay {
     size_t service;
 };
 
+/* What slotd has read of a server last. */
+struct shown {
+    char address[48];
+    uint16_t port;
+    bool is_in_maint;
+};
+
 struct server {
     struct backend *backend;
     char name[8];
@@ -60,6 +67,7 @@ struct server {
     int64_t excused_us; /* when slotd last could not know whose it is */
     int64_t idle_us;    /* since when it is in maint without sessions; 0: it is not */
     struct stay stays[STAYS];
+    struct shown shown;
     size_t service; /* that has it by the last command of slotd that gave it away; NOBODY: none did */
 };
 struct backend {

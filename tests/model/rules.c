@@ -37,11 +37,11 @@ static bool part_is_at(const struct task *task, const struct definition *definit
     return false;
 }
 
-bool task_is_at(const struct task *task, const struct definition *definition, const struct backend *backend,
-                const char *address, uint16_t port)
+bool task_is_at(const struct task *task, const struct definition *definition, size_t service, const char *address,
+                uint16_t port)
 {
     bool has_port = task->ports[0] == port || task->ports[1] == port;
-    return has_port && part_is_at(task, definition, backend->number, port) && host_is_at(task->host, address);
+    return has_port && part_is_at(task, definition, service, port) && host_is_at(task->host, address);
 }
 
 bool task_is_told_at(const struct task *task, const struct backend *backend, const struct server *server)
@@ -50,8 +50,8 @@ bool task_is_told_at(const struct task *task, const struct backend *backend, con
     if (!task->told.is_told) {
         return false;
     }
-    return (app->is_told && task_is_at(task, &app->history[0], backend, server->address, server->port)) ||
-           (app->is_posted && task_is_at(task, &app->posted, backend, server->address, server->port));
+    return (app->is_told && task_is_at(task, &app->history[0], backend->number, server->address, server->port)) ||
+           (app->is_posted && task_is_at(task, &app->posted, backend->number, server->address, server->port));
 }
 
 const struct edge *slotd_edge(const struct haproxy *haproxy)

@@ -84,6 +84,7 @@ void rules_before(const struct wire *wire, const char *words, struct backend *ba
                                                         other->has_passed && server_stays(backend, other));
     }
     rules_check_move(words, backend);
+    note_moving(words, backend, server);
     if (strcmp(words, "health up") != 0 && strncmp(words, "weight ", 7) != 0) {
         backend->command_us = now_us();
     }
@@ -200,7 +201,7 @@ static const char *reason_to_remove(size_t number, const struct backend *backend
     if (told->absent >= CONFIRMATIONS) {
         return "absent";
     }
-    if (app->is_told && !task_is_at(task, &app->history[0], backend, server->address, server->port)) {
+    if (app->is_told && !task_is_at(task, &app->history[0], backend->number, server->address, server->port)) {
         return "definition";
     }
     if (task->host >= 3 && marathon.names_us && now_us() - marathon.names_us < 60 * SECOND) {
@@ -265,7 +266,7 @@ static void check_doubt(const char *words, const struct backend *backend, const 
         const struct task *task = &marathon.tasks[i];
         const struct app *app = &marathon.apps[task->app];
         if (task->state != LIFE_RUNNING || !task_is_at(task, app->is_told ? &app->history[0] : &app->definition,
-                                                       backend, before.server.address, before.server.port)) {
+                                                       backend->number, before.server.address, before.server.port)) {
             continue;
         }
         const char *reason = reason_to_remove(i, backend, server);

@@ -63,33 +63,47 @@ static void note_backend(struct backend *backend)
 
 /* ---- at an adoption the backend is the one's whose tasks serve in it ---- */
 
-static bool is_told_of_one_at(const struct backend *backend, const struct server *server)
+/* By what slotd maps: what is posted alone counts for nobody yet. */
+static bool is_told_there(const struct task *task, size_t service, const struct server *server)
 {
-    for (size_t i = 0; i < marathon.n_tasks; i++) {
-        const struct task *task = &marathon.tasks[i];
-        enum life state = task->told.state;
-        bool is_there = state == LIFE_RUNNING || state == LIFE_KILLING || state == LIFE_UNREACHABLE;
-        if (is_there && task_is_told_at(task, backend, server)) {
-            return true;
-        }
-    }
-    return false;
+    const struct app *app = &marathon.apps[task->app];
+    enum life state = task->told.state;
+    bool is_there = state == LIFE_RUNNING || state == LIFE_KILLING || state == LIFE_UNREACHABLE;
+    return task->told.is_told && is_there && app->is_told &&
+           task_is_at(task, &app->history[0], service, server->shown.address, server->shown.port);
 }
 
-/* By its tasks in it, and by nobody else's; slotd may not know yet what another hand has done to a server. */
+/* A task of the service is there, and nobody else's. */
+static bool is_its_own(const struct server *server, size_t service)
+{
+    bool is_one_there = false;
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        for (size_t other = 0; other < N_BACKEND_NAMES; other++) {
+            if (!is_told_there(&marathon.tasks[i], other, server)) {
+                continue;
+            }
+            if (other != service) {
+                return false;
+            }
+            is_one_there = true;
+        }
+    }
+    return is_one_there;
+}
+
+/* By its tasks in it, and by nobody else's, as slotd has read it: what another hand has done since it does not know. */
 static bool is_occupied(const struct backend *backend)
 {
     bool is_one_there = false;
     for (size_t i = 0; i < backend->n_servers; i++) {
         const struct server *server = &backend->servers[i];
-        if (server_in_maint(server)) {
+        if (server->shown.is_in_maint) {
             continue;
         }
-        bool is_its = is_told_of_one_at(backend, server);
-        if (!is_its && !server_is_tainted(server)) {
+        if (!is_its_own(server, backend->number)) {
             return false;
         }
-        is_one_there = is_one_there || is_its;
+        is_one_there = true;
     }
     return is_one_there;
 }

@@ -11,8 +11,8 @@
 
 bool server_is_tainted(const struct server *server);
 /* By that definition. */
-bool task_is_at(const struct task *task, const struct definition *definition, const struct backend *backend,
-                const char *address, uint16_t port);
+bool task_is_at(const struct task *task, const struct definition *definition, size_t service, const char *address,
+                uint16_t port);
 /* By what slotd was told. */
 bool task_is_told_at(const struct task *task, const struct backend *backend, const struct server *server);
 /* slotd's key of an endpoint of that task. */
@@ -25,6 +25,8 @@ bool view_of(const struct backend *backend, const struct server *server, struct 
 const struct edge *slotd_edge(const struct haproxy *haproxy);
 /* Since when slotd knows what is and can do something about it, there. */
 int64_t able_since(struct haproxy *haproxy);
+/* Before a command to the server. */
+void note_moving(const char *words, const struct backend *backend, const struct server *server);
 /* Before slotd makes that server ready. */
 void check_unready(const char *words, const struct backend *backend, const struct server *server);
 void check_on_time(void);

@@ -47,6 +47,22 @@ bool task_may_serve(struct task *task)
     return is_ready || (task->was_ready && task->told.result == RESULT_NONE);
 }
 
+/* One that is taken out to move serves until then: it may have taken a slot over that another task had left, unseen. */
+void note_moving(const char *words, const struct backend *backend, const struct server *server)
+{
+    struct slot_view view;
+    if (strcmp(words, "state maint") != 0 || !server_takes_new(server) || !view_of(backend, server, &view) ||
+        !view.endpoint) {
+        return;
+    }
+    for (size_t i = 0; i < marathon.n_tasks; i++) {
+        struct task *task = &marathon.tasks[i];
+        bool is_there = (task->ports[0] == server->port || task->ports[1] == server->port) &&
+                        task->told.state == LIFE_RUNNING && host_is_at(task->host, server->address);
+        task->was_ready = task->was_ready || (is_there && key_is_of(view.endpoint, task));
+    }
+}
+
 /* Readiness counts, and what does has not changed just now. */
 bool readiness_is_respected(void)
 {

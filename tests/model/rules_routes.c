@@ -251,7 +251,7 @@ static void check_standing(const struct wire *wire, size_t number, const char *k
            backend_names[target]);
 }
 
-void rules_map_after(const struct wire *wire, size_t number, const char *key)
+void rules_map_after(const struct wire *wire, size_t number, const char *key, bool is_deleted)
 {
     struct haproxy *haproxy = wire->haproxy;
     const struct map_line *line = map_find(&haproxy->maps[number], key);
@@ -268,7 +268,8 @@ void rules_map_after(const struct wire *wire, size_t number, const char *key)
     if (backend) {
         rules_check_lease(backend, backend->number, key);
     }
-    if (line) {
+    /* Where another line of the key is left, somebody else has opened that. */
+    if (line && !is_deleted) {
         check_opening(haproxy, line);
     }
     check_standing(wire, number, key);

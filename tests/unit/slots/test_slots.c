@@ -516,6 +516,36 @@ START_TEST(a_task_that_is_over_leaves_its_former_slot_too)
 }
 END_TEST
 
+/* A program that has begun anew hears of a change and of its end before it may send anything. */
+START_TEST(what_comes_and_goes_before_the_first_plan_moves_nobody)
+{
+    start(2, false);
+    want("a 80,b 81");
+    run();
+    slots_free(slots);
+    slots = slots_new("web");
+    model_show(&model, slots, true);
+    want("a 80 drain,b 81,c 82");
+    want("a 80,b 81,c 82");
+    RUNS("");
+    want("a 80 drain,b 81,c 82");
+    RUNS("s1 maint;s1 addr 10.0.0.1:82;s1 weight 1;s1 ready;");
+}
+END_TEST
+
+START_TEST(an_address_that_changes_and_returns_before_the_first_plan_moves_nobody)
+{
+    start(3, false);
+    want("a 80,b 81");
+    run();
+    slots_forget(slots);
+    model_show(&model, slots, true);
+    want("a 90,b 81");
+    want("a 80,b 81");
+    RUNS("");
+}
+END_TEST
+
 /* The other one would drain there in its turn, and the two would change places for ever. */
 START_TEST(a_slot_that_an_operator_drains_is_not_taken_over)
 {
@@ -593,6 +623,8 @@ static Suite *make_suite(void)
         what_is_in_maint_is_never_drained,
         an_orphan_whose_task_is_over_leaves_at_once,
         a_task_that_is_over_leaves_its_former_slot_too,
+        what_comes_and_goes_before_the_first_plan_moves_nobody,
+        an_address_that_changes_and_returns_before_the_first_plan_moves_nobody,
         a_slot_that_an_operator_drains_is_not_taken_over,
         a_slot_that_an_operator_drains_is_the_last_choice,
         an_operator_drains_even_the_last_one,
