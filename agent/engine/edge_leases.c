@@ -230,17 +230,37 @@ static void edge_release_surely(struct edge *edge, struct edge_backend *backend)
     }
 }
 
+/* Nothing is left in the former backend: its routes need not wait for a server in the next one, which an operator may
+ * drain for long. */
+static void edge_open_next(struct edge *edge, const struct edge_backend *former, struct edge_backend *next,
+                           const struct service *service)
+{
+    if (former->route_open && !next->route_open && edge->routes_known && backend_is_free(former)) {
+        next->route_open = true;
+        edge_route_touch_service(edge, service->name);
+        edge_tcp_touch_service(edge, service->name);
+    }
+}
+
+/* No request comes to the former backend by a route, and none would find a server there that the next one lacks. */
+static bool edge_has_moved(const struct edge *edge, const struct edge_backend *former, const struct edge_backend *next)
+{
+    return (slots_count_states(next->slots).ready > 0 || backend_is_free(former)) &&
+           (next->route_open || !edge->routes_known) && edge_maps_show_leases(edge) &&
+           !edge_routes_lead_to(edge, former->name);
+}
+
 /* A service that is served elsewhere by now: first its routes lead there, then the backend is emptied. */
 static void edge_review_leaving(struct edge *edge, struct edge_backend *backend)
 {
     const char *key = leases_find_service(edge->leasing.leases, backend->name);
     const struct service *service = services_get_backend(edge->engine->services, key);
-    const struct edge_backend *primary = edge_find_primary(edge, key);
+    struct edge_backend *primary = edge_find_primary(edge, key);
+    if (service && primary && !backend->left) {
+        edge_open_next(edge, backend, primary, service);
+    }
     if (!backend->left) {
-        bool is_served = primary && slots_count_states(primary->slots).ready > 0 &&
-                         (primary->route_open || !edge->routes_known) && edge_maps_show_leases(edge) &&
-                         !edge_routes_lead_to(edge, backend->name);
-        backend->left = !service || is_served;
+        backend->left = !service || (primary && edge_has_moved(edge, backend, primary));
         if (backend->left) {
             edge_refresh_backend(edge, backend->name);
         }

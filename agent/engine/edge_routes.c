@@ -312,12 +312,15 @@ static void edge_note_led_to(struct edge *edge, const char *name)
     }
 }
 
-/* What HAProxy has is what stands, at first. */
+/* What HAProxy has is what stands, at first: of several lines of a key the first one answers. */
 static void edge_map_take_routes(struct edge_map *map)
 {
     cleanup_buf struct buf name = BUF_INIT;
     for (size_t i = 0; map->content && i < map->content->count; i++) {
         const struct map_entry *entry = &map->content->entries[i];
+        if (!map->filled && map_get(map->map, entry->key)) {
+            continue;
+        }
         for (size_t p = 0; p < ACCESS_POINTS; p++) {
             (void)edge_find_led_to(map->edge, entry->value, (enum access_point)p, &name);
             edge_note_led_to(map->edge, buf_text(&name));

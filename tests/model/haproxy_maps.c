@@ -26,6 +26,7 @@ static void map_add(struct haproxy *haproxy, struct runtime_map *map, const char
     line->reference = 0x55e800000000 + ++haproxy->references * 64;
     (void)snprintf(line->key, sizeof(line->key), "%s", key);
     (void)snprintf(line->value, sizeof(line->value), "%s", value);
+    line->is_foreign = false;
 }
 
 const struct map_line *map_find(const struct runtime_map *map, const char *key)
@@ -49,6 +50,7 @@ static bool map_change_all(struct runtime_map *map, const char *key, const char 
         found = found || is_it;
         if (is_it && value) {
             (void)snprintf(line->value, sizeof(line->value), "%s", value);
+            line->is_foreign = false;
         }
         if (!is_it || value) {
             map->lines[kept++] = *line;
@@ -239,4 +241,8 @@ void map_meddle(struct chance *chance, struct haproxy *haproxy)
     tell("somebody", "%s: %s %s %s in map %zu", haproxy->name, verb, key, backend->name, (size_t)(map - haproxy->maps));
     map->foreign_us = NEVER;
     map_execute(haproxy, map, verb, key, backend->name, &reply);
+    for (size_t i = 0; i < map->count; i++) {
+        struct map_line *line = &map->lines[i];
+        line->is_foreign = line->is_foreign || (strcmp(line->key, key) == 0 && strcmp(line->value, backend->name) == 0);
+    }
 }

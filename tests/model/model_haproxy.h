@@ -28,6 +28,7 @@ struct wire;
 struct map_line {
     uint64_t reference;
     char key[48], value[32];
+    bool is_foreign; /* by another hand */
 };
 struct runtime_map {
     struct map_line lines[MAX_LINES];

@@ -22,6 +22,7 @@ static bool was_told[N_BACKEND_NAMES]; /* since this slotd may act */
 static unsigned generation;
 static int64_t changed_us; /* when the claims changed last */
 static size_t led_to;      /* the service that the key of the command led to before it */
+static bool led_nowhere;   /* in a backend of it where nobody served */
 
 void rules_reset_routes(void)
 {
@@ -147,7 +148,9 @@ static void check_line(struct haproxy *haproxy, size_t number, const struct map_
 {
     const struct backend *backend = haproxy_find_backend(haproxy, line->value);
     bool is_exact = number == MAP_PATHS;
-    bool is_given = backend && now_us() - backend->taken_us > GONE_GRACE;
+    bool is_doubted = backend && now_us() - backend->doubted_us < GONE_GRACE;
+    /* What another hand has led there may be somebody's whom slotd has not heard of yet. */
+    bool is_given = backend && now_us() - backend->taken_us > GONE_GRACE && !(is_doubted && line->is_foreign);
     for (size_t i = 0; is_given && i < backend->n_servers; i++) {
         const struct server *server = &backend->servers[i];
         bool counts = server_takes_new(server) && server->weight > 0 && !server_is_tainted(server);
@@ -156,8 +159,7 @@ static void check_line(struct haproxy *haproxy, size_t number, const struct map_
                    haproxy->name, backend->name, server->name, backend_names[server->service]);
         }
     }
-    if (backend && is_late && now_us() - backend->doubted_us > GONE_GRACE &&
-        has_given_up(backend->number, line->key, is_exact)) {
+    if (backend && is_late && !is_doubted && has_given_up(backend->number, line->key, is_exact)) {
         broken("traffic", "%s of %s leads to %s of %s, which does not claim it since %lld ms", line->key, haproxy->name,
                backend->name, backend_names[backend->number], (long long)((now_us() - changed_us) / MS));
     }
@@ -208,10 +210,15 @@ void rules_check_route_first(const struct wire *wire, const char *words, const s
 
 /* ---- maps are changed ---- */
 
-static size_t find_target(struct haproxy *haproxy, size_t number, const char *key)
+static const struct backend *find_led_to(struct haproxy *haproxy, size_t number, const char *key)
 {
     const struct map_line *line = map_find(&haproxy->maps[number], key);
-    const struct backend *backend = line ? haproxy_find_backend(haproxy, line->value) : NULL;
+    return line ? haproxy_find_backend(haproxy, line->value) : NULL;
+}
+
+static size_t find_target(struct haproxy *haproxy, size_t number, const char *key)
+{
+    const struct backend *backend = find_led_to(haproxy, number, key);
     return backend ? backend->number : NOBODY;
 }
 
@@ -219,7 +226,9 @@ void rules_map_before(const struct wire *wire, size_t number, const char *key)
 {
     rules_note_backends();
     note_claims();
-    led_to = find_target(wire->haproxy, number, key);
+    const struct backend *backend = find_led_to(wire->haproxy, number, key);
+    led_to = backend ? backend->number : NOBODY;
+    led_nowhere = backend && count_serving(backend) == 0;
 }
 
 /* A route that came is one of a service that serves, or did before. */
@@ -231,7 +240,9 @@ static void check_opening(struct haproxy *haproxy, const struct map_line *line)
         return;
     }
     bool is_new = now_us() - haproxy->started_us < STARTED_US;
-    if (!backend->is_opened && !is_new) {
+    /* It stood before: its service has moved, and had nobody left where it was. */
+    bool is_old = led_nowhere && led_to == backend->number && led_to != NOBODY;
+    if (!backend->is_opened && !is_new && !is_old) {
         broken("early", "%s leads to %s, where no server is ready yet", line->key, backend->name);
     }
     backend->is_opened = true;
