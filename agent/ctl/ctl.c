@@ -28,6 +28,7 @@ static int run_map(const struct ctl *ctl, const struct command *command, int arg
 static int run_drain(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_render(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_doctor(const struct ctl *ctl, const struct command *command, int argc, char **argv);
+static int run_route(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 static int run_help(const struct ctl *ctl, const struct command *command, int argc, char **argv);
 
 static const char *complain_never(int argc, char **argv)
@@ -77,6 +78,9 @@ static const struct command commands[] = {
     {"render", "[-c FILE] [--name NAME] [--backends N] [--slots N] [--init]",
      "no daemon: a whole haproxy.cfg; --init creates the map and state files that are missing", run_render, NULL, NULL,
      NULL},
+    {"route",
+     "METHOD URL [-H 'Name: value']... [--src IP] --apps FILE [-c FILE] | --apps FILE [-c FILE] --requests FILE",
+     "no daemon: what the routing rules of a saved answer decide, and why", run_route, NULL, NULL, NULL},
     {"doctor", "[-c FILE]", "no daemon needed: what is wrong between slotd.conf and HAProxy, and what would help",
      run_doctor, NULL, NULL, NULL},
     {"help", "[COMMAND]", "this, or the usage of one command", run_help, NULL, NULL, NULL},
@@ -254,6 +258,13 @@ static int run_doctor(const struct ctl *ctl, const struct command *command, int 
 {
     cleanup_buf struct buf complaint = BUF_INIT;
     int code = ctl_doctor(ctl, argc, argv, &complaint);
+    return code == CTL_EXIT_USAGE ? usage_of(command, buf_text(&complaint), NULL) : code;
+}
+
+static int run_route(const struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    cleanup_buf struct buf complaint = BUF_INIT;
+    int code = ctl_route(ctl, argc, argv, &complaint);
     return code == CTL_EXIT_USAGE ? usage_of(command, buf_text(&complaint), NULL) : code;
 }
 

@@ -85,6 +85,22 @@ char *user_show(const char *by);
 
 /* `map FILE|-|URL [-c FILE]`. */
 int ctl_map(const struct ctl *ctl, int argc, char **argv);
+/* All of a file, of standard input (`-`) or of what an URL answers; what is wrong goes to stderr. */
+bool ctl_read_source(const char *source, struct buf *content);
+struct config;
+/* The file, or what holds without one (NULL); NULL: what is wrong is on stderr. The caller frees. */
+struct config *ctl_load_config(const char *path);
+
+/* ---- route_command.c ---- */
+
+/* `route METHOD URL [-H 'Name: value']... [--src IP] --apps FILE [-c FILE]`, and `route --apps FILE [-c FILE]
+ * --requests FILE`. What is wrong with the words goes to complaint. */
+int ctl_route(const struct ctl *ctl, int argc, char **argv, struct buf *complaint);
+
+/* ---- route_text.c ---- */
+
+/* A decision of route_output_decision(), whole. */
+void text_print_route(const struct ctl *ctl, struct json_object *decision);
 
 /* ---- render_command.c ---- */
 

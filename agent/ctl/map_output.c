@@ -257,8 +257,8 @@ static int offline_read_single(struct offline *offline, const char *json, size_t
     return id ? offline_take_app(offline, json, len) : err;
 }
 
-int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,
-                    struct json_object **ret_document, struct buf *why)
+int map_output_services(const char *json, size_t len, const struct config *config, int64_t now_ms,
+                        struct services **ret_services, struct problem_list *ret_malformed, struct buf *why)
 {
     struct offline offline = {.now_ms = now_ms};
     int err = mapper_new(&config->mapping, &offline.mapper, why);
@@ -274,13 +274,27 @@ int map_output_file(const char *json, size_t len, const struct config *config, i
     if (err && offline_read_single(&offline, json, len) == 0) {
         err = 0;
     }
+    mapper_free(offline.mapper);
     if (err) {
         buf_puts(why, buf_text(&reason));
-    } else {
-        *ret_document = offline_render(&offline);
+        problem_list_free(&offline.malformed);
+        services_free(offline.services);
+        return err;
     }
-    problem_list_free(&offline.malformed);
-    services_free(offline.services);
-    mapper_free(offline.mapper);
+    *ret_services = offline.services;
+    *ret_malformed = offline.malformed;
+    return 0;
+}
+
+int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,
+                    struct json_object **ret_document, struct buf *why)
+{
+    struct offline offline = {0};
+    int err = map_output_services(json, len, config, now_ms, &offline.services, &offline.malformed, why);
+    if (!err) {
+        *ret_document = offline_render(&offline);
+        problem_list_free(&offline.malformed);
+        services_free(offline.services);
+    }
     return err;
 }

@@ -72,7 +72,7 @@ static bool read_url(const char *url, struct buf *content)
     return code == CURLE_OK && status == 200;
 }
 
-static bool read_source(const char *source, struct buf *content)
+bool ctl_read_source(const char *source, struct buf *content)
 {
     if (strcmp(source, "-") == 0) {
         return read_stream(stdin, "standard input", content);
@@ -88,7 +88,7 @@ static bool read_source(const char *source, struct buf *content)
     return is_url ? read_url(source, content) : read_file(source, content);
 }
 
-static struct config *load_config(const char *path)
+struct config *ctl_load_config(const char *path)
 {
     struct config *config = NULL;
     cleanup_buf struct buf why = BUF_INIT;
@@ -107,7 +107,7 @@ static int map_source(const struct ctl *ctl, const char *source, const struct co
     struct json_object *document = NULL;
     cleanup_buf struct buf content = BUF_INIT;
     cleanup_buf struct buf why = BUF_INIT;
-    if (!read_source(source, &content)) {
+    if (!ctl_read_source(source, &content)) {
         return CTL_EXIT_FAILED;
     }
     int err = map_output_file(buf_text(&content), content.len, config, (int64_t)time(NULL) * 1000, &document, &why);
@@ -137,7 +137,7 @@ int ctl_map(const struct ctl *ctl, int argc, char **argv)
     if (!source) {
         return CTL_EXIT_USAGE;
     }
-    struct config *config = load_config(file);
+    struct config *config = ctl_load_config(file);
     int code = config ? map_source(ctl, source, config) : CTL_EXIT_FAILED;
     config_free(config);
     return code;

@@ -36,8 +36,12 @@ struct json_object *map_output_problem(const char *app, const char *task, const 
 struct json_object *map_output_problems(const struct services *services);
 /* The document {"services": [...], "problems": [...]}; takes ownership of both lists. */
 struct json_object *map_output_document(struct json_object *services, struct json_object *problems);
-/* Maps a saved answer of /v2/apps (or of one app) with no daemon. Returns 0 and the document, or a negative error with
- * why: the answer is not readable, or the configuration has a constraint that is not understood. */
+/* Maps a saved answer of /v2/apps (or of one app) with no daemon. Returns 0, the services and the apps that could not
+ * be read, both of them the caller's; or a negative error with why: the answer is not readable, or the configuration
+ * has a constraint that is not understood. */
+int map_output_services(const char *json, size_t len, const struct config *config, int64_t now_ms,
+                        struct services **ret_services, struct problem_list *ret_malformed, struct buf *why);
+/* The same as a document, which the caller owns. */
 int map_output_file(const char *json, size_t len, const struct config *config, int64_t now_ms,
                     struct json_object **ret_document, struct buf *why);
 
