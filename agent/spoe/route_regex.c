@@ -33,8 +33,7 @@ static bool complain(struct translator *t, const char *complaint)
 
 static bool begins(const struct translator *t, const char *text)
 {
-    size_t len = strlen(text);
-    return (size_t)(t->end - t->at) >= len && memcmp(t->at, text, len) == 0;
+    return (size_t)(t->end - t->at) >= strlen(text) && memcmp(t->at, text, strlen(text)) == 0;
 }
 
 static bool is_alnum(char c)
@@ -342,11 +341,9 @@ static bool read_number(const char **at, const char *end, uint32_t *ret_number)
 {
     const char *start = *at;
     uint32_t number = 0;
-    while (*at < end && **at >= '0' && **at <= '9') {
-        number = number > MAX_REPEAT ? number : number * 10 + (uint32_t)(*(*at)++ - '0');
-        if (number > MAX_REPEAT) {
-            (*at)++;
-        }
+    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
+        number = number * 10 + (uint32_t)(**at - '0');
+        number = number > MAX_REPEAT ? MAX_REPEAT + 1 : number;
     }
     *ret_number = number;
     return *at > start;
@@ -398,7 +395,7 @@ static bool put_repetition(struct translator *t, size_t len)
 
 /* ---- all of it ---- */
 
-static void put_quoted(struct translator *t)
+static bool put_quoted(struct translator *t)
 {
     t->at += 2;
     while (t->at < t->end && !begins(t, "\\E")) {
@@ -408,14 +405,16 @@ static void put_quoted(struct translator *t)
         put_character(t, character);
     }
     t->at += t->at < t->end ? 2 : 0;
+    return true;
 }
 
-static void put_assertion(struct translator *t, size_t len)
+static bool put_assertion(struct translator *t, size_t len)
 {
     begin_atom(t);
     t->is_width_0 = true;
     buf_append(t->out, t->at, len);
     t->at += len;
+    return true;
 }
 
 static bool put_literal(struct translator *t)
@@ -434,12 +433,10 @@ static bool put_escape(struct translator *t)
     char c = (char)(t->at + 1 < t->end ? t->at[1] : '\0');
     bool is_one = false;
     if (c == 'Q') {
-        put_quoted(t);
-        return true;
+        return put_quoted(t);
     }
     if (c != '\0' && strchr("AbBz", c)) {
-        put_assertion(t, 2);
-        return true;
+        return put_assertion(t, 2);
     }
     begin_atom(t);
     if (!put_class_escape(t, false, &is_one)) {
@@ -462,8 +459,7 @@ static bool put_next(struct translator *t)
         return put_escape(t);
     case '^':
     case '$':
-        put_assertion(t, 1);
-        return true;
+        return put_assertion(t, 1);
     case '.':
         begin_atom(t);
         buf_putc(t->out, *t->at++);
