@@ -15,7 +15,7 @@ static int64_t old_enough_ms(const struct task *task)
     const struct app *app = &marathon.apps[task->app];
     const struct definition *definition = &app->history[0];
     const struct told *told = &task->told;
-    bool is_listed = told->sent_us > 0 && (told->ran_us == 0 || told->ran_listed || told->was_lost);
+    bool is_listed = told->named > 0 && (told->ran_us == 0 || told->ran_listed || told->was_lost);
     bool is_fresh = told->fresh > 0 && !told->was_lost && told->fresh == app->told_deployment;
     /* Of a task that was started before its app had readiness checks no answer tells when. */
     if (!is_listed || is_fresh || told->result != RESULT_NONE || task->readiness_s == 0) {
