@@ -157,6 +157,17 @@ static void slots_harden(struct slots *slots, const struct slot_endpoint *endpoi
     }
 }
 
+/* It got a slot at an observation by what was wanted before, and by now would only keep one where it serves. */
+static void slots_take_back(struct slots *slots, struct wanted *wanted)
+{
+    const struct slot *slot = wanted->slot == SLOTS_NONE ? NULL : &slots->slots[wanted->slot];
+    if (!slots->planned && slot && wanted->kept_only && !wanted->operator_drain && !slot->closed &&
+        slot_is_in_maint(slot)) {
+        slots_leave(slots, wanted->slot, false);
+        slots_push_waiting(slots, wanted);
+    }
+}
+
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -175,6 +186,7 @@ void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoint
             slots_go_blind(slots);
         }
         wanted_update(wanted, endpoint);
+        slots_take_back(slots, wanted);
     }
     slots_drop_unlisted(slots);
     slots_harden(slots, endpoints, count);

@@ -546,6 +546,24 @@ START_TEST(an_address_that_changes_and_returns_before_the_first_plan_moves_nobod
 }
 END_TEST
 
+/* Its slot has its address, and the connection was lost before it was made ready. */
+START_TEST(one_that_is_only_kept_by_now_is_not_made_ready_at_an_observation)
+{
+    start(2, false);
+    want("a 80");
+    run();
+    want("");
+    run();
+    slots_forget(slots);
+    want("a 80");
+    model_show(&model, slots, true);
+    want("a 80 kept");
+    RUNS("");
+    want("a 80");
+    RUNS("s1 ready;");
+}
+END_TEST
+
 /* The other one would drain there in its turn, and the two would change places for ever. */
 START_TEST(a_slot_that_an_operator_drains_is_not_taken_over)
 {
@@ -625,6 +643,7 @@ static Suite *make_suite(void)
         a_task_that_is_over_leaves_its_former_slot_too,
         what_comes_and_goes_before_the_first_plan_moves_nobody,
         an_address_that_changes_and_returns_before_the_first_plan_moves_nobody,
+        one_that_is_only_kept_by_now_is_not_made_ready_at_an_observation,
         a_slot_that_an_operator_drains_is_not_taken_over,
         a_slot_that_an_operator_drains_is_the_last_choice,
         an_operator_drains_even_the_last_one,
