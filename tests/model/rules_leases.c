@@ -42,10 +42,21 @@ bool map_leads_to(const struct runtime_map *map, const char *backend)
     return false;
 }
 
+/* With any weight: one of 0 is ready, and takes no traffic because somebody wants that. */
+static bool backend_has_ready(const struct backend *backend)
+{
+    for (size_t i = 0; i < backend->n_servers; i++) {
+        if (server_takes_new(&backend->servers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void note_backend(struct backend *backend)
 {
     const struct haproxy *haproxy = backend->haproxy;
-    backend->is_opened = backend->is_opened || count_serving(backend) > 0;
+    backend->is_opened = backend->is_opened || backend_has_ready(backend);
     if (!backend->class) {
         return;
     }

@@ -302,8 +302,8 @@ static const char *look_up(const struct route_claim *claims, size_t count, const
     return found ? found->service : "";
 }
 
-/* Whether Traefik's slash at the end of a path plays a part, which maps know nothing of: it redirects, or takes `//` for
- * the rule's `///`. */
+/* Whether Traefik's slash at the end of a path plays a part, which maps know nothing of: it redirects, or takes `//`
+ * for the rule's `///`. */
 static bool turns_slash(const struct route_verdict *verdict, const char *path)
 {
     const char *exact = verdict->entry ? strstr(verdict->entry->rule, "Path:") : NULL;
