@@ -245,8 +245,8 @@ static void edge_open_next(struct edge *edge, const struct edge_backend *former,
 /* No request comes to the former backend by a route, and none would find a server there that the next one lacks. */
 static bool edge_has_moved(const struct edge *edge, const struct edge_backend *former, const struct edge_backend *next)
 {
-    return (slots_count_states(next->slots).ready > 0 || backend_is_free(former)) &&
-           (next->route_open || !edge->routes_known) && edge_maps_show_leases(edge) &&
+    bool is_served = slots_count_states(next->slots).ready > 0 && (next->route_open || !edge->routes_known);
+    return (is_served || backend_is_free(former)) && edge_maps_show_leases(edge) &&
            !edge_routes_lead_to(edge, former->name);
 }
 
