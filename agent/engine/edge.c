@@ -211,6 +211,7 @@ static void backend_watch(struct edge_backend *backend, const struct slot_plan *
 
 void edge_run(struct edge *edge)
 {
+    edge_routes_judge(edge);
     /* Until Marathon has said everything once, weights and "nobody claims this" would be guesses. */
     if (!edge->adopted || !edge->engine->feed.answered || !edge_maps_run(edge)) {
         return;

@@ -347,6 +347,7 @@ bool edge_maps_run(struct edge *edge)
     edge_accesses_adopt(edge);
     edge_routes_adopt(edge);
     edge_routes_review(edge);
+    edge_routes_judge(edge);
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         if (!edge_map_has_to_wait(edge->maps[i])) {
             edge_map_run(edge->maps[i], &plan);
@@ -364,6 +365,9 @@ bool edge_maps_run(struct edge *edge)
 
 bool edge_maps_are_settled(const struct edge *edge)
 {
+    if (edge->touched_hosts.count > 0) {
+        return false;
+    }
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         const struct edge_map *map = edge->maps[i];
         if (map->state != EDGE_MAP_REFUSED && (map->state != EDGE_MAP_IN_STEP || map_differs(map->map))) {

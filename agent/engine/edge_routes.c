@@ -134,11 +134,9 @@ static struct routed_host *routed_host_new(struct edge *edge, const char *name)
     return host;
 }
 
-void edge_route_touch(struct edge *edge, const char *name)
+/* The cost is that of all claims on the host: once a turn of the loop, however many of its rules have changed. */
+static void edge_host_judge(struct edge *edge, const char *name)
 {
-    if (!edge->maps[EDGE_MAP_ROUTES] || !edge->routes_known) {
-        return;
-    }
     struct routed_host *old = table_get(&edge->routed_hosts, name);
     struct routed_host *host = routed_host_new(edge, name);
     if (old) {
@@ -157,6 +155,24 @@ void edge_route_touch(struct edge *edge, const char *name)
         routed_host_free(host);
     }
     routed_host_free(old);
+}
+
+void edge_route_touch(struct edge *edge, const char *name)
+{
+    if (edge->maps[EDGE_MAP_ROUTES] && edge->routes_known && !table_get(&edge->touched_hosts, name)) {
+        char *copy = mem_strdup(name);
+        table_put(&edge->touched_hosts, copy, copy);
+    }
+}
+
+void edge_routes_judge(struct edge *edge)
+{
+    struct table_entry *host;
+    for (size_t position = 0; (host = table_next(&edge->touched_hosts, &position));) {
+        edge_host_judge(edge, host->key);
+        free(host->value);
+    }
+    table_free(&edge->touched_hosts);
 }
 
 void edge_route_touch_service(struct edge *edge, const char *service)
@@ -249,39 +265,26 @@ const char *edge_route_value(struct edge_map *map, const char *key, const char *
 
 /* ---- when a route opens ---- */
 
-/* Its hosts are to be looked at then. */
-static void backend_open_route(struct edge_backend *backend, struct table *hosts)
+static void backend_open_route(struct edge_backend *backend)
 {
     struct edge *edge = backend->edge;
     const struct service *service = edge_find_service(edge, backend->name);
     if (!service || slots_count_states(backend->slots).ready == 0) {
         return;
     }
-    size_t count = 0;
-    const char *const *names = routes_hosts(edge->engine->routes, service->name, &count);
-    for (size_t i = 0; i < count; i++) {
-        table_put(hosts, names[i], backend);
-    }
     backend->route_open = true;
+    edge_route_touch_service(edge, service->name);
     edge_tcp_touch_service(edge, service->name);
 }
 
-/* Each host once, however many services of it have their first server at the same time. */
 void edge_routes_review(struct edge *edge)
 {
-    struct table hosts;
-    const struct table_entry *host;
-    table_init(&hosts, edge->engine->seed);
     for (struct edge_backend *backend = edge->first_dirty; edge->routes_known && backend;
          backend = backend->next_dirty) {
         if (!backend->route_open) {
-            backend_open_route(backend, &hosts);
+            backend_open_route(backend);
         }
     }
-    for (size_t position = 0; (host = table_next(&hosts, &position));) {
-        edge_route_touch(edge, host->key);
-    }
-    table_free(&hosts);
 }
 
 void edge_route_close(struct edge *edge, const struct service *service)
@@ -374,12 +377,17 @@ void edge_routes_open(struct edge *edge)
     table_init(&edge->routed[0], edge->engine->seed);
     table_init(&edge->routed[1], edge->engine->seed);
     table_init(&edge->routed_hosts, edge->engine->seed);
+    table_init(&edge->touched_hosts, edge->engine->seed);
     edge_tcp_open(edge);
 }
 
 void edge_routes_free(struct edge *edge)
 {
     struct table_entry *entry;
+    for (size_t position = 0; (entry = table_next(&edge->touched_hosts, &position));) {
+        free(entry->value);
+    }
+    table_free(&edge->touched_hosts);
     for (size_t position = 0; (entry = table_next(&edge->routed_hosts, &position));) {
         routed_host_free(entry->value);
     }

@@ -41,8 +41,11 @@ struct edge_accesses {
 
 void edge_routes_open(struct edge *edge);
 void edge_routes_free(struct edge *edge);
-/* The claims on that host are others, or count otherwise. */
+/* The claims on that host are others, or count otherwise: edge_routes_judge() looks at them. */
 void edge_route_touch(struct edge *edge, const char *host);
+/* Where the keys of touched hosts lead. In each turn of the loop, before anything leaves; also without a HAProxy, for
+ * the files. */
+void edge_routes_judge(struct edge *edge);
 /* The same for all hosts of the service's rule. */
 void edge_route_touch_service(struct edge *edge, const char *service);
 /* The service is gone: the next one in its backends begins without a route. */

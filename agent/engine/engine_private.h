@@ -70,6 +70,7 @@ struct edge {
     struct edge_map *maps[EDGE_N_MAPS]; /* NULL without a maps_dir */
     struct table routed[2];             /* key to struct routed_key, of routes.map and paths.map */
     struct table routed_hosts;          /* to struct routed_host */
+    struct table touched_hosts;         /* to be judged in this turn; each entry's key is its value */
     struct table tcp_routed[TCP_WAYS];  /* keys of tcp-ports.map and sni.map, with their services */
     struct buf route_value;             /* the one that edge_route_value() has returned last */
     bool routes_known;                  /* HAProxy's were read */

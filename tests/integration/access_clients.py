@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Clients of one host from several addresses: each asks again and again until SIGTERM, on kept and on new connections, and counts the
-# statuses that it gets. Usage: access_clients.py PORT HOST ADDRESS...; prints one JSON line: {"ADDRESS": {"200": 17}}.
+# statuses that it gets. Usage: access_clients.py PORT HOST ADDRESS...; prints one JSON line: {"ADDRESS": {"200": 17}}; and on standard
+# error "begun", and at the end which tasks have answered with 200.
 import http.client
 import json
 import signal
@@ -12,12 +13,15 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 port, host, addresses = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 counts = {address: {} for address in addresses}
+tasks = set()
 
 
 def ask(connection, keep):
     connection.request("GET", "/x", headers={"Host": host} if keep else {"Host": host, "Connection": "close"})
     answer = connection.getresponse()
-    answer.read()
+    body = answer.read().decode().strip()
+    if answer.status == 200:
+        tasks.add(body)
     return str(answer.status)
 
 
@@ -45,3 +49,4 @@ while not stop.wait(0.2):
 for thread in threads:
     thread.join()
 print(json.dumps(counts))
+print("served by", *sorted(tasks), file=sys.stderr)
