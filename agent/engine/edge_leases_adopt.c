@@ -242,15 +242,11 @@ bool edge_leases_adopt(struct edge *edge)
 static void edge_block_routed(struct edge *edge)
 {
     struct leases *leases = edge->leasing.leases;
-    for (size_t i = EDGE_MAP_ROUTES; i < EDGE_MAP_LEASES && edge->maps[i]; i++) {
-        const struct map *map = edge->maps[i]->map;
-        size_t position = 0;
-        const char *key;
-        while ((key = map_next(map, &position))) {
-            const char *backend = map_get(map, key);
-            if (leases_state(leases, backend) == LEASE_FREE) {
-                leases_block(leases, backend, NULL);
-            }
+    size_t position = 0;
+    const char *name;
+    while ((name = leases_next(leases, &position))) {
+        if (leases_state(leases, name) == LEASE_FREE && edge_routes_lead_to(edge, name)) {
+            leases_block(leases, name, NULL);
         }
     }
 }
