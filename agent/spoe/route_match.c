@@ -126,11 +126,12 @@ static enum route_match match_one(const struct route_matcher *matcher, struct ro
     }
 }
 
-enum route_match route_rule_match(const struct route_compiled *rule, struct route_subject *subject, size_t *ret_part)
+enum route_match route_rule_match(const struct route_compiled *rule, struct route_subject *subject, size_t skipped,
+                                  size_t *ret_part)
 {
     subject->turns_slash = false;
     for (size_t i = 0; i < rule->n_matchers; i++) {
-        enum route_match found = match_one(&rule->matchers[i], subject);
+        enum route_match found = i == skipped ? ROUTE_YES : match_one(&rule->matchers[i], subject);
         if (found != ROUTE_YES) {
             *ret_part = rule->matchers[i].part;
             return found;

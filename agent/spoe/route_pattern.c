@@ -270,6 +270,7 @@ int route_template_compile(const char *text, enum route_template_kind kind, stru
     if (is_plain) {
         template.literal = mem_strndup(text, len);
         template.literal_len = len;
+        template.begin = mem_strdup(template.literal);
         *ret_template = template;
         return 0;
     }
@@ -279,6 +280,7 @@ int route_template_compile(const char *text, enum route_template_kind kind, stru
     err = err ? err : route_pattern_new(&pattern, &template.pattern, why);
     route_names_free(&own);
     if (!err) {
+        template.begin = mem_strndup(text, strcspn(text, "{"));
         *ret_template = template;
     }
     return err;
@@ -286,6 +288,7 @@ int route_template_compile(const char *text, enum route_template_kind kind, stru
 
 void route_template_free(struct route_template *template)
 {
+    free(template->begin);
     free(template->literal);
     route_pattern_free(template->pattern);
 }

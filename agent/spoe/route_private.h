@@ -63,13 +63,14 @@ enum route_match route_pattern_match(const struct route_pattern *pattern, struct
                                      struct spop_text text, size_t start, const size_t **ret_offsets);
 size_t route_pattern_groups(const struct route_pattern *pattern);
 
-enum route_template_kind { TEMPLATE_HOST, TEMPLATE_PATH, TEMPLATE_PREFIX, TEMPLATE_QUERY };
+enum route_template_kind { TEMPLATE_NONE, TEMPLATE_HOST, TEMPLATE_PATH, TEMPLATE_PREFIX, TEMPLATE_QUERY };
 /* gorilla/mux's: text with {name} and {name:regex} in it. */
 struct route_template {
     enum route_template_kind kind;
     char *literal; /* without braces; of TEMPLATE_PATH without its last slash; NULL: pattern decides */
     size_t literal_len;
     struct route_pattern *pattern;
+    char *begin; /* what all that matches begins with, but for letters' case in a host */
     bool ends_with_slash;
 };
 struct route_names {
@@ -108,7 +109,8 @@ struct route_subject {
     struct spop_text raw_host; /* up to the first colon */
     struct spop_text path;     /* unescaped */
     struct spop_text mended;   /* the same for patterns */
-    bool turns_slash;          /* a matcher of paths took it with one slash more or less at the end */
+    bool is_ascii;
+    bool turns_slash; /* a matcher of paths took it with one slash more or less at the end */
 };
 /* Returns false for a path that no server takes, with why. */
 bool route_subject_open(const struct route_request *request, struct route_scratch *scratch,
@@ -142,7 +144,11 @@ struct route_compiled {
     size_t n_matchers, matchers_capacity;
     char **hosts; /* one of them it is, in lower case; none: it may be any */
     size_t n_hosts;
-    char **strips; /* longest first */
+    size_t host_matcher; /* which has the hosts; SIZE_MAX: none */
+    char *begin;         /* what every path that it matches begins with */
+    size_t begin_len;
+    size_t begin_part; /* which part says so */
+    char **strips;     /* longest first */
     size_t n_strips;
     struct route_template *strip_templates; /* longest first */
     size_t n_strip_templates;
@@ -158,8 +164,9 @@ void route_compiled_drop(struct route_compiled *compiled);
 
 /* ---- route_match.c ---- */
 
-/* *ret_part: which did not match, or could not be judged. */
-enum route_match route_rule_match(const struct route_compiled *rule, struct route_subject *subject, size_t *ret_part);
+/* skipped: a matcher that is known to match, or SIZE_MAX. *ret_part: which did not match, or could not be judged. */
+enum route_match route_rule_match(const struct route_compiled *rule, struct route_subject *subject, size_t skipped,
+                                  size_t *ret_part);
 
 /* ---- route_rewrite.c ---- */
 
@@ -185,21 +192,31 @@ struct route_item {
     unsigned refs;
     bool is_list;
 };
-/* In the order in which they are looked at; each holds a reference. */
+#define ROUTE_BEGIN 22 /* bytes */
+/* A rule, and what keeps most requests from it without a look at it. */
+struct route_candidate {
+    struct route_rule *rule; /* a reference */
+    uint8_t points;
+    uint8_t begin_len;
+    char begin[ROUTE_BEGIN]; /* of every path that the rule matches */
+};
+/* In the order in which they are looked at. */
 struct route_list {
     struct route_item item;
     uint64_t hash;
+    const char *host; /* of all rules, behind them; NULL: of various ones, whose hashes are equal, or of none */
+    size_t host_len;
     size_t count;
-    struct route_rule *rules[];
+    struct route_candidate candidates[];
 };
 /* A new list with the rule, or without one occurrence of it (NULL when none is left); drops the old one, which may be
- * NULL. */
-struct route_list *route_list_add(struct route_list *list, uint64_t hash, struct route_rule *rule);
+ * NULL. host is the one that was hashed, or NULL. */
+struct route_list *route_list_add(struct route_list *list, uint64_t hash, const char *host, struct route_rule *rule);
 struct route_list *route_list_remove(struct route_list *list, const struct route_rule *rule);
 void route_item_hold(struct route_item *item);
 void route_item_drop(struct route_item *item);
 /* The same for a tree of lists; NULL is the empty one. */
-struct route_item *route_trie_add(struct route_item *root, uint64_t hash, struct route_rule *rule);
+struct route_item *route_trie_add(struct route_item *root, uint64_t hash, const char *host, struct route_rule *rule);
 struct route_item *route_trie_remove(struct route_item *root, uint64_t hash, const struct route_rule *rule);
 /* NULL: none. */
 const struct route_list *route_trie_find(const struct route_item *root, uint64_t hash);

@@ -49,9 +49,12 @@ static const char *open_path(struct route_subject *subject)
     struct spop_text sent = subject->request->path;
     char *buffer = subject->scratch->path;
     bool is_encoded = false;
+    bool is_ascii = true;
     for (size_t i = 0; i < sent.len; i++) {
-        is_encoded = is_encoded || sent.data[i] == '%';
-        if ((unsigned char)sent.data[i] < 0x20 || sent.data[i] == 0x7f) {
+        unsigned char c = (unsigned char)sent.data[i];
+        is_encoded = is_encoded || c == '%';
+        is_ascii = is_ascii && c < 0x80;
+        if (c < 0x20 || c == 0x7f) {
             return "a control character in the path";
         }
     }
@@ -59,6 +62,7 @@ static const char *open_path(struct route_subject *subject)
     if (is_encoded) {
         subject->path = (struct spop_text){buffer, route_unescape(sent.data, sent.len, false, buffer)};
     }
+    subject->is_ascii = is_ascii && !is_encoded;
     return subject->path.len == SIZE_MAX ? "a % in the path without two digits" : NULL;
 }
 
@@ -66,7 +70,7 @@ static bool mend_path(struct route_subject *subject)
 {
     char *buffer = subject->scratch->mended;
     subject->mended = subject->path;
-    if (route_utf8_span(subject->path.data, subject->path.len) < subject->path.len) {
+    if (!subject->is_ascii && route_utf8_span(subject->path.data, subject->path.len) < subject->path.len) {
         size_t len = route_utf8_mend(subject->path.data, subject->path.len, buffer, ROUTE_MAX_PATH);
         subject->mended = (struct spop_text){buffer, len};
     }

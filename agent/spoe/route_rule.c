@@ -78,6 +78,7 @@ void route_compiled_drop(struct route_compiled *compiled)
         free(compiled->hosts[i]);
     }
     free(compiled->hosts);
+    free(compiled->begin);
     free_strips(compiled);
     free_strip_templates(compiled);
     free(compiled->add);
@@ -398,10 +399,12 @@ static bool word_strips(enum rule_word word)
 static void find_hosts(struct route_compiled *rule)
 {
     const struct route_matcher *fewest = NULL;
+    rule->host_matcher = SIZE_MAX;
     for (size_t i = 0; i < rule->n_matchers; i++) {
         const struct route_matcher *matcher = &rule->matchers[i];
         if (matcher->word == RULE_HOST && (!fewest || matcher->count < fewest->count)) {
             fewest = matcher;
+            rule->host_matcher = i;
         }
     }
     rule->hosts = mem_alloc_array(fewest ? fewest->count : 0, sizeof(*rule->hosts));
@@ -410,6 +413,24 @@ static void find_hosts(struct route_compiled *rule)
             rule->hosts[rule->n_hosts++] = mem_strdup(fewest->values[i].text);
         }
     }
+}
+
+/* The longest beginning that a matcher of paths asks for. */
+static void find_begin(struct route_compiled *rule)
+{
+    const char *longest = "";
+    for (size_t i = 0; i < rule->n_matchers; i++) {
+        const struct route_matcher *matcher = &rule->matchers[i];
+        bool is_path = matcher->count == 1 && (matcher->values[0].template.kind == TEMPLATE_PATH ||
+                                               matcher->values[0].template.kind == TEMPLATE_PREFIX);
+        const char *begin = is_path ? matcher->values[0].template.begin : NULL;
+        if (begin && strlen(begin) > strlen(longest)) {
+            longest = begin;
+            rule->begin_part = matcher->part;
+        }
+    }
+    rule->begin = mem_strdup(longest);
+    rule->begin_len = strlen(longest);
 }
 
 int route_compile(const char *text, struct route_compiled **ret_compiled, struct buf *why)
@@ -434,6 +455,7 @@ int route_compile(const char *text, struct route_compiled **ret_compiled, struct
         return err;
     }
     find_hosts(compiler.rule);
+    find_begin(compiler.rule);
     compiler.rule->told = mem_strdup(buf_text(&what));
     *ret_compiled = compiler.rule;
     return 0;

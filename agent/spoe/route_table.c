@@ -86,10 +86,11 @@ static void table_link(struct route_table *table, struct route_rule *rule)
 {
     const struct route_compiled *compiled = rule->compiled;
     if (compiled->n_hosts == 0) {
-        table->anywhere = route_list_add(table->anywhere, 0, rule);
+        table->anywhere = route_list_add(table->anywhere, 0, NULL, rule);
     }
     for (size_t i = 0; i < compiled->n_hosts; i++) {
-        table->hosts = route_trie_add(table->hosts, hash_host(table->seed, compiled->hosts[i]), rule);
+        table->hosts =
+            route_trie_add(table->hosts, hash_host(table->seed, compiled->hosts[i]), compiled->hosts[i], rule);
     }
 }
 
@@ -181,25 +182,41 @@ void route_view_free(void *view)
 
 /* ---- decisions ---- */
 
-/* Two lists as one, in order. */
+/* Two lists as one, in order: the rules that name the host, and those that name none. */
 struct candidates {
     const struct route_list *lists[2];
     size_t at[2];
+    bool is_known; /* the host is that of the first list */
 };
 
-static const struct route_rule *candidates_peek(const struct candidates *candidates, size_t which)
+static const struct route_candidate *candidates_peek(const struct candidates *candidates, size_t which)
 {
     const struct route_list *list = candidates->lists[which];
-    return list && candidates->at[which] < list->count ? list->rules[candidates->at[which]] : NULL;
+    return list && candidates->at[which] < list->count ? &list->candidates[candidates->at[which]] : NULL;
 }
 
-static const struct route_rule *candidates_next(struct candidates *candidates)
+/* *ret_named: it is of the first list. */
+static const struct route_candidate *candidates_next(struct candidates *candidates, bool *ret_named)
 {
-    const struct route_rule *named = candidates_peek(candidates, 0);
-    const struct route_rule *other = candidates_peek(candidates, 1);
-    size_t which = !named || (other && route_rule_precedes(other, named));
-    candidates->at[which]++;
-    return which ? other : named;
+    const struct route_candidate *named = candidates_peek(candidates, 0);
+    const struct route_candidate *other = candidates_peek(candidates, 1);
+    *ret_named = named && (!other || route_rule_precedes(named->rule, other->rule));
+    candidates->at[!*ret_named]++;
+    return *ret_named ? named : other;
+}
+
+static struct candidates candidates_open(const struct route_view *view, struct spop_text host)
+{
+    struct candidates candidates = {.lists = {NULL, view->anywhere}};
+    if (host.len > 0) {
+        candidates.lists[0] = route_trie_find(view->hosts, table_hash(view->seed, host.data, host.len));
+    }
+    const struct route_list *list = candidates.lists[0];
+    if (list && list->host) {
+        candidates.is_known = list->host_len == host.len && memcmp(list->host, host.data, host.len) == 0;
+        candidates.lists[0] = candidates.is_known ? list : NULL;
+    }
+    return candidates;
 }
 
 static void decide_match(const struct route_rule *rule, const struct route_subject *subject,
@@ -222,20 +239,36 @@ static void tell(route_trace *trace, void *arg, const struct route_rule *rule, b
     }
 }
 
+static bool candidate_begins(const struct route_candidate *candidate, struct spop_text path)
+{
+    return path.len >= candidate->begin_len && memcmp(path.data, candidate->begin, candidate->begin_len) == 0;
+}
+
+static enum route_match candidate_match(const struct route_candidate *candidate, struct route_subject *subject,
+                                        bool is_known, size_t *ret_part)
+{
+    const struct route_compiled *compiled = candidate->rule->compiled;
+    if (!candidate_begins(candidate, subject->mended)) {
+        *ret_part = compiled->begin_part;
+        return ROUTE_NO;
+    }
+    return route_rule_match(compiled, subject, is_known ? compiled->host_matcher : SIZE_MAX, ret_part);
+}
+
 static void decide(const struct route_view *view, struct route_subject *subject, route_trace *trace, void *trace_arg,
                    struct route_verdict *verdict)
 {
-    uint64_t hash = subject->host.len > 0 ? table_hash(view->seed, subject->host.data, subject->host.len) : 0;
-    struct candidates candidates = {.lists = {NULL, view->anywhere}};
-    candidates.lists[0] = subject->host.len > 0 ? route_trie_find(view->hosts, hash) : NULL;
-    const struct route_rule *rule;
-    while ((rule = candidates_next(&candidates))) {
+    struct candidates candidates = candidates_open(view, subject->host);
+    const struct route_candidate *candidate;
+    bool is_named;
+    while ((candidate = candidates_next(&candidates, &is_named))) {
+        const struct route_rule *rule = candidate->rule;
         size_t part = 0;
-        if (!(rule->entry.points & (1U << subject->request->point))) {
+        if (!(candidate->points & (1U << subject->request->point))) {
             tell(trace, trace_arg, rule, false, 0, "it is for other entry points");
             continue;
         }
-        enum route_match found = route_rule_match(rule->compiled, subject, &part);
+        enum route_match found = candidate_match(candidate, subject, is_named && candidates.is_known, &part);
         if (found == ROUTE_NO) {
             tell(trace, trace_arg, rule, true, part, NULL);
             continue;

@@ -37,7 +37,7 @@ void route_item_drop(struct route_item *item)
     if (item->is_list) {
         struct route_list *list = (struct route_list *)item;
         for (size_t i = 0; i < list->count; i++) {
-            route_rule_drop(list->rules[i]);
+            route_rule_drop(list->candidates[i].rule);
         }
     } else {
         struct node *node = (struct node *)item;
@@ -59,31 +59,49 @@ bool route_rule_precedes(const struct route_rule *a, const struct route_rule *b)
     return order != 0 ? order < 0 : strcmp(a->entry.service, b->entry.service) < 0;
 }
 
-static struct route_list *list_new(uint64_t hash, size_t count)
+/* host may be NULL. */
+static struct route_list *list_new(uint64_t hash, const char *host, size_t count)
 {
-    struct route_list *list = mem_alloc(sizeof(*list) + count * sizeof(struct route_rule *));
+    size_t len = host ? strlen(host) : 0;
+    size_t size = sizeof(struct route_list) + count * sizeof(struct route_candidate);
+    struct route_list *list = mem_alloc(size + len + 1);
     list->item = (struct route_item){.refs = 1, .is_list = true};
     list->hash = hash;
+    if (host) {
+        list->host = memcpy((char *)list + size, host, len);
+        list->host_len = len;
+    }
     return list;
 }
 
-static void list_append(struct route_list *list, struct route_rule *rule)
+static void list_append(struct route_list *list, const struct route_candidate *candidate)
 {
-    rule->refs++;
-    list->rules[list->count++] = rule;
+    candidate->rule->refs++;
+    list->candidates[list->count++] = *candidate;
 }
 
-struct route_list *route_list_add(struct route_list *list, uint64_t hash, struct route_rule *rule)
+static struct route_candidate candidate_of(struct route_rule *rule)
+{
+    const struct route_compiled *compiled = rule->compiled;
+    size_t len = compiled->begin_len < ROUTE_BEGIN ? compiled->begin_len : ROUTE_BEGIN;
+    struct route_candidate candidate = {.rule = rule, .points = (uint8_t)rule->entry.points, .begin_len = (uint8_t)len};
+    memcpy(candidate.begin, compiled->begin, len);
+    return candidate;
+}
+
+struct route_list *route_list_add(struct route_list *list, uint64_t hash, const char *host, struct route_rule *rule)
 {
     size_t count = list ? list->count : 0;
-    struct route_list *made = list_new(hash, count + 1);
+    bool is_one = !list || (list->host && host && strcmp(list->host, host) == 0);
+    struct route_list *made = list_new(hash, is_one ? host : NULL, count + 1);
+    const struct route_candidate candidate = candidate_of(rule);
     size_t i = 0;
-    for (; i < count && !route_rule_precedes(rule, list->rules[i]); i++) {
-        list_append(made, list->rules[i]);
+    for (; i < count && !route_rule_precedes(rule, list->candidates[i].rule); i++) {
+        list_append(made, &list->candidates[i]);
     }
-    list_append(made, rule);
+    list_append(made, &candidate);
     for (; i < count; i++) {
-        list_append(made, list->rules[i]);
+        list_append(made, &list->candidates[i]);
     }
     route_item_drop(list ? &list->item : NULL);
     return made;
@@ -91,13 +109,13 @@ struct route_list *route_list_add(struct route_list *list, uint64_t hash, struct
 
 struct route_list *route_list_remove(struct route_list *list, const struct route_rule *rule)
 {
-    struct route_list *made = list->count > 1 ? list_new(list->hash, list->count - 1) : NULL;
+    struct route_list *made = list->count > 1 ? list_new(list->hash, list->host, list->count - 1) : NULL;
     bool is_gone = false;
     for (size_t i = 0; i < list->count; i++) {
-        if (!is_gone && list->rules[i] == rule) {
+        if (!is_gone && list->candidates[i].rule == rule) {
             is_gone = true;
         } else {
-            list_append(made, list->rules[i]);
+            list_append(made, &list->candidates[i]);
         }
     }
     route_item_drop(&list->item);
@@ -146,25 +164,26 @@ static struct route_item *node_child(const struct node *node, uint32_t bit)
 }
 
 /* None of the three takes a reference of item; what they return is the caller's. */
-static struct route_item *item_add(struct route_item *item, unsigned shift, uint64_t hash, struct route_rule *rule)
+static struct route_item *item_add(struct route_item *item, unsigned shift, uint64_t hash, const char *host,
+                                   struct route_rule *rule)
 {
     if (!item) {
-        return &route_list_add(NULL, hash, rule)->item;
+        return &route_list_add(NULL, hash, host, rule)->item;
     }
     const struct route_list *list = (const struct route_list *)item;
     if (item->is_list && list->hash == hash) {
         route_item_hold(item);
-        return &route_list_add((struct route_list *)item, hash, rule)->item;
+        return &route_list_add((struct route_list *)item, hash, host, rule)->item;
     }
     uint32_t bit = bit_at(hash, shift);
     if (!item->is_list) {
         const struct node *node = (const struct node *)item;
-        return &node_with(node, bit, item_add(node_child(node, bit), shift + BITS, hash, rule))->item;
+        return &node_with(node, bit, item_add(node_child(node, bit), shift + BITS, hash, host, rule))->item;
     }
     /* Another hash has this place: a node for both. */
     route_item_hold(item);
     struct node *lower = node_with(NULL, bit_at(list->hash, shift), item);
-    struct route_item *made = item_add(&lower->item, shift, hash, rule);
+    struct route_item *made = item_add(&lower->item, shift, hash, host, rule);
     route_item_drop(&lower->item);
     return made;
 }
@@ -190,9 +209,9 @@ static struct route_item *item_remove(struct route_item *item, unsigned shift, u
     return &made->item;
 }
 
-struct route_item *route_trie_add(struct route_item *root, uint64_t hash, struct route_rule *rule)
+struct route_item *route_trie_add(struct route_item *root, uint64_t hash, const char *host, struct route_rule *rule)
 {
-    struct route_item *made = item_add(root, 0, hash, rule);
+    struct route_item *made = item_add(root, 0, hash, host, rule);
     route_item_drop(root);
     return made;
 }
