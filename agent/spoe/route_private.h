@@ -209,13 +209,13 @@ struct route_list {
     size_t count;
     struct route_candidate candidates[];
 };
-/* A new list with the rule, or without one occurrence of it (NULL when none is left); drops the old one, which may be
- * NULL. host is the one that was hashed, or NULL. */
+/* A new list with the rule, or without one occurrence of it (NULL when none is left); the old one, which may be NULL,
+ * stays. host is the one that was hashed, or NULL. */
 struct route_list *route_list_add(struct route_list *list, uint64_t hash, const char *host, struct route_rule *rule);
 struct route_list *route_list_remove(struct route_list *list, const struct route_rule *rule);
 void route_item_hold(struct route_item *item);
 void route_item_drop(struct route_item *item);
-/* The same for a tree of lists; NULL is the empty one. */
+/* The same for a tree of lists; NULL is the empty one. Drops the old one. */
 struct route_item *route_trie_add(struct route_item *root, uint64_t hash, const char *host, struct route_rule *rule);
 struct route_item *route_trie_remove(struct route_item *root, uint64_t hash, const struct route_rule *rule);
 /* NULL: none. */

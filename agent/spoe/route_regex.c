@@ -195,7 +195,7 @@ static bool put_posix_class(struct translator *t, bool *ret_is_one)
 
 static bool put_range(struct translator *t)
 {
-    uint32_t low;
+    uint32_t low = 0;
     if (!read_character(t, &low)) {
         return false;
     }
@@ -419,7 +419,7 @@ static bool put_assertion(struct translator *t, size_t len)
 
 static bool put_literal(struct translator *t)
 {
-    uint32_t character;
+    uint32_t character = 0;
     begin_atom(t);
     if (!read_character(t, &character)) {
         return false;

@@ -31,7 +31,9 @@ static void place_set(struct place *place, struct spop_text text)
 {
     place->data = place->buffer + FRONT;
     place->len = text.len;
-    memcpy(place->data, text.data, text.len);
+    if (text.len > 0) {
+        memcpy(place->data, text.data, text.len);
+    }
 }
 
 static void place_cut(struct place *place, size_t len)
@@ -46,14 +48,17 @@ static bool place_begins(const struct place *place, const char *text, size_t len
     return place->len >= len && memcmp(place->data, text, len) == 0;
 }
 
-static bool place_put_in_front(struct place *place, const char *text, size_t len)
+static bool place_put_in_front(struct place *place, struct spop_text text)
 {
+    size_t len = text.len;
     if ((size_t)(place->data - place->buffer) < len || place->len + len >= ROUTE_MAX_PATH) {
         return false;
     }
     place->data -= len;
     place->len += len;
-    memcpy(place->data, text, len);
+    for (size_t i = 0; i < len; i++) {
+        place->data[i] = text.data[i];
+    }
     return true;
 }
 
@@ -79,7 +84,7 @@ static void add_prefix_header(struct rewriting *rewriting, const char *text, siz
 static void ensure_slash(struct rewriting *rewriting, struct place *place)
 {
     if (!place_begins(place, "/", 1)) {
-        rewriting->is_failed = rewriting->is_failed || !place_put_in_front(place, "/", 1);
+        rewriting->is_failed = rewriting->is_failed || !place_put_in_front(place, SPOP_TEXT("/"));
     }
 }
 
@@ -296,7 +301,7 @@ static void open_raw(struct rewriting *rewriting, const struct route_subject *su
     struct spop_text sent = subject->request->path;
     char *out = rewriting->scratch->out;
     size_t len = route_escape(subject->path.data, subject->path.len, out, SIZE);
-    if (len != sent.len || memcmp(out, sent.data, len) != 0) {
+    if (len != sent.len || (len > 0 && memcmp(out, sent.data, len) != 0)) {
         place_set(&rewriting->raw, sent);
     }
 }
@@ -315,8 +320,9 @@ static void verdict_end(struct route_verdict *verdict, enum route_verdict_kind k
 static void rewrite_all(struct rewriting *rewriting, const struct route_compiled *rule)
 {
     if (rule->add) {
-        bool fits = place_put_in_front(&rewriting->path, rule->add, strlen(rule->add));
-        fits = fits && (rewriting->raw.len == 0 || place_put_in_front(&rewriting->raw, rule->add, strlen(rule->add)));
+        struct spop_text add = {rule->add, strlen(rule->add)};
+        bool fits = place_put_in_front(&rewriting->path, add);
+        fits = fits && (rewriting->raw.len == 0 || place_put_in_front(&rewriting->raw, add));
         rewriting->is_failed = rewriting->is_failed || !fits;
     }
     if (rule->replacement && !rewriting->is_failed) {
@@ -335,8 +341,9 @@ void route_rewrite(const struct route_compiled *rule, const struct route_subject
                    struct route_verdict *verdict)
 {
     struct route_scratch *scratch = subject->scratch;
-    struct rewriting rewriting = {
-        .scratch = scratch, .path = {.buffer = scratch->work}, .raw = {.buffer = scratch->raw}};
+    struct rewriting rewriting = {.scratch = scratch,
+                                  .path = {.buffer = scratch->work},
+                                  .raw = {.buffer = scratch->raw, .data = scratch->raw + FRONT}};
     if (!rule_rewrites(rule)) {
         return;
     }
@@ -353,7 +360,7 @@ void route_rewrite(const struct route_compiled *rule, const struct route_subject
         return;
     }
     struct spop_text sent = subject->request->path;
-    verdict->is_rewritten = path.len != sent.len || memcmp(path.data, sent.data, path.len) != 0;
+    verdict->is_rewritten = path.len != sent.len || (path.len > 0 && memcmp(path.data, sent.data, path.len) != 0);
     verdict->path = path;
     if (rewriting.has_prefix) {
         verdict->prefix = (struct spop_text){scratch->prefix, rewriting.prefix_len};

@@ -205,8 +205,9 @@ static int compile_query(struct compiler *compiler, const struct rule_part *part
     value->name = mem_strndup(text, value->name_len);
     struct route_names *all = &compiler->query_names;
     MEM_GROW(all->names, all->capacity, all->count + names.count);
-    memcpy(all->names + all->count, names.names, names.count * sizeof(*names.names));
-    all->count += names.count;
+    for (size_t i = 0; i < names.count; i++) {
+        all->names[all->count++] = names.names[i];
+    }
     free(names.names);
     return 0;
 }

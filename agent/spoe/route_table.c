@@ -82,11 +82,18 @@ static uint64_t hash_host(uint64_t seed, const char *host)
     return table_hash(seed, host, strlen(host));
 }
 
+/* Takes the new list over, and drops the old one. */
+static void table_set_anywhere(struct route_table *table, struct route_list *list)
+{
+    route_item_drop(table->anywhere ? &table->anywhere->item : NULL);
+    table->anywhere = list;
+}
+
 static void table_link(struct route_table *table, struct route_rule *rule)
 {
     const struct route_compiled *compiled = rule->compiled;
     if (compiled->n_hosts == 0) {
-        table->anywhere = route_list_add(table->anywhere, 0, NULL, rule);
+        table_set_anywhere(table, route_list_add(table->anywhere, 0, NULL, rule));
     }
     for (size_t i = 0; i < compiled->n_hosts; i++) {
         table->hosts =
@@ -98,7 +105,7 @@ static void table_unlink(struct route_table *table, const struct route_rule *rul
 {
     const struct route_compiled *compiled = rule->compiled;
     if (compiled->n_hosts == 0) {
-        table->anywhere = route_list_remove(table->anywhere, rule);
+        table_set_anywhere(table, route_list_remove(table->anywhere, rule));
     }
     for (size_t i = 0; i < compiled->n_hosts; i++) {
         table->hosts = route_trie_remove(table->hosts, hash_host(table->seed, compiled->hosts[i]), rule);

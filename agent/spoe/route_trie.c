@@ -103,7 +103,6 @@ struct route_list *route_list_add(struct route_list *list, uint64_t hash, const 
     for (; i < count; i++) {
         list_append(made, &list->candidates[i]);
     }
-    route_item_drop(list ? &list->item : NULL);
     return made;
 }
 
@@ -111,14 +110,13 @@ struct route_list *route_list_remove(struct route_list *list, const struct route
 {
     struct route_list *made = list->count > 1 ? list_new(list->hash, list->host, list->count - 1) : NULL;
     bool is_gone = false;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; made && i < list->count; i++) {
         if (!is_gone && list->candidates[i].rule == rule) {
             is_gone = true;
         } else {
             list_append(made, &list->candidates[i]);
         }
     }
-    route_item_drop(&list->item);
     return made;
 }
 
@@ -172,7 +170,6 @@ static struct route_item *item_add(struct route_item *item, unsigned shift, uint
     }
     const struct route_list *list = (const struct route_list *)item;
     if (item->is_list && list->hash == hash) {
-        route_item_hold(item);
         return &route_list_add((struct route_list *)item, hash, host, rule)->item;
     }
     uint32_t bit = bit_at(hash, shift);
@@ -192,7 +189,6 @@ static struct route_item *item_remove(struct route_item *item, unsigned shift, u
                                       const struct route_rule *rule)
 {
     if (item->is_list) {
-        route_item_hold(item);
         struct route_list *left = route_list_remove((struct route_list *)item, rule);
         return left ? &left->item : NULL;
     }
