@@ -313,11 +313,11 @@ bool config_check_server_options(const char *value, struct buf *why)
     return !alien;
 }
 
-bool config_check_rendered_class(const char *value, struct buf *why)
+bool config_check_class(const char *value, struct buf *why)
 {
     enum config_class class;
     return config_class_parse(value, &class) == 0 ||
-           config_check_refuse(value, "http, leastconn, sticky, https, h2c or tcp to be rendered", why);
+           config_check_refuse(value, "http, leastconn, sticky, https, h2c or tcp", why);
 }
 
 bool config_check_rendered_prefix(const char *value, struct buf *why)

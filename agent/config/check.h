@@ -19,7 +19,7 @@ config_check config_check_spoe_listen;       /* that, a socket path, or abns@NAM
 config_check config_check_name;              /* letters, digits, '_', '-' */
 config_check config_check_haproxy_name;      /* as HAProxy allows in names */
 config_check config_check_server_options;    /* one line of a `server` without command separators */
-config_check config_check_rendered_class;    /* one of enum config_class */
+config_check config_check_class;             /* one of enum config_class */
 config_check config_check_rendered_prefix;   /* a pool's; numbers follow it */
 config_check config_check_rendered_defaults; /* a name that render does not use itself */
 config_check config_check_label_prefix;

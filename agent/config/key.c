@@ -65,7 +65,7 @@ static const struct config_key mapping_keys[] = {
 static const struct config_group mapping_group = GROUP_OF(mapping_keys, mapping);
 
 static const struct config_key pool_keys[] = {
-    {KEY(pool, class, STRING), .example = "http", .check = config_check_haproxy_name, .required = true},
+    {KEY(pool, class, STRING), .example = "http", .check = config_check_class, .required = true},
     {KEY(pool, prefix, STRING), .example = "pool-http-", .check = config_check_haproxy_name, .required = true,
      .unique = true},
     {KEY(pool, server_options, STRING), .fallback = "", .example = "check inter 2s",

@@ -7,7 +7,7 @@
 #include "slotd/config.h"
 #include "slotd/error.h"
 #include "slotd/mem.h"
-#include "source.h"
+#include "syntax.h"
 
 struct config *config_new_default(void)
 {
@@ -38,7 +38,6 @@ static const char *config_load_syntax_text(const char *text)
     } texts[] = {
         {"syntax error",
          "syntax error here or just before; a key is written name = value; and strings stand in double quotes"},
-        {"duplicate setting name", "this key stands in its group twice; remove one of them"},
         {"mismatched element type in array", "the elements of [ ] must all be of one type, such as [ \"a\", \"b\" ]"},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -47,6 +46,19 @@ static const char *config_load_syntax_text(const char *text)
         }
     }
     return text ? text : "syntax error";
+}
+
+/* line: libconfig's. */
+static void config_load_report(struct config_source *source, unsigned line, const char *text)
+{
+    struct config_token name;
+    if (text && strcmp(text, "duplicate setting name") == 0 &&
+        config_duplicate_find(buf_text(&source->text), source->text.len, &name)) {
+        config_source_report(source, line, "the key `%.*s` stands in its group twice; remove one of them",
+                             (int)name.len, name.text);
+        return;
+    }
+    config_source_report(source, line, "%s", config_load_syntax_text(text));
 }
 
 static void config_load_text(struct config_source *source, enum config_use use, struct config *config)
@@ -59,8 +71,7 @@ static void config_load_text(struct config_source *source, enum config_use use, 
         config_relations_check(source, root, use);
     } else {
         int line = config_error_line(&file);
-        config_source_report(source, line > 0 ? (unsigned)line : 1, "%s",
-                             config_load_syntax_text(config_error_text(&file)));
+        config_load_report(source, line > 0 ? (unsigned)line : 1, config_error_text(&file));
     }
     config_destroy(&file);
 }

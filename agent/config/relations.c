@@ -42,6 +42,10 @@ void config_relations_check(struct config_source *source, const config_setting_t
     if (marathon && config_setting_is_group(marathon)) {
         config_relations_check_marathon(source, marathon);
     }
+    const config_setting_t *edge = config_setting_get_member(root, "edge");
+    if (edge && config_setting_is_group(edge)) {
+        config_relations_check_pair(source, "edge", edge, "https_bind", "certificates");
+    }
     const config_setting_t *haproxy = config_setting_get_member(root, "haproxy");
     bool is_empty = haproxy && config_setting_is_list(haproxy) && config_setting_length(haproxy) == 0;
     if (use != CONFIG_USE_MAP && (!haproxy || is_empty)) {

@@ -96,7 +96,6 @@ static void rendered_check_haproxy(struct config_source *source, const config_se
 
 static void rendered_check_pool(struct config_source *source, const config_setting_t *entry)
 {
-    rendered_check_key(source, "slots.pools", entry, "class", config_check_rendered_class);
     rendered_check_key(source, "slots.pools", entry, "prefix", config_check_rendered_prefix);
     rendered_check_key(source, "slots.pools", entry, "defaults", config_check_rendered_defaults);
 }
@@ -146,7 +145,6 @@ void config_rendered_check(struct config_source *source, const config_setting_t 
         rendered_check_shared(source, pools, i);
     }
     if (edge) {
-        config_relations_check_pair(source, "edge", edge, "https_bind", "certificates");
         rendered_check_passthrough(source, edge);
     }
 }

@@ -130,7 +130,12 @@ static void command_confirm(struct client_session *session, struct control_reque
     struct json_object *result = json_object_new_object();
     (void)request;
     size_t removed = engine_confirm(session->control->engine);
-    log_notice("control", "an operator confirmed: %zu endpoints that the guard held leave", removed);
+    if (removed == 0) {
+        log_notice("control", "an operator confirmed, and the guard held nothing");
+    } else {
+        log_notice("control", "an operator confirmed: %zu %s that the guard held %s", removed,
+                   removed == 1 ? "endpoint" : "endpoints", removed == 1 ? "leaves" : "leave");
+    }
     json_object_object_add(result, "removed", json_object_new_int64((int64_t)removed));
     session_answer(session, true, "result", result);
 }

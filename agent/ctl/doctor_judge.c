@@ -310,6 +310,6 @@ void doctor_judge_status(const struct config *config, struct json_object *status
         }
     }
     if (doctor_is_fine_since(findings, first)) {
-        doctor_report(findings, DOCTOR_OK, "slotd", "slotd", "it runs, and is in step with Marathon and HAProxy");
+        doctor_report(findings, DOCTOR_OK, "slotd", "slotd", "it runs, and is in sync with Marathon and HAProxy");
     }
 }

@@ -173,7 +173,7 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
     struct json_object *counts = member(status, "counts");
     bool degraded = is_true(status, "degraded");
     print_line(ctl, degraded ? RED : GREEN, "slotd     %s, %s", text_of(status, "version"),
-               degraded ? "degraded" : "in step");
+               degraded ? "degraded" : "in sync");
     for (size_t i = 0; i < length_of(reasons); i++) {
         print_line(ctl, YELLOW, "  ! %s", json_object_get_string(json_object_array_get_idx(reasons, i)));
     }
@@ -388,7 +388,7 @@ void text_print_events(const struct ctl *ctl, struct json_object *document)
 void text_print_sync(const struct ctl *ctl, struct json_object *result)
 {
     print_line(ctl, GREEN,
-               "in step: %" PRId64 " apps listed, %" PRId64 " tasks missing, %" PRId64 " removed (answer %s)",
+               "in sync: %" PRId64 " apps listed, %" PRId64 " tasks missing, %" PRId64 " removed (answer %s)",
                number_of(result, "apps"), number_of(result, "missing"), number_of(result, "removed"),
                text_of(result, "answer"));
 }
@@ -399,7 +399,9 @@ void text_print_confirm(const struct ctl *ctl, struct json_object *result)
         print_line(ctl, PLAIN, "nothing was held");
         return;
     }
-    print_line(ctl, PLAIN, "%" PRId64 " endpoints that were held leave now", number_of(result, "removed"));
+    int64_t removed = number_of(result, "removed");
+    print_line(ctl, PLAIN, "%" PRId64 " %s held %s now", removed,
+               removed == 1 ? "endpoint that was" : "endpoints that were", removed == 1 ? "leaves" : "leave");
 }
 
 void text_print_weights(const struct ctl *ctl, struct json_object *document)

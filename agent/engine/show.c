@@ -272,7 +272,7 @@ void engine_describe(const struct engine *engine, struct buf *text)
     if (json_object_array_length(reasons) > 0) {
         buf_printf(text, "degraded: %s", json_object_get_string(json_object_array_get_idx(reasons, 0)));
     } else {
-        buf_printf(text, "in step: %zu services, %zu tasks running", services_count(engine->services), counts.running);
+        buf_printf(text, "in sync: %zu services, %zu tasks running", services_count(engine->services), counts.running);
     }
     json_object_put(warnings);
     json_object_put(reasons);

@@ -33,6 +33,7 @@ check "what it holds serves on after a reload" slots_are backend-web unclaimed 8
 check "and is said to be held" status_says "holds the removal of 8 endpoints"
 check "confirm" ctl confirm
 equal "once" "nothing was held" "$(ctl confirm)"
+check "the log says so" grep -q "an operator confirmed, and the guard held nothing" "$work/slotd.log"
 await "it leaves" 10 slots_are backend-web free 18
 
 # What slotd had taken out itself does not come back with an old state file, however much it is.

@@ -9,7 +9,11 @@ START_TEST(syntax)
     static const struct mistake values[] = {
         {"a = 1;\nb = 2 3;\n",
          "F:2: syntax error here or just before; a key is written name = value; and strings stand in double quotes\n"},
-        {"a = 1;\n\na = 2;\n", "F:3: this key stands in its group twice; remove one of them\n"},
+        {"a = 1;\n\na = 2;\n", "F:3: the key `a` stands in its group twice; remove one of them\n"},
+        {"b = { a = 1; };\nc = ( { a = 1; }, { a = 2; b = 1; } );\nb2 = 1; b : 2; d = 1;\n",
+         "F:3: the key `b` stands in its group twice; remove one of them\n"},
+        {"a = { b = 1; # b = 2\n c = \"b = 3\"; b /* d */ = 4;\n};\n",
+         "F:2: the key `b` stands in its group twice; remove one of them\n"},
         {"a = [ 1,\n \"b\" ];\n", "F:2: the elements of [ ] must all be of one type, such as [ \"a\", \"b\" ]\n"},
         {"a = {\n b = (\n", "F:2: unexpected end of the file: this `(` is never closed; a `)` is missing\n"},
         {"a = {\n b = (\n };\n", "F:3: `}` stands where `)` must close the `(` of line 2\n"},

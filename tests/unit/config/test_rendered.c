@@ -23,7 +23,7 @@ static const struct rendered rendered[] = {
      "slots.pools.defaults is \"slotd\"; it must be a name that does not begin with slotd: those are render's own",
      true},
     {HAPROXY "slots = { pools = ( { class = \"udp\"; prefix = \"p-\"; } ); };",
-     "slots.pools.class is \"udp\"; it must be http, leastconn, sticky, https, h2c or tcp to be rendered", true},
+     "slots.pools.class is \"udp\"; it must be http, leastconn, sticky, https, h2c or tcp", false},
     {HAPROXY "slots = { pools = ( { class = \"tcp\"; prefix = \"p1\"; } ); };",
      "slots.pools.prefix is \"p1\"; it must be at most 240 bytes that do not end in a digit, since the pool's numbers "
      "follow",
@@ -37,9 +37,9 @@ static const struct rendered rendered[] = {
      "slots.pools.defaults \"d\" is that of an entry with another class or other server_options; give each its own",
      true},
     {HAPROXY "edge = { https_bind = \"*:443\"; };",
-     "edge.https_bind is set without edge.certificates; set both or none", true},
+     "edge.https_bind is set without edge.certificates; set both or none", false},
     {HAPROXY "edge = { certificates = \"/a\"; };", "edge.certificates is set without edge.https_bind; set both or none",
-     true},
+     false},
     {HAPROXY "edge = { sni_passthrough = true; };",
      "edge.sni_passthrough is set without edge.https_bind, to which clients of TLS connect", true},
     {HAPROXY "edge = { http_bind = \"80\"; };", "edge.http_bind is \"80\"" BIND, false},
@@ -56,7 +56,8 @@ static const struct rendered rendered[] = {
      "several "
      "joined by commas",
      false},
-    {HAPROXY "edge = { certificates = \"/a b\"; };", "edge.certificates is \"/a b\"" PATH, false},
+    {HAPROXY "edge = { https_bind = \"*:443\"; certificates = \"/a b\"; };", "edge.certificates is \"/a b\"" PATH,
+     false},
     {"",
      "haproxy has no entry; name at least one, such as haproxy = ( { name = \"edge\"; socket = "
      "\"/run/haproxy/admin.sock\"; } );",
