@@ -176,7 +176,7 @@ void problems_of_tcp(const struct engine *engine, const char *const *names, size
     const struct tcp_route **routes = tcp_routes_list(engine->tcp_routes, &count);
     for (size_t i = 0; i < count; i++) {
         const struct service *service = services_get(engine->services, routes[i]->service);
-        if (service && engine_find_backend_of(engine, service) && service_is_wanted(engine, service, names, n_names)) {
+        if (service && service_is_wanted(engine, service, names, n_names)) {
             problems_of_route(engine, service, routes[i], problems);
         }
     }

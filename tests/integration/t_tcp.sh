@@ -61,8 +61,9 @@ metric() { curl -s "http://127.0.0.1:$web_port/metrics" | sed -n "s/^slotd_tcp_r
 
 equal "a port that nobody wants, without a word of TLS" closed "$(python3 "$here/hello.py" "$p1" plain)"
 app bad 1 "$(port_label 99999)"
-await "a number that is no port is told" 10 problems_are /bad:tcp-port-invalid
+await "a number that is no port is told" 10 problems_are "/bad:tcp-not-routed /bad:tcp-port-invalid"
 await "a service without port and name is shown" 10 routes_say '^backend-bad .* nothing +neither traefik.tcp.port nor traefik.tcp.sni +-'
+check "and that no map leads to it" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' services | tr -s ' \n' ' ' | grep -q 'no map of HAProxy edge leads to it'"
 app bad 1 "$(port_label 1)"
 await "a port beside edge.tcp_bind is told" 10 problems_are /bad:tcp-port-not-bound
 put_app /bad 1 "{$(port_label 80)}"
