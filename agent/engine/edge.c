@@ -70,6 +70,8 @@ static void edge_read_done(struct edge_backend *backend, const struct slot_comma
     struct slot_observed *rows = backend_find_rows(backend, state, &count);
     backend_compare(backend, rows, count);
     slots_observe(backend->slots, rows, count, false);
+    /* An address that is applied late is known from here on, and no command need follow. */
+    edge_touch_state(backend);
     free(rows);
     haproxy_state_free(state);
 }

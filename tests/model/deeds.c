@@ -21,6 +21,7 @@ static void heal_disk(void *arg, uint64_t number)
     (void)arg;
     (void)number;
     files_fail = false;
+    sim.disk_us = now_us();
 }
 
 static void deed_post(struct chance *chance)
@@ -276,7 +277,7 @@ static void profile_make_maps(struct profile *profile, struct chance *chance)
     profile->own = (unsigned)(chance_next(chance) & chance_next(chance)) & profile->own;
     profile->pooled = 1 + (unsigned)chance_below(chance, 4);
     profile->sticky = (unsigned)chance_below(chance, 3);
-    profile->release_delay_ms = chance_percent(chance, 50) ? 1000 : 5000;
+    profile->release_delay_ms = (int64_t[]){0, 1000, 5000}[chance_below(chance, 3)];
 }
 
 /* Some runs have all faults, some few: what many hide, few show. */

@@ -32,6 +32,7 @@ static void show_servers(struct haproxy *haproxy, const char *only, struct buf *
             continue;
         }
         found = true;
+        rules_note_shown(backend);
         for (size_t i = 0; i < backend->n_servers; i++) {
             struct server *server = &backend->servers[i];
             note_shown(server);
@@ -241,7 +242,10 @@ static void execute_set(const struct wire *wire, const char *line, struct buf *r
         return;
     }
     haproxy->commands++;
+    haproxy->command_us = now_us();
+    rules_check_use(wire, line + taken, backend, server);
     if (is_refused(server, reply)) {
+        rules_note_refused(wire, line + taken, server);
         tell(haproxy->name, "%s/%s %s: refused", backend_name, name, line + taken);
         return;
     }

@@ -22,6 +22,8 @@ static bool wire_take_line(struct wire *wire, struct buf *line)
     size_t len = (size_t)(end - wire->input.data);
     buf_clear(line);
     buf_append(line, wire->input.data, len);
+    wire->line_at = wire->taken;
+    wire->taken += len + 1;
     buf_consume(&wire->input, len + 1);
     wire->is_older = wire->older > 0;
     wire->older -= wire->older > len ? len + 1 : wire->older;

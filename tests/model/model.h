@@ -117,6 +117,7 @@ struct sim {
     struct settings settings;
     int64_t settings_us; /* when they changed last */
     int64_t clock_us;    /* when the wall clock was set last */
+    int64_t disk_us;     /* when the disk was full last */
     bool is_calm;        /* the time of faults is over */
     int64_t pace;        /* what happens by itself takes that many times as long */
     int64_t must_serve;
@@ -167,6 +168,8 @@ struct wire {
     bool is_open;      /* HAProxy has accepted it */
     size_t older;      /* bytes of it that left before slotd was told what it was told last */
     bool is_older;     /* that line is one of these */
+    uint64_t taken;    /* bytes that HAProxy has taken from it */
+    uint64_t line_at;  /* where the line began that it took last */
     bool is_prompting, is_busy;
     unsigned process; /* of HAProxy that has accepted it */
     uint64_t number;
@@ -430,6 +433,13 @@ void rules_sent(const char *words, const struct haproxy *haproxy, const char *na
 /* Before and after a command of slotd is executed. */
 void rules_before(const struct wire *wire, const char *words, struct backend *backend, struct server *server);
 void rules_after(const char *words, struct backend *backend, struct server *server);
+/* A command for the server is executed, or refused. */
+void rules_check_use(const struct wire *wire, const char *words, const struct backend *backend,
+                     const struct server *server);
+/* HAProxy refuses a command; slotd has read all that it was answered; the backend's servers are shown to it. */
+void rules_note_refused(const struct wire *wire, const char *words, struct server *server);
+void rules_note_read(const struct wire *wire);
+void rules_note_shown(struct backend *backend);
 /* Whether slotd, alive, still counts the task. */
 bool rules_task_is_kept(const struct task *task);
 /* The stream is live; all apps are asked for; a complete answer has ended. */

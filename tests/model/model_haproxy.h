@@ -50,6 +50,15 @@ struct shown {
     bool is_in_maint;
 };
 
+/* A command for a server that HAProxy has refused. */
+struct refusal {
+    uint64_t wire;     /* on which it came; 0: none, or the server was shown since */
+    int64_t at_us;     /* the last one */
+    int64_t known_us;  /* since when slotd knows of it; 0: it does not */
+    uint64_t known_at; /* place in the wire: from there on slotd knew */
+    unsigned in_row;
+};
+
 struct server {
     struct backend *backend;
     char name[8];
@@ -70,6 +79,7 @@ struct server {
     struct stay stays[STAYS];
     struct shown shown;
     size_t service; /* that has it by the last command of slotd that gave it away; NOBODY: none did */
+    struct refusal refusal;
 };
 struct backend {
     struct haproxy *haproxy;
@@ -110,6 +120,8 @@ struct haproxy {
     int64_t frozen_until_us;
     int64_t started_us;
     uint64_t commands;                /* that change something, by slotd */
+    int64_t command_us;               /* the last one for a server */
+    int64_t kept_us;                  /* when its state file was compared with it last */
     unsigned refuse_after, cut_after; /* commands; 0: never */
     bool cut_does_rest;
     struct buf old_files[N_FILES]; /* copies from earlier */

@@ -323,11 +323,13 @@ void rules_check(void)
     check_bounds();
     check_lacked();
     check_asking();
+    check_refusals();
     if (sim.profile.maps) {
         rules_check_routes();
         rules_close_routes();
     }
     if (checks % 64 == 1) {
         check_on_time();
+        check_kept();
     }
 }

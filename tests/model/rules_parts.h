@@ -36,6 +36,8 @@ bool task_may_serve(struct task *task);
 void rules_reset_commands(void);
 void rules_reset_asking(void);
 void check_asking(void);
+void check_refusals(void);
+void check_kept(void);
 
 /* Whose pooled backends are, and what is in use, at this moment. */
 void rules_note_backends(void);

@@ -141,6 +141,7 @@ static void calm_down(void)
 {
     sim.is_calm = true;
     tell("story", "all is calm from now on");
+    sim.disk_us = files_fail ? now_us() : sim.disk_us;
     files_fail = false;
     for (struct haproxy *haproxy = haproxy_next(NULL); haproxy; haproxy = haproxy_next(haproxy)) {
         haproxy->refuse_after = haproxy->cut_after = 0;

@@ -145,6 +145,9 @@ static void wire_read(void *arg, uint64_t number)
         }
         memcpy(part.base, wire->output.data, len);
         buf_consume(&wire->output, len);
+        if (wire->output.len == 0) {
+            rules_note_read(wire);
+        }
         wire->read(wire->stream, (ssize_t)len, &part);
     } else if (wire->is_eof) {
         part = uv_buf_init(NULL, 0);
