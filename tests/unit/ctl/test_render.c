@@ -170,7 +170,8 @@ START_TEST(a_key_brings_its_lines)
     ck_assert(!mentions("\nfrontend sni"));
     config->edge.sni_passthrough = true;
     render_it(1, 1);
-    ck_assert(has("    bind unix@/var/lib/haproxy/slotd-edge-https.sock user haproxy group haproxy mode 600 accept-proxy ssl crt /c alpn h2,http/1.1"));
+    ck_assert(has("    bind unix@/var/lib/haproxy/slotd-edge-https.sock user haproxy group haproxy mode 600 "
+                  "accept-proxy ssl crt /c alpn h2,http/1.1"));
     ck_assert(has("frontend sni from slotd.tcp\n    bind *:443\n    tcp-request inspect-delay 5s"));
     ck_assert(has("    server https unix@/slotd-edge-https.sock send-proxy-v2"));
     set(&config->haproxy->maps_dir, "");
