@@ -101,7 +101,7 @@ refused "$(pool 'server_options = "check # x";')" 'slots.pools.server_options is
 refused "$(pool 'server_options = "check\n    http-request deny";')" 'slots.pools.server_options contains the control character 0x0a'
 refused "$(pool 'defaults = "a b";')" 'slots.pools.defaults is '
 refused "$(pool 'defaults = "slotd.http";')" 'slots.pools.defaults is "slotd.http"; it must be a name that does not begin with slotd'
-refused "$good slots = { pools = ( { class = \"udp\"; prefix = \"p-\"; } ); };" 'slots.pools.class is "udp"; it must be http, leastconn, sticky, https, h2c or tcp to be rendered'
+refused "$good slots = { pools = ( { class = \"udp\"; prefix = \"p-\"; } ); };" 'slots.pools.class is "udp"; it must be http, leastconn, sticky, https, h2c or tcp'
 refused "$good slots = { pools = ( { class = \"http\"; prefix = \"p0\"; } ); };" 'slots.pools.prefix is "p0"; it must be at most 240 bytes that do not end in a digit'
 refused "$good slots = { pools = ( { class = \"http\"; prefix = \"a-\"; defaults = \"d\"; }, { class = \"tcp\"; prefix = \"b-\"; defaults = \"d\"; } ); };" \
     'slots.pools.defaults "d" is that of an entry with another class or other server_options'
