@@ -94,7 +94,7 @@ refused "no number" 1 "" app /green many
 refused "a host" 2 "needs app ID or task ID" host node1 3
 refused "too few words" 2 "needs app ID or task ID" app /green
 
-# The README's recipe: a new app beside the old one takes nothing by itself, then what it is given.
+# The recipe of doc/operating.md: a new app beside the old one takes nothing by itself, then what it is given.
 put_app /next 2 '{"traefik.backend":"shop","traefik.weight":"0"}'
 all_ready=$(($(tasks_of /blue | wc -l) + $(tasks_of /green | wc -l) + 2))
 await "the next one has its slots" 10 slots_are backendshop ready "$all_ready"
