@@ -28,10 +28,17 @@ static inline int suite_run(Suite *suite)
     return run > 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* libcheck gives a test 4 s, which is little on a loaded machine or under a sanitizer: that would be a timed assertion. */
+static inline void suite_prepare(void)
+{
+    (void)setenv("CK_DEFAULT_TIMEOUT", "60", 0);
+}
+
 /* make is a function without arguments that returns the Suite. */
 #define SUITE_MAIN(make)                                                                                               \
     int main(void)                                                                                                     \
     {                                                                                                                  \
+        suite_prepare();                                                                                               \
         return suite_run(make());                                                                                      \
     }
 
