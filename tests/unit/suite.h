@@ -28,7 +28,8 @@ static inline int suite_run(Suite *suite)
     return run > 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* libcheck gives a test 4 s, which is little on a loaded machine or under a sanitizer: that would be a timed assertion. */
+/* libcheck gives a test 4 s, which is little on a loaded machine or under a sanitizer: that would be a timed assertion.
+ */
 static inline void suite_prepare(void)
 {
     (void)setenv("CK_DEFAULT_TIMEOUT", "60", 0);
