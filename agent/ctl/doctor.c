@@ -136,28 +136,31 @@ static bool take_status(void *arg, struct json_object *result)
     return false;
 }
 
-/* Returns slotd's process, 0 when it does not run or may not be asked. */
-static pid_t judge_slotd(const struct ctl *ctl, const struct config *config, struct doctor_findings *findings)
+static struct json_object *ask_status(void *arg)
 {
     struct json_object *status = NULL;
-    struct ctl quiet = *ctl;
+    int code = ctl_call(arg, "status", json_object_new_object(), false, take_status, &status);
+    return code == CTL_EXIT_DONE ? status : NULL;
+}
+
+/* Returns slotd's process, 0 when it does not run or may not be asked. */
+static pid_t judge_slotd(struct ctl *quiet, const struct config *config, struct doctor_findings *findings)
+{
     pid_t pid = 0;
-    /* -s names another one than slotd.conf does. */
-    quiet.socket = strcmp(ctl->socket, CONFIG_DEFAULT_SOCKET) == 0 ? config->control.socket : ctl->socket;
-    quiet.quiet = true;
-    int err = doctor_find_listener(quiet.socket, &pid);
-    if (err == 0 && ctl_call(&quiet, "status", json_object_new_object(), false, take_status, &status) == 0 && status) {
+    int err = doctor_find_listener(quiet->socket, &pid);
+    struct json_object *status = err == 0 ? ask_status(quiet) : NULL;
+    if (status) {
         doctor_judge_status(config, status, findings);
         json_object_put(status);
     } else if (err == -EACCES) {
-        doctor_report(findings, DOCTOR_HINT, "slotd-denied", quiet.socket,
+        doctor_report(findings, DOCTOR_HINT, "slotd-denied", quiet->socket,
                       "this user may not ask slotd for its status");
         doctor_remedy(findings, "sudo slotctl doctor");
     } else if (err == 0) {
-        doctor_report(findings, DOCTOR_ERROR, "slotd-silent", quiet.socket, "slotd does not answer");
+        doctor_report(findings, DOCTOR_ERROR, "slotd-silent", quiet->socket, "slotd does not answer");
         doctor_remedy(findings, "journalctl -u slotd");
     } else {
-        doctor_report(findings, DOCTOR_HINT, "slotd-down", quiet.socket, "slotd does not run: %s", error_text(err));
+        doctor_report(findings, DOCTOR_HINT, "slotd-down", quiet->socket, "slotd does not run: %s", error_text(err));
         doctor_remedy(findings, "systemctl start slotd");
     }
     return pid;
@@ -165,11 +168,11 @@ static pid_t judge_slotd(const struct ctl *ctl, const struct config *config, str
 
 /* ---- all of it ---- */
 
-static void examine_haproxy(const struct config *config, const struct config_haproxy *which,
+static void examine_haproxy(struct ctl *quiet, const struct config *config, const struct config_haproxy *which,
                             const struct doctor_user *user, struct doctor_findings *findings)
 {
     struct doctor_haproxy haproxy;
-    doctor_look_at(which, user->runs, &haproxy);
+    doctor_look_at(which, user->runs ? ask_status : NULL, quiet, &haproxy);
     if (doctor_judge_socket(&haproxy, user, findings)) {
         doctor_judge_process(&haproxy, findings);
         doctor_judge_slots(&haproxy, findings);
@@ -189,10 +192,14 @@ static void examine(const struct ctl *ctl, const char *path, struct doctor_findi
     if (!config) {
         return;
     }
-    doctor_user_find(judge_slotd(ctl, config, findings), &user);
+    struct ctl quiet = *ctl;
+    quiet.quiet = true;
+    /* -s names another one than slotd.conf does. */
+    quiet.socket = strcmp(ctl->socket, CONFIG_DEFAULT_SOCKET) == 0 ? config->control.socket : ctl->socket;
+    doctor_user_find(judge_slotd(&quiet, config, findings), &user);
     judge_secrets(config, &user, findings);
     for (size_t i = 0; i < config->n_haproxy; i++) {
-        examine_haproxy(config, &config->haproxy[i], &user, findings);
+        examine_haproxy(&quiet, config, &config->haproxy[i], &user, findings);
     }
     doctor_user_free(&user);
     config_free(config);

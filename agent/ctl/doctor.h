@@ -112,11 +112,26 @@ struct doctor_configuration {
     bool loads;       /* `load-server-state-from-file global` is somewhere */
 };
 
+/* What slotd says of a file that it writes. */
+struct doctor_writing {
+    bool known;      /* it writes it, and has answered */
+    bool failed;     /* it cannot */
+    bool saved;      /* all changes are on disk */
+    int64_t changes; /* that there have been */
+};
+/* Whether a file that differs will go on doing so. */
+struct doctor_wait {
+    struct doctor_writing last;
+    size_t steady; /* times in a row that slotd had nothing to write before and after a look */
+    bool pending;  /* it differs, and slotd is about to write it */
+};
+
 /* The maps that slotd keeps in maps_dir. */
 struct doctor_map {
     const char *name; /* static: routes.map */
     bool known;       /* HAProxy's configuration mentions maps_dir/name */
     struct doctor_file file;
+    struct doctor_wait wait;
     struct map_content *content; /* NULL: not known, or it could not be read */
 };
 
@@ -136,6 +151,7 @@ struct doctor_haproxy {
     struct doctor_known_maps known_maps;
     struct doctor_configuration configuration;
     struct doctor_file state_file;
+    struct doctor_wait state_wait;
     int64_t now_ms;
     struct doctor_map *maps;
     size_t n_maps;
@@ -200,9 +216,15 @@ void doctor_judge_status(const struct config *config, struct json_object *status
  * alone that is its own value is about its process, and not meant for a file. */
 size_t doctor_count_state_differences(const struct doctor_haproxy *haproxy, const struct haproxy_state *kept);
 size_t doctor_count_map_differences(const struct map_content *file, const struct map_content *content);
-/* Files may be about to be written: what differs is looked at again before it is told. */
+/* Files may be about to be written: what differs is looked at again before it is told. Older than HAProxy's start is
+ * out of step too. */
 bool doctor_state_is_out_of_step(const struct doctor_haproxy *haproxy);
-bool doctor_maps_are_out_of_step(const struct doctor_haproxy *haproxy);
+bool doctor_map_is_out_of_step(const struct doctor_map *map);
+/* What the answer to `status` (NULL: there is none) says of the file of that path. */
+struct doctor_writing doctor_find_writing(struct json_object *status, const char *path);
+/* What slotd says once the file, which differs, has been looked at again. Returns whether it stays so: slotd cannot
+ * write it, does not write it, or had nothing to write for three answers, and what differs is nothing of its own. */
+bool doctor_wait_is_over(struct doctor_wait *wait, const struct doctor_writing *writing);
 
 /* Whether the user may do that (bits as those of access()) to what the path is; true where that cannot be known. */
 bool doctor_user_may(const struct doctor_user *user, const struct doctor_path *path, int want);
@@ -225,8 +247,11 @@ int doctor_find_listener(const char *path, pid_t *ret_pid);
 
 /* ---- doctor_look.c ---- */
 
-/* patiently: slotd runs, and what differs is given the time in which it writes. */
-void doctor_look_at(const struct config_haproxy *config, bool patiently, struct doctor_haproxy *ret_haproxy);
+/* Asks slotd for its status; NULL: it does not answer. The caller owns it. */
+typedef struct json_object *doctor_ask(void *arg);
+/* ask NULL: slotd does not run; else what differs is given the time in which it writes. */
+void doctor_look_at(const struct config_haproxy *config, doctor_ask *ask, void *arg,
+                    struct doctor_haproxy *ret_haproxy);
 void doctor_file_look(const char *path, size_t max, struct doctor_file *ret_file);
 void doctor_file_free(struct doctor_file *file);
 

@@ -313,3 +313,57 @@ void doctor_judge_status(const struct config *config, struct json_object *status
         doctor_report(findings, DOCTOR_OK, "slotd", "slotd", "it runs, and is in sync with Marathon and HAProxy");
     }
 }
+
+/* ---- what slotd says of its files ---- */
+
+static bool member_holds(struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
+}
+
+/* Of an object that has NAME, the path, with NAME_error, NAME_changes and NAME_saved. */
+static bool read_writing(struct json_object *object, const char *name, const char *path,
+                         struct doctor_writing *ret_writing)
+{
+    cleanup_free char *error = mem_printf("%s_error", name);
+    cleanup_free char *changes = mem_printf("%s_changes", name);
+    cleanup_free char *saved = mem_printf("%s_saved", name);
+    struct json_object *count = NULL;
+    if (strcmp(member_text(object, name), path) != 0 || !json_object_object_get_ex(object, changes, &count)) {
+        return false;
+    }
+    *ret_writing = (struct doctor_writing){.known = true,
+                                           .failed = member_text(object, error)[0] != '\0',
+                                           .saved = member_holds(object, saved),
+                                           .changes = json_object_get_int64(count)};
+    return true;
+}
+
+struct doctor_writing doctor_find_writing(struct json_object *status, const char *path)
+{
+    struct doctor_writing writing = {0};
+    struct json_object *list = NULL;
+    bool found = false;
+    json_object_object_get_ex(status, "haproxy", &list);
+    for (size_t i = 0; list && !found && i < json_object_array_length(list); i++) {
+        struct json_object *haproxy = json_object_array_get_idx(list, i);
+        struct json_object *maps = NULL;
+        json_object_object_get_ex(haproxy, "maps", &maps);
+        found = read_writing(haproxy, "state_file", path, &writing);
+        for (size_t k = 0; maps && !found && k < json_object_array_length(maps); k++) {
+            found = read_writing(json_object_array_get_idx(maps, k), "file", path, &writing);
+        }
+    }
+    return writing;
+}
+
+/* HAProxy may have done what slotd has not heard of yet: one answer more than it takes to see that nothing changed. */
+bool doctor_wait_is_over(struct doctor_wait *wait, const struct doctor_writing *writing)
+{
+    enum { STEADY_ANSWERS = 2 };
+    bool steady = wait->last.known && wait->last.saved && writing->saved && wait->last.changes == writing->changes;
+    wait->steady = steady ? wait->steady + 1 : 0;
+    wait->last = *writing;
+    return !writing->known || writing->failed || wait->steady >= STEADY_ANSWERS;
+}

@@ -156,7 +156,11 @@ static void judge_step(const struct doctor_map *map, const struct doctor_user *u
     struct map_content *file = parse_file(map);
     size_t differences = file ? doctor_count_map_differences(file, map->content) : 0;
     map_content_free(file);
-    if (differences > 0) {
+    if (differences > 0 && map->wait.pending) {
+        doctor_report(findings, DOCTOR_HINT, "map-being-written", map->file.path,
+                      "slotd is about to write it: file and HAProxy differ in %zu keys so far", differences);
+        doctor_remedy(findings, "slotctl doctor, again; where it stays so, the disk is too slow");
+    } else if (differences > 0) {
         doctor_report(findings, DOCTOR_WARNING, "map-out-of-step", map->file.path,
                       "file and HAProxy differ in %zu keys: a restart of HAProxy would change them", differences);
         doctor_remedy(findings, user->runs ? "slotctl status says why slotd cannot write it" : "systemctl start slotd");
@@ -286,13 +290,10 @@ void doctor_judge_maps(const struct doctor_haproxy *haproxy, const struct doctor
     }
 }
 
-bool doctor_maps_are_out_of_step(const struct doctor_haproxy *haproxy)
+bool doctor_map_is_out_of_step(const struct doctor_map *map)
 {
-    bool differs = false;
-    for (size_t i = 0; i < haproxy->n_maps && !differs; i++) {
-        struct map_content *file = haproxy->maps[i].content ? parse_file(&haproxy->maps[i]) : NULL;
-        differs = file && doctor_count_map_differences(file, haproxy->maps[i].content) > 0;
-        map_content_free(file);
-    }
+    struct map_content *file = map->content ? parse_file(map) : NULL;
+    bool differs = file && doctor_count_map_differences(file, map->content) > 0;
+    map_content_free(file);
     return differs;
 }

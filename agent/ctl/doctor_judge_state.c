@@ -92,23 +92,32 @@ static void judge_configuration(const struct doctor_haproxy *haproxy, struct doc
     }
 }
 
+static bool is_older_than_start(const struct doctor_haproxy *haproxy)
+{
+    int64_t started_ms = haproxy->now_ms - ((int64_t)haproxy->info.uptime_s + 1) * 1000;
+    return haproxy->state_file.file.changed_ms < started_ms;
+}
+
 static void judge_state_rows(const struct doctor_haproxy *haproxy, const struct doctor_user *user,
                              const struct haproxy_state *kept, struct doctor_findings *findings)
 {
     const struct doctor_file *file = &haproxy->state_file;
-    int64_t started_ms = haproxy->now_ms - ((int64_t)haproxy->info.uptime_s + 1) * 1000;
     size_t differences = doctor_count_state_differences(haproxy, kept);
     if (is_foreign(haproxy, kept)) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-foreign", file->path,
                       "it is about another HAProxy: it has %zu servers, and none of this one's slots", kept->count);
         doctor_remedy(findings, "slotd.conf: a haproxy.state_file of its own for each HAProxy");
+    } else if (haproxy->state_wait.pending) {
+        doctor_report(findings, DOCTOR_HINT, "state-file-being-written", file->path,
+                      "slotd is about to write it: %zu slots are otherwise so far", differences);
+        doctor_remedy(findings, "slotctl doctor, again; where it stays so, the disk is too slow");
     } else if (differences > 0) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-out-of-step", file->path,
                       "it was written %" PRId64 " s ago, and %zu slots are otherwise by now: a restart of HAProxy "
                       "would bring back what it says",
                       (haproxy->now_ms - file->file.changed_ms) / 1000, differences);
         doctor_remedy(findings, user->runs ? "slotctl status says why slotd cannot write it" : "systemctl start slotd");
-    } else if (user->runs && file->file.changed_ms < started_ms) {
+    } else if (user->runs && is_older_than_start(haproxy)) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-old", file->path,
                       "it is older than HAProxy's start %ld s ago, since when slotd should have written it",
                       haproxy->info.uptime_s);
@@ -175,7 +184,7 @@ void doctor_judge_state_file(const struct doctor_haproxy *haproxy, const struct 
     }
     judge_configuration(haproxy, findings);
     judge_state_kept(haproxy, user, findings);
-    if (doctor_is_fine_since(findings, first)) {
+    if (doctor_is_fine_since(findings, first) && !haproxy->state_wait.pending) {
         const char *named = haproxy->configuration.known ? haproxy->configuration.state_file : NULL;
         bool is_read = named && strcmp(named, haproxy->config->state_file) == 0;
         doctor_report(findings, DOCTOR_OK, "state-file", haproxy->state_file.path, "it says what HAProxy's slots are%s",
@@ -189,7 +198,7 @@ bool doctor_state_is_out_of_step(const struct doctor_haproxy *haproxy)
     if (!haproxy->state || haproxy->state_file.read_err || parse_kept(&haproxy->state_file, &kept, NULL)) {
         return false;
     }
-    bool differs = doctor_count_state_differences(haproxy, kept) > 0;
+    bool differs = doctor_count_state_differences(haproxy, kept) > 0 || is_older_than_start(haproxy);
     haproxy_state_free(kept);
     return differs;
 }

@@ -13,7 +13,7 @@
 
 #define LOOK_MAX_FILE (256U << 20)
 #define LOOK_MAX_CONFIGURATION (16U << 20)
-#define LOOK_TRIES 20 /* until what differs counts as out of step: slotd writes within seconds */
+#define LOOK_TRIES 50 /* slotd begins to write within 5 s, on a slow disk too */
 #define LOOK_PAUSE_MS 300
 #define LOOK_CLIENTS_MS 100
 
@@ -218,28 +218,56 @@ static void look_at_state_file(struct doctor_haproxy *haproxy)
     haproxy->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* A file that is about to be written, or was between two looks, is not out of step. */
-static void look_again(struct doctor_haproxy *haproxy)
+/* ---- files that slotd is about to write ---- */
+
+/* Returns whether it may yet come into step. */
+static bool ask_about(struct doctor_wait *wait, struct json_object *status, const char *path)
+{
+    const struct doctor_writing writing = doctor_find_writing(status, path);
+    return !doctor_wait_is_over(wait, &writing);
+}
+
+/* Looks again at what differs and may be about to be written. Returns whether that was anything. */
+static bool look_once_more(struct doctor_haproxy *haproxy, doctor_ask *ask, void *arg)
+{
+    struct json_object *status = NULL;
+    bool some = haproxy->state_wait.pending;
+    if (haproxy->state_wait.pending) {
+        look_at_servers(haproxy);
+        look_at_state_file(haproxy);
+    }
+    for (size_t i = 0; i < haproxy->n_maps; i++) {
+        if (haproxy->maps[i].wait.pending) {
+            look_at_map(haproxy, &haproxy->maps[i]);
+            some = true;
+        }
+    }
+    status = some ? ask(arg) : NULL;
+    haproxy->state_wait.pending = haproxy->state_wait.pending && doctor_state_is_out_of_step(haproxy) &&
+                                  ask_about(&haproxy->state_wait, status, haproxy->state_file.path);
+    for (size_t i = 0; i < haproxy->n_maps; i++) {
+        struct doctor_map *map = &haproxy->maps[i];
+        map->wait.pending =
+            map->wait.pending && doctor_map_is_out_of_step(map) && ask_about(&map->wait, status, map->file.path);
+    }
+    json_object_put(status);
+    return some;
+}
+
+/* What another hand has changed is known within a second; a file on a slow disk is awaited. */
+static void look_patiently(struct doctor_haproxy *haproxy, doctor_ask *ask, void *arg)
 {
     const struct timespec pause = {.tv_nsec = LOOK_PAUSE_MS * 1000000L};
-    for (int i = 0; i < LOOK_TRIES; i++) {
-        bool state = doctor_state_is_out_of_step(haproxy);
-        bool maps = doctor_maps_are_out_of_step(haproxy);
-        if (!state && !maps) {
-            return;
-        }
+    haproxy->state_wait.pending = doctor_state_is_out_of_step(haproxy);
+    for (size_t i = 0; i < haproxy->n_maps; i++) {
+        haproxy->maps[i].wait.pending = doctor_map_is_out_of_step(&haproxy->maps[i]);
+    }
+    for (int i = 0; i < LOOK_TRIES && look_once_more(haproxy, ask, arg); i++) {
         (void)nanosleep(&pause, NULL);
-        if (state) {
-            look_at_servers(haproxy);
-            look_at_state_file(haproxy);
-        }
-        for (size_t k = 0; maps && k < haproxy->n_maps; k++) {
-            look_at_map(haproxy, &haproxy->maps[k]);
-        }
     }
 }
 
-void doctor_look_at(const struct config_haproxy *config, bool patiently, struct doctor_haproxy *ret_haproxy)
+void doctor_look_at(const struct config_haproxy *config, doctor_ask *ask, void *arg, struct doctor_haproxy *ret_haproxy)
 {
     struct doctor_haproxy haproxy = {.config = config};
     if (config->socket[0] == '/') {
@@ -258,8 +286,8 @@ void doctor_look_at(const struct config_haproxy *config, bool patiently, struct 
     if (config->state_file[0]) {
         look_at_state_file(&haproxy);
     }
-    if (patiently) {
-        look_again(&haproxy);
+    if (ask) {
+        look_patiently(&haproxy, ask, arg);
     }
     *ret_haproxy = haproxy;
 }

@@ -124,6 +124,15 @@ static struct json_object *text_or_null(const char *text)
     return text ? json_object_new_string(text) : NULL;
 }
 
+void show_kept_file(struct json_object *object, const char *name, const struct kept_file *file)
+{
+    cleanup_free char *changes = mem_printf("%s_changes", name);
+    cleanup_free char *saved = mem_printf("%s_saved", name);
+    uint64_t stamp = file ? kept_file_stamp(file) : 0;
+    json_object_object_add(object, changes, file ? json_object_new_int64((int64_t)stamp) : NULL);
+    json_object_object_add(object, saved, file ? json_object_new_boolean(kept_file_has_saved(file, stamp)) : NULL);
+}
+
 struct json_object *edge_show_maps(const struct edge *edge)
 {
     struct json_object *maps = json_object_new_array();
@@ -135,6 +144,7 @@ struct json_object *edge_show_maps(const struct edge *edge)
         json_object_object_add(object, "entries", json_object_new_int64((int64_t)map_count(map->map)));
         json_object_object_add(object, "error", text_or_null(map->error));
         json_object_object_add(object, "file_error", text_or_null(edge_map_file_error(map)));
+        show_kept_file(object, "file", map->file);
         json_object_array_add(maps, object);
     }
     return maps;

@@ -114,5 +114,7 @@ void problems_of_checks(const struct engine *engine, const struct service *servi
 /* Adds why files, and maps, are not in step. */
 void edge_explain_files(const struct edge *edge, struct json_object *reasons);
 struct json_object *edge_show_maps(const struct edge *edge);
+/* Adds NAME_changes, how many there have been, and NAME_saved, whether all of them are on disk; no file: both null. */
+void show_kept_file(struct json_object *object, const char *name, const struct kept_file *file);
 
 #endif

@@ -195,6 +195,7 @@ static struct json_object *show_edge(const struct edge *edge)
     json_object_object_add(object, "capabilities", show_capabilities(edge));
     add_text(object, "state_file", edge->config->state_file[0] ? edge->config->state_file : NULL);
     add_text(object, "state_file_error", edge->state_file ? kept_file_error(edge->state_file) : NULL);
+    show_kept_file(object, "state_file", edge->state_file);
     json_object_object_add(object, "maps", edge_show_maps(edge));
     json_object_object_add(object, "pools", edge_show_pools(edge));
     json_object_object_add(object, "dynamic_backends", edge_show_dynamic(edge));

@@ -386,6 +386,37 @@ check "a second slotd" finds "hint socket-shared haproxy.sock"
 kill "$second_pid"
 wait "$second_pid"
 
+# A disk on which each file takes two seconds, and slotd pauses for five: what it has not written yet is no finding.
+stop_slotd
+LD_PRELOAD=$BUILD/tests/integration/disk_shim.so DISK_SHIM_MS=1000 ASAN_OPTIONS="verify_asan_link_order=0:${ASAN_OPTIONS:-}" "$BUILD/slotd" -c "$conf" >>"$work/slotd.log" 2>&1 &
+slotd_pid=$!
+pids="$pids $slotd_pid"
+await "slotd is in step" 10 status_is_good
+saved() { # NAME: whether slotd says that it has written the file
+    "$ctl" -o json -s "$work/slotd.sock" status | python3 -c "
+import json, sys
+edge = json.load(sys.stdin)['haproxy'][0]
+print(edge['state_file_saved'] if '$1' == 'state' else next(m['file_saved'] for m in edge['maps'] if m['file'].endswith('/$1')))"; }
+for path in one two; do
+    put_app /web 2 "{\"traefik.frontend.rule\":\"Host:web.test,$path.test\"}"
+    await "HAProxy has the host $path" 10 sh -c "curl -s -H 'Host: $path.test' http://127.0.0.1:$edge_port/ | grep -q ^web"
+    equal "$path: which is not on disk yet" False "$(saved routes.map)"
+    equal "nor the servers" False "$(saved state)"
+    doctor
+    equal "$path: exit code" 0 $?
+    equal "$path: what slotd has yet to write is no finding" "" "$(bad)"
+    equal "$path: it was waited for" True "$(saved routes.map)"
+    check "$path: and is good" finds "ok map maps/routes.map"
+    check "$path: as the servers are" finds "ok state-file haproxy.state"
+done
+cli "add map $maps/routes.map new.test/ pool-http-001" >/dev/null
+doctor
+check "another hand is told from it" finds "warning map-out-of-step maps/routes.map"
+cli "del map $maps/routes.map new.test/" >/dev/null
+stop_slotd
+start_slotd
+await "a quick disk again" 10 status_is_good
+
 sed -i "s/name = \"edge\"/name = \"other\"/" "$conf"
 doctor
 check "another slotd.conf" finds "warning slotd-other-configuration slotd"

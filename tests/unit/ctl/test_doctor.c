@@ -337,6 +337,76 @@ START_TEST(a_frozen_haproxy_is_no_stranger)
 }
 END_TEST
 
+/* ---- files that slotd is about to write ---- */
+
+START_TEST(what_slotd_says_of_a_file_is_found)
+{
+    struct json_object *status =
+        json_tokener_parse("{\"haproxy\":[{\"state_file\":null,\"state_file_changes\":null},{\"state_file\":\"/s\","
+                           "\"state_file_error\":null,\"state_file_changes\":7,\"state_file_saved\":true,\"maps\":["
+                           "{\"file\":\"/m/r\",\"file_error\":\"no space\",\"file_changes\":9,\"file_saved\":false},"
+                           "{\"file\":\"/m/old\"}]}]}");
+    struct doctor_writing writing = doctor_find_writing(status, "/s");
+    ck_assert(writing.known && writing.saved && !writing.failed);
+    ck_assert_int_eq(writing.changes, 7);
+    writing = doctor_find_writing(status, "/m/r");
+    ck_assert(writing.known && !writing.saved && writing.failed);
+    ck_assert_int_eq(writing.changes, 9);
+    ck_assert(!doctor_find_writing(status, "/m/old").known);
+    ck_assert(!doctor_find_writing(status, "/m/none").known);
+    ck_assert(!doctor_find_writing(NULL, "/s").known);
+    json_object_put(status);
+}
+END_TEST
+
+static bool wait_hears(struct doctor_wait *wait, bool saved, int64_t changes)
+{
+    return doctor_wait_is_over(wait, &(struct doctor_writing){.known = true, .saved = saved, .changes = changes});
+}
+
+START_TEST(a_file_is_waited_for_until_slotd_has_nothing_to_write)
+{
+    struct doctor_wait wait = {0};
+    ck_assert(!wait_hears(&wait, false, 3));
+    ck_assert(!wait_hears(&wait, true, 3));
+    ck_assert(!wait_hears(&wait, true, 3));
+    ck_assert(!wait_hears(&wait, true, 4));
+    ck_assert(!wait_hears(&wait, true, 4));
+    ck_assert(wait_hears(&wait, true, 4));
+}
+END_TEST
+
+START_TEST(a_file_that_slotd_does_not_write_is_not_waited_for)
+{
+    struct doctor_wait wait = {0};
+    struct doctor_wait other = {0};
+    ck_assert(doctor_wait_is_over(&wait, &(struct doctor_writing){.saved = true}));
+    ck_assert(doctor_wait_is_over(&other, &(struct doctor_writing){.known = true, .failed = true}));
+}
+END_TEST
+
+static char map_path[] = "/maps/routes.map";
+
+START_TEST(a_file_that_is_being_written_is_a_hint)
+{
+    struct doctor_user user = {.runs = true};
+    struct doctor_findings findings = {0};
+    struct doctor_map map = {.name = "routes.map", .known = true, .file.path = map_path};
+    struct doctor_haproxy haproxy = {.config = &haproxy_config, .maps = &map, .n_maps = 1};
+    map.content = doctor_parse_map_file("a b\n");
+    ck_assert(doctor_map_is_out_of_step(&map));
+    map.wait.pending = true;
+    doctor_judge_maps(&haproxy, &user, &findings);
+    ck_assert(has(&findings, DOCTOR_HINT, "map-being-written", map_path));
+    ck_assert(!has(&findings, DOCTOR_WARNING, "map-out-of-step", map_path));
+    map.wait.pending = false;
+    doctor_judge_maps(&haproxy, &user, &findings);
+    ck_assert(has(&findings, DOCTOR_WARNING, "map-out-of-step", map_path));
+    doctor_findings_free(&findings);
+    map_content_free(map.content);
+}
+END_TEST
+
 START_TEST(findings_are_sorted_and_counted)
 {
     struct doctor_findings findings = {0};
@@ -385,6 +455,12 @@ static Suite *doctor_suite(void)
     tcase_add_test(judge, a_frozen_haproxy_is_no_stranger);
     tcase_add_test(judge, findings_are_sorted_and_counted);
     suite_add_tcase(suite, judge);
+    TCase *wait = tcase_create("what is about to be written");
+    tcase_add_test(wait, what_slotd_says_of_a_file_is_found);
+    tcase_add_test(wait, a_file_is_waited_for_until_slotd_has_nothing_to_write);
+    tcase_add_test(wait, a_file_that_slotd_does_not_write_is_not_waited_for);
+    tcase_add_test(wait, a_file_that_is_being_written_is_a_hint);
+    suite_add_tcase(suite, wait);
     return suite;
 }
 
