@@ -60,7 +60,7 @@ static const struct family edge_families[] = {
      "Lines of any kind that stayed without a reply."},
     {"slotd_haproxy_commands_in_flight", GAUGE(engine_edge_metrics, in_flight), "Commands without a reply yet."},
     {"slotd_haproxy_drifts_total", COUNTER(engine_edge_metrics, drifts),
-     "Slots that another hand had changed, and that were put right."},
+     "Slots, and entries of maps, that another hand had changed, and that were put right."},
     {"slotd_haproxy_servers_added", GAUGE(engine_edge_metrics, servers),
      "Slots that slotd has added, since their backend had too few."},
     {"slotd_haproxy_server_additions_total", COUNTER(engine_edge_metrics, additions), "Servers that slotd has added."},

@@ -100,6 +100,10 @@ void edge_map_drop_swap(struct edge_map *map);
 /* Sends a line; replied is called unless the connection was lost before. */
 typedef void edge_map_replied(struct edge_map *map, const char *reply, size_t len);
 void edge_map_ask(struct edge_map *map, const char *line, edge_map_replied *replied);
+/* Compares all that HAProxy has of it with what was left there, and reads it anew where another hand has changed it.
+ * Does nothing while something of it is on its way. done is called once, also when the connection is lost. */
+typedef void edge_map_verified(void *arg);
+void edge_map_verify(struct edge_map *map, edge_map_verified *done, void *arg);
 /* Asks HAProxy for all of it. */
 void edge_map_read(struct edge_map *map);
 /* HAProxy has not done what it was told: what it has is not known any more. */

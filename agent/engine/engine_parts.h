@@ -86,7 +86,7 @@ void watches_set_expiry(struct watches *watches, int64_t expires_ms);
 /* The clock was set by that many milliseconds. */
 void watches_shift(struct watches *watches, int64_t by_ms);
 
-/* ---- verification: one backend after another is compared with what was applied ---- */
+/* ---- verification: one backend, and map, after another is compared with what was applied ---- */
 
 struct edge;
 struct verification *verification_new(struct edge *edge);

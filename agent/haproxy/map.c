@@ -13,6 +13,7 @@ struct item {
     char *wanted; /* NULL: no entry */
     char *there;  /* HAProxy's, with what has been sent; NULL: none */
     bool changed; /* in the list of those to plan */
+    bool seen;    /* while map_count_drift() looks */
     struct item *next_changed;
     size_t section; /* of the file */
     bool unsaved;   /* in the list of those to write */
@@ -23,6 +24,7 @@ struct map {
     struct table items;
     size_t wanted;
     bool leaves_out_own;
+    uint64_t plans; /* times that what HAProxy has was to become another */
     struct item *first_changed, **last_changed;
     struct item *first_unsaved;
     size_t n_sections;
@@ -160,6 +162,7 @@ static void map_plan_item(struct map *map, struct item *item, struct map_plan *p
                                                                 : MAP_COMMAND_SET);
     command->key = item->key;
     command->value = item->wanted;
+    map->plans++;
     free(item->there);
     item->there = mem_strdup(item->wanted);
     if (!item->there) {
@@ -197,6 +200,7 @@ static void map_forget_there(struct map *map)
 
 void map_observe(struct map *map, const struct map_content *content, struct map_plan *plan)
 {
+    map->plans++;
     map_forget_there(map);
     /* `set map` and `del map` by key mean all entries of that key up to 3.2, and one of them, not the first, in 3.4:
      * whatever is too much goes first, each by its own reference. */
@@ -210,6 +214,38 @@ void map_observe(struct map *map, const struct map_content *content, struct map_
         }
     }
     map_make_plan(map, plan);
+}
+
+uint64_t map_count_plans(const struct map *map)
+{
+    return map->plans;
+}
+
+/* Entries that HAProxy should have and that none of the content was about; the next look begins anew. */
+static size_t map_count_unseen(struct map *map)
+{
+    size_t unseen = 0, position = 0;
+    struct table_entry *entry;
+    while ((entry = table_next(&map->items, &position))) {
+        struct item *item = entry->value;
+        unseen += item->there && !item->seen;
+        item->seen = false;
+    }
+    return unseen;
+}
+
+size_t map_count_drift(struct map *map, const struct map_content *content)
+{
+    size_t drift = 0;
+    for (size_t i = 0; i < content->count; i++) {
+        const struct map_entry *entry = &content->entries[i];
+        struct item *item = table_get(&map->items, entry->key);
+        drift += !item || item->seen || !text_equal(item->there, entry->value);
+        if (item) {
+            item->seen = true;
+        }
+    }
+    return drift + map_count_unseen(map);
 }
 
 /* ---- the file ---- */

@@ -110,6 +110,12 @@ bool map_differs(const struct map *map);
 void map_observe(struct map *map, const struct map_content *content, struct map_plan *plan);
 /* Appends what has changed since, and counts it as done. The cost is that of the changes. */
 void map_make_plan(struct map *map, struct map_plan *plan);
+/* Counts up with each command that is planned, and each map_observe(): what was asked of HAProxy before is of the past
+ * once this is another. */
+uint64_t map_count_plans(const struct map *map);
+/* How many entries of HAProxy's whole content are not as they were left: of another value, of nobody, there twice, or
+ * gone. Changes nothing: map_observe() puts them right. */
+size_t map_count_drift(struct map *map, const struct map_content *content);
 
 /* ---- its file ---- */
 

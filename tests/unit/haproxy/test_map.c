@@ -234,6 +234,45 @@ START_TEST(changes_are_single_commands)
 }
 END_TEST
 
+static size_t drift_of(const char *text)
+{
+    struct map_content *content = NULL;
+    ck_assert_int_eq(map_content_parse(text, strlen(text), &content, NULL), 0);
+    size_t drift = map_count_drift(map, content);
+    map_content_free(content);
+    return drift;
+}
+
+START_TEST(what_another_hand_has_changed_is_counted)
+{
+    ck_assert_uint_eq(drift_of("\n"), 0);
+    ck_assert_uint_eq(drift_of("0x1 web /a\n"), 1);
+    map_set(map, "web", "/a");
+    map_set(map, "api", "/b");
+    check_changes("add api /b\nadd web /a\n");
+    ck_assert_uint_eq(drift_of("0x1 api /b\n0x2 web /a\n"), 0);
+    ck_assert_uint_eq(drift_of("0x1 api /b\n"), 1);
+    ck_assert_uint_eq(drift_of(""), 2);
+    ck_assert_uint_eq(drift_of("0x1 web /b\n0x2 api /b\n"), 1);
+    ck_assert_uint_eq(drift_of("0x1 web /a\n0x2 api /b\n0x3 web /a\n"), 1);
+    ck_assert_uint_eq(drift_of("0x1 web /a\n0x2 api /b\n0x3 other /a\n"), 1);
+    ck_assert_uint_eq(drift_of("0x1 web /c\n0x2 other /b\n0x3 other /b\n"), 4);
+    /* Nothing was changed by looking, and what is not sent yet is no drift. */
+    uint64_t plans = map_count_plans(map);
+    map_set(map, "web", "/z");
+    map_set(map, "api", NULL);
+    ck_assert_uint_eq(drift_of("0x1 api /b\n0x2 web /a\n"), 0);
+    ck_assert_uint_eq(map_count_plans(map), plans);
+    check_changes("del api\nset web /z\n");
+    ck_assert_uint_ne(map_count_plans(map), plans);
+    /* A key that was taken out and is there again. */
+    ck_assert_uint_eq(drift_of("0x1 api /b\n0x2 web /z\n"), 1);
+    plans = map_count_plans(map);
+    check_observed("0x2 web /z\n", "");
+    ck_assert_uint_ne(map_count_plans(map), plans);
+}
+END_TEST
+
 START_TEST(what_may_not_be_said_is_not_wanted)
 {
     ck_assert(map_set(map, "web", "/a"));
@@ -343,6 +382,7 @@ static Suite *map_suite(void)
     tcase_add_test(tests, only_differences_are_sent);
     tcase_add_test(tests, nothing_else_is_left_in_it);
     tcase_add_test(tests, changes_are_single_commands);
+    tcase_add_test(tests, what_another_hand_has_changed_is_counted);
     tcase_add_test(tests, what_may_not_be_said_is_not_wanted);
     tcase_add_test(tests, the_file_follows_what_should_be);
     tcase_add_test(tests, the_place_of_a_forgotten_key_is_used_again);
