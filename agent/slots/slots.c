@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who sits where: free slots, the queue of those that wait, and which of them get which. */
+/* Who sits where: which endpoint that waits gets which free slot. */
 #include "slots_private.h"
 
 #include <stdio.h>
@@ -80,78 +80,6 @@ bool slot_is_really_ready(const struct slot *slot)
 {
     return slot->role == ROLE_OWNED && !slot->unknown && slot_is_serving(slot) &&
            slot_has_address_of(slot, slot->owner);
-}
-
-/* ---- the two queues ---- */
-
-static struct free_queue *slots_queue_of(struct slots *slots, const struct slot *slot)
-{
-    return slot->idle ? &slots->idle : &slots->held;
-}
-
-void slots_push_free(struct slots *slots, size_t place)
-{
-    struct slot *slot = &slots->slots[place];
-    struct free_queue *queue = slots_queue_of(slots, slot);
-    slot->role = ROLE_FREE;
-    slot->previous_free = queue->last;
-    slot->next_free = SLOTS_NONE;
-    if (queue->last == SLOTS_NONE) {
-        queue->first = place;
-    } else {
-        slots->slots[queue->last].next_free = place;
-    }
-    queue->last = place;
-}
-
-void slots_take_free(struct slots *slots, size_t place)
-{
-    struct slot *slot = &slots->slots[place];
-    struct free_queue *queue = slots_queue_of(slots, slot);
-    if (slot->previous_free == SLOTS_NONE) {
-        queue->first = slot->next_free;
-    } else {
-        slots->slots[slot->previous_free].next_free = slot->next_free;
-    }
-    if (slot->next_free == SLOTS_NONE) {
-        queue->last = slot->previous_free;
-    } else {
-        slots->slots[slot->next_free].previous_free = slot->previous_free;
-    }
-}
-
-void slots_set_idle(struct slots *slots, size_t place)
-{
-    slots_take_free(slots, place);
-    slots->slots[place].idle = true;
-    slots_push_free(slots, place);
-}
-
-void slots_push_waiting(struct slots *slots, struct wanted *wanted)
-{
-    wanted->slot = SLOTS_NONE;
-    wanted->next = NULL;
-    wanted->previous = slots->last_waiting;
-    if (slots->last_waiting) {
-        slots->last_waiting->next = wanted;
-    } else {
-        slots->first_waiting = wanted;
-    }
-    slots->last_waiting = wanted;
-}
-
-void slots_take_waiting(struct slots *slots, struct wanted *wanted)
-{
-    if (wanted->previous) {
-        wanted->previous->next = wanted->next;
-    } else {
-        slots->first_waiting = wanted->next;
-    }
-    if (wanted->next) {
-        wanted->next->previous = wanted->previous;
-    } else {
-        slots->last_waiting = wanted->previous;
-    }
 }
 
 /* ---- owning and leaving ---- */
@@ -419,8 +347,16 @@ void slots_change_places(struct slots *slots, size_t from, size_t to)
     slots_own(slots, to, owner);
 }
 
+/* It drains, with sessions perhaps, where its endpoint was before. */
+static bool slot_drains_elsewhere(const struct slot *slot)
+{
+    return slot->role == ROLE_OWNED && slot_is_draining(slot) && slot->in_flight == 0 && !slot->unknown &&
+           !slot->reading && !slot->closed && !slot_is_unusable(slot) && slot->owner->address[0] &&
+           !slot_has_address_of(slot, slot->owner);
+}
+
 /* An endpoint that moved takes a free slot that nobody waits for, so that the new address serves before the old one
- * leaves. */
+ * leaves. One that drains takes only one without sessions: its own end in the slot that they are in. */
 static void slots_spread_movers(struct slots *slots)
 {
     for (size_t i = 0; i < slots->count; i++) {
@@ -428,6 +364,8 @@ static void slots_spread_movers(struct slots *slots)
         size_t place = SLOTS_NONE;
         if (slot_is_mover(slot) && wanted_needs_slot(slot->owner)) {
             place = slots_next_usable_free(slots);
+        } else if (slot_drains_elsewhere(slot)) {
+            place = slots_next_usable(slots, &slots->idle, false);
         }
         if (place != SLOTS_NONE) {
             slots_change_places(slots, i, place);

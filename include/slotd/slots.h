@@ -145,7 +145,8 @@ struct slots_comparison {
 };
 struct slots_comparison slots_compare(struct slots *slots, const struct slot_observed *rows, size_t count);
 /* Replaces what should be served. Endpoints keep their slot by key; new ones get free slots, freed oldest first, and
- * one that still has sessions only when there is no other; what does not fit waits, oldest first. */
+ * one that still has sessions only when there is no other; what does not fit waits, oldest first. One that drains and
+ * gets another address leaves its slot for a free one that has no sessions left. */
 void slots_set_desired(struct slots *slots, const struct slot_endpoint *endpoints, size_t count);
 /* An operator drains the slot itself, whoever is there: it is given to an endpoint only when no other is free, and
  * nobody takes it over, who would drain there in turn. Stays with the server's name over complete observations; to be

@@ -144,6 +144,58 @@ START_TEST(a_drain_that_takes_too_long_ends_in_maint)
     slot_plan_free(&plan);
 }
 END_TEST
+
+/* They end where they are, and it is there for the time when nobody else serves. */
+START_TEST(a_task_that_drains_and_moves_leaves_its_sessions_alone)
+{
+    start(3, false);
+    want("a 80,b 81");
+    run();
+    want("a 80 drain,b 81");
+    run();
+    all_sessions_are(1);
+    want("a 90 drain,b 81");
+    RUNS("s3 addr 10.0.0.1:90;s3 weight 1;s1 maint;");
+    ck_assert_int_eq(slots_view(slots, 0).state, SLOT_HELD);
+    want("a 90 drain,b 81 gone");
+    RUNS("s2 maint;s3 ready;");
+    /* One that an operator drains has no turn to wait for. */
+    all_sessions_are(0);
+    want("a 90,b 81");
+    run();
+    want("a 90,b 81 operator");
+    run();
+    all_sessions_are(1);
+    want("a 90,b 91 operator");
+    RUNS("s1 addr 10.0.0.1:91;s1 weight 1;s2 maint;");
+}
+END_TEST
+
+/* Sessions of somebody else are no better. */
+START_TEST(a_task_that_drains_moves_in_its_slot_where_no_other_is_empty)
+{
+    start(3, false);
+    want("a 80,b 81,c 82");
+    run();
+    want("a 80 drain,b 81");
+    run();
+    all_sessions_are(1);
+    want("a 90 drain,b 81");
+    RUNS("s1 maint;s1 addr 10.0.0.1:90;s1 weight 1;");
+    /* An open slot is none for a task that drains since an operator drains its own. */
+    all_sessions_are(0);
+    want("a 90,b 81");
+    run();
+    slots_set_closed(slots, 0, true);
+    want("a 90 operator,b 81");
+    run();
+    all_sessions_are(1);
+    want("a 91 operator,b 81");
+    RUNS("s1 maint;");
+    ck_assert_int_eq(slots_find_endpoint(slots, "a"), 0);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("slots and sessions");
@@ -155,6 +207,8 @@ static Suite *make_suite(void)
     tcase_add_test(tests, what_is_adopted_in_maint_may_have_sessions);
     tcase_add_test(tests, what_an_operator_holds_is_adopted_where_it_is);
     tcase_add_test(tests, a_drain_that_takes_too_long_ends_in_maint);
+    tcase_add_test(tests, a_task_that_drains_and_moves_leaves_its_sessions_alone);
+    tcase_add_test(tests, a_task_that_drains_moves_in_its_slot_where_no_other_is_empty);
     suite_add_tcase(suite, tests);
     return suite;
 }
