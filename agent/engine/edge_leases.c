@@ -125,6 +125,14 @@ const char *edge_lease_value(const struct edge_map *map, const char *key)
     return backend || !dynamic_is_ours(&dynamic) ? backend : dynamic.name;
 }
 
+/* A pool's backend is reached by maps alone: one that none can lead to waits for none, and keeps what it has. */
+static bool edge_may_wait(const struct edge *edge, const struct service *service)
+{
+    const struct leases *leases = edge->leasing.leases;
+    return leases_get(leases, service->backend) || leases_get_leaving(leases, service->backend) ||
+           edge_tcp_can_lead_to(edge, service);
+}
+
 static void edge_show_lease(struct edge *edge, const char *key)
 {
     if (edge_lease_map(edge)) {
@@ -153,7 +161,8 @@ void edge_lease_look_at(struct edge *edge, const char *key)
     bool has_own = edge_find_own(edge, key) != NULL;
     cleanup_free char *leaving = mem_strdup(leases_get_leaving(leases, key));
     edge_dynamic_look_at(edge, key);
-    if (service && !has_own && service_is_to_serve(service) && !edge_dynamic_want(edge, service)) {
+    if (service && !has_own && service_is_to_serve(service) && !edge_dynamic_want(edge, service) &&
+        edge_may_wait(edge, service)) {
         leases_want(leases, key, service->class);
     } else {
         leases_unwant(leases, key);

@@ -87,12 +87,14 @@ static void problem_of_waiting(const struct edge *edge, const struct service *se
 }
 
 /* A pool's backend is reached by the maps alone. */
-static void problem_of_keys(const struct edge *edge, const struct service *service, struct json_object *problems)
+static void problem_of_keys(const struct edge *edge, const struct service *service, bool has_backend,
+                            struct json_object *problems)
 {
     const char *prefix = edge->engine->config->mapping.label_prefix;
-    cleanup_free char *message = mem_printf("no map of HAProxy %s leads to it: it is of mode tcp, and its labels have "
-                                            "neither a port (%s.tcp.port) nor server names (%s.tcp.sni) that are good",
-                                            edge->config->name, prefix, prefix);
+    cleanup_free char *message = mem_printf(
+        "no map of HAProxy %s leads to it: it is of mode tcp, and its labels have "
+        "neither a port (%s.tcp.port) nor server names (%s.tcp.sni) that are good%s",
+        edge->config->name, prefix, prefix, has_backend ? "" : "; until then it waits for no backend of a pool");
     add_problem(problems, service, "tcp-not-routed", message);
 }
 
@@ -110,7 +112,7 @@ bool problems_of_leases(const struct edge *edge, const struct service *service, 
     }
     bool has_keys = service->tcp.port != 0 || service->tcp.n_names > 0;
     if ((!backend || is_pooled) && strcmp(service->mode, "tcp") == 0 && !has_keys) {
-        problem_of_keys(edge, service, problems);
+        problem_of_keys(edge, service, backend != NULL, problems);
     }
     if (!backend && class) {
         problem_of_waiting(edge, service, class, problems);

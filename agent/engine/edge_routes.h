@@ -106,6 +106,11 @@ void edge_tcp_touch_all(struct edge *edge);
 const char *edge_tcp_service(const struct edge_map *map, const char *key);
 /* Who has the key in this HAProxy, or will have with its next change; NULL: nobody who has had a server. */
 const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way, const char *key);
+/* Whether edge.tcp_bind has the port, or says nothing. */
+bool engine_listens_on(const struct engine *engine, uint16_t port);
+/* False: the service is of mode tcp, and no map of this HAProxy leads to it whoever else goes: it has no good port and
+ * no server name, the port is beside edge.tcp_bind, or HAProxy does not know the map. */
+bool edge_tcp_can_lead_to(const struct edge *edge, const struct service *service);
 /* Another app whose HTTP rule has the server name at https; .app NULL: none, or the key is a port. */
 struct server_name_owner engine_find_name_owner(const struct engine *engine, const struct tcp_route *route,
                                                 const struct tcp_key *key);

@@ -56,6 +56,27 @@ const struct tcp_route *edge_tcp_find(const struct edge *edge, enum tcp_way way,
     return tcp_routes_find(edge->engine->tcp_routes, way, key, &judge);
 }
 
+/* ---- who can be led to ---- */
+
+static bool edge_looks_up(const struct edge *edge, enum tcp_way way)
+{
+    const struct edge_map *map = edge->maps[map_kind_of(way)];
+    return map && !map->missing;
+}
+
+bool engine_listens_on(const struct engine *engine, uint16_t port)
+{
+    const char *bind = engine->config->edge.tcp_bind;
+    return !bind[0] || config_bind_has_port(bind, port);
+}
+
+bool edge_tcp_can_lead_to(const struct edge *edge, const struct service *service)
+{
+    bool by_port = service->tcp.port != 0 && engine_listens_on(edge->engine, service->tcp.port);
+    return strcmp(service->mode, "tcp") != 0 || (by_port && edge_looks_up(edge, TCP_BY_PORT)) ||
+           (service->tcp.n_names > 0 && edge_looks_up(edge, TCP_BY_NAME));
+}
+
 /* ---- what leads where ---- */
 
 static void edge_tcp_touch(struct edge *edge, enum tcp_way way, const char *key)

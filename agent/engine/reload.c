@@ -82,6 +82,7 @@ static bool limits_equal(const struct config_slots *a, const struct config_slots
     return a->max_removal_percent == b->max_removal_percent && a->drain_timeout == b->drain_timeout;
 }
 
+/* Whether the same backends are given to the same services. */
 static bool pools_equal(const struct config_slots *a, const struct config_slots *b)
 {
     bool equal = a->n_pools == b->n_pools;
@@ -101,7 +102,8 @@ int engine_reload(struct engine *engine, const struct config *config, struct buf
     }
     bool same_marathon = marathon_equal(&engine->config->marathon, &config->marathon);
     bool same_limits = limits_equal(&engine->config->slots, &config->slots);
-    bool same_pools = pools_equal(&engine->config->slots, &config->slots);
+    bool same_pools = pools_equal(&engine->config->slots, &config->slots) &&
+                      strcmp(engine->config->edge.tcp_bind, config->edge.tcp_bind) == 0;
     bool starts_health = config->mapping.drain_unhealthy && !engine->config->mapping.drain_unhealthy;
     struct cluster_config bounds;
     if (same_marathon) {

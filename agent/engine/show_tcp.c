@@ -142,7 +142,7 @@ static void problem_of_map(const struct engine *engine, const struct service *se
 static void problem_of_bind(const struct engine *engine, const struct service *service, struct json_object *problems)
 {
     const char *bind = engine->config->edge.tcp_bind;
-    if (service->tcp.port == 0 || !bind[0] || config_bind_has_port(bind, service->tcp.port)) {
+    if (service->tcp.port == 0 || engine_listens_on(engine, service->tcp.port)) {
         return;
     }
     cleanup_free char *message = mem_printf(
