@@ -236,7 +236,9 @@ void edge_access_set(struct edge *edge, const struct service *service)
     }
     edge_access_refresh(edge, entry);
     edge_access_forget_all(edge, old);
-    edge_route_touch_service(edge, service->name);
+    if (!service->gone) {
+        edge_route_refresh_service(edge, service->name);
+    }
     edge_tcp_touch_service(edge, service->name);
     edge_access_free(old);
     edge_accesses_bound(edge);

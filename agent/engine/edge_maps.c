@@ -365,7 +365,7 @@ bool edge_maps_run(struct edge *edge)
 
 bool edge_maps_are_settled(const struct edge *edge)
 {
-    if (edge->touched_hosts.count > 0) {
+    if (edge->touched_keys.count > 0) {
         return false;
     }
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {

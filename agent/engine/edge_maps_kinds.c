@@ -72,7 +72,7 @@ static bool edge_map_has_arrived(const struct edge_map *map)
 
 bool edge_maps_have_arrived(const struct edge *edge, enum edge_map_kind first, enum edge_map_kind last)
 {
-    if (edge->touched_hosts.count > 0) {
+    if (edge->touched_keys.count > 0) {
         return false; /* what they should have is still to be found */
     }
     for (size_t i = first; i <= last && edge->maps[i]; i++) {

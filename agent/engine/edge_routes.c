@@ -7,12 +7,7 @@
 #include "engine_private.h"
 #include "slotd/mem.h"
 
-static struct table *edge_routed(struct edge *edge, enum edge_map_kind kind)
-{
-    return &edge->routed[kind == EDGE_MAP_PATHS];
-}
-
-/* ---- the claims of one host ---- */
+/* ---- claims, as this HAProxy has them ---- */
 
 /* While a service moves between http and tcp the pool's backend that it leaves speaks what it does not speak any more.
  */
@@ -56,133 +51,13 @@ static const char *edge_find_holder(void *arg, const char *key, bool exact, enum
     return service ? service->name : NULL;
 }
 
-struct route_claim *edge_find_claims(const struct edge *edge, const char *host, size_t *ret_count)
+struct route_claim *edge_find_claims(const struct edge *edge, const char *host, const char *within, size_t *ret_count)
 {
     const struct routes_judge judge = {edge_service_counts, edge_find_holder, (void *)(uintptr_t)edge};
-    return routes_find_claims(edge->engine->routes, host, &judge, ret_count);
+    return routes_find_claims(edge->engine->routes, host, within, &judge, ret_count);
 }
 
-/* What the host had before is looked at anew, with nothing that is routed. */
-static void host_clear(struct edge *edge, struct routed_host *host)
-{
-    for (size_t i = 0; i < host->count; i++) {
-        table_remove(edge_routed(edge, host->keys[i].kind), host->keys[i].key);
-    }
-}
-
-static void host_refresh(struct edge *edge, const struct routed_host *host)
-{
-    for (size_t i = 0; i < host->count; i++) {
-        edge_map_refresh(edge->maps[host->keys[i].kind], host->keys[i].key);
-    }
-}
-
-/* What was routed and is not any more goes at once, before the servers do: there is no doubt about it. */
-static void host_drop(struct edge *edge, const struct routed_host *host)
-{
-    for (size_t i = 0; i < host->count; i++) {
-        const struct routed_key *key = &host->keys[i];
-        if (!table_get(edge_routed(edge, key->kind), key->key)) {
-            edge_map_drop(edge->maps[key->kind], key->key);
-        }
-    }
-}
-
-static void routed_host_free(struct routed_host *host)
-{
-    for (size_t i = 0; host && i < host->count; i++) {
-        for (size_t p = 0; p < ACCESS_POINTS; p++) {
-            free(host->keys[i].services[p]);
-        }
-        free(host->keys[i].key);
-    }
-    if (host) {
-        free(host->keys);
-        free(host->name);
-        free(host);
-    }
-}
-
-/* Two rules may have one key between them, each at an entry point. */
-static void routed_host_add(struct edge *edge, struct routed_host *host, const struct route_claim *claim)
-{
-    enum edge_map_kind kind = claim->exact ? EDGE_MAP_PATHS : EDGE_MAP_ROUTES;
-    const struct routed_key *last = host->count > 0 ? &host->keys[host->count - 1] : NULL;
-    if (!route_claim_holds(claim) || (last && last->kind == kind && strcmp(last->key, claim->key) == 0)) {
-        return;
-    }
-    const struct routed_key *former = table_get(edge_routed(edge, kind), claim->key);
-    struct routed_key key = {.kind = kind, .key = mem_strdup(claim->key)};
-    for (size_t p = 0; p < ACCESS_POINTS; p++) {
-        key.decided[p] = former && (former->services[p] || former->decided[p]);
-        key.services[p] = claim->leads_to[p] ? mem_strdup(claim->leads_to[p]->service) : NULL;
-    }
-    host->keys[host->count++] = key;
-}
-
-static struct routed_host *routed_host_new(struct edge *edge, const char *name)
-{
-    size_t count = 0;
-    struct route_claim *claims = edge_find_claims(edge, name, &count);
-    struct routed_host *host = MEM_NEW(struct routed_host);
-    host->name = mem_strdup(name);
-    host->keys = mem_alloc_array(count, sizeof(*host->keys));
-    for (size_t i = 0; i < count; i++) {
-        routed_host_add(edge, host, &claims[i]);
-    }
-    routes_free_claims(claims, count);
-    return host;
-}
-
-/* The cost is that of all claims on the host: once a turn of the loop, however many of its rules have changed. */
-static void edge_host_judge(struct edge *edge, const char *name)
-{
-    struct routed_host *old = table_get(&edge->routed_hosts, name);
-    struct routed_host *host = routed_host_new(edge, name);
-    if (old) {
-        host_clear(edge, old);
-    }
-    table_put(&edge->routed_hosts, host->name, host);
-    for (size_t i = 0; i < host->count; i++) {
-        table_put(edge_routed(edge, host->keys[i].kind), host->keys[i].key, &host->keys[i]);
-    }
-    host_refresh(edge, host);
-    if (old) {
-        host_drop(edge, old);
-    }
-    if (host->count == 0) {
-        table_remove(&edge->routed_hosts, name);
-        routed_host_free(host);
-    }
-    routed_host_free(old);
-}
-
-void edge_route_touch(struct edge *edge, const char *name)
-{
-    if (edge->maps[EDGE_MAP_ROUTES] && edge->routes_known && !table_get(&edge->touched_hosts, name)) {
-        char *copy = mem_strdup(name);
-        table_put(&edge->touched_hosts, copy, copy);
-    }
-}
-
-void edge_routes_judge(struct edge *edge)
-{
-    struct table_entry *host;
-    for (size_t position = 0; (host = table_next(&edge->touched_hosts, &position));) {
-        edge_host_judge(edge, host->key);
-        free(host->value);
-    }
-    table_free(&edge->touched_hosts);
-}
-
-void edge_route_touch_service(struct edge *edge, const char *service)
-{
-    size_t count = 0;
-    const char *const *hosts = routes_hosts(edge->engine->routes, service, &count);
-    for (size_t i = 0; i < count; i++) {
-        edge_route_touch(edge, hosts[i]);
-    }
-}
+/* ---- what a key leads to ---- */
 
 /* Tasks may serve there whom Marathon has not spoken of, or not enough. What leaves already is no reason to stay. */
 static bool edge_may_be_claimed(const struct edge *edge, const char *name)
@@ -223,8 +98,8 @@ static bool edge_put_way(struct edge_map *map, const char *key, enum access_poin
                          struct access_way *ret_way, struct buf texts[2])
 {
     struct edge *edge = map->edge;
-    const struct routed_key *routed = edge_map_is_of_tcp(map) ? NULL : table_get(edge_routed(edge, map->kind), key);
-    const char *name = edge_map_is_of_tcp(map) ? edge_tcp_service(map, key) : routed ? routed->services[point] : NULL;
+    const struct routed_key *routed = edge_map_is_of_tcp(map) ? NULL : edge_routed_key(edge, map->kind, key);
+    const char *name = edge_map_is_of_tcp(map) ? edge_tcp_service(map, key) : routed_key_service(routed, point);
     const struct service *service = name ? services_get(edge->engine->services, name) : NULL;
     const struct edge_backend *backend = service ? edge_find_backend_of(edge, service) : NULL;
     if (backend) {
@@ -351,7 +226,6 @@ void edge_routes_settle(struct edge_map *map)
 
 void edge_routes_adopt(struct edge *edge)
 {
-    const char *host;
     size_t count = 0;
     for (size_t i = 0; i < EDGE_N_MAPS && edge->maps[i]; i++) {
         if (edge_map_is_of_routes(edge->maps[i]) && edge->maps[i]->state == EDGE_MAP_READ) {
@@ -363,10 +237,7 @@ void edge_routes_adopt(struct edge *edge)
         return;
     }
     edge->routes_known = true;
-    /* By host and not by service: each time all claims on it are looked at. */
-    for (size_t position = 0; (host = routes_next_host(edge->engine->routes, &position));) {
-        edge_route_touch(edge, host);
-    }
+    edge_route_touch_all(edge);
     edge_tcp_touch_all(edge);
 }
 
@@ -374,26 +245,13 @@ void edge_routes_adopt(struct edge *edge)
 
 void edge_routes_open(struct edge *edge)
 {
-    table_init(&edge->routed[0], edge->engine->seed);
-    table_init(&edge->routed[1], edge->engine->seed);
-    table_init(&edge->routed_hosts, edge->engine->seed);
-    table_init(&edge->touched_hosts, edge->engine->seed);
+    edge_routed_open(edge);
     edge_tcp_open(edge);
 }
 
 void edge_routes_free(struct edge *edge)
 {
-    struct table_entry *entry;
-    for (size_t position = 0; (entry = table_next(&edge->touched_hosts, &position));) {
-        free(entry->value);
-    }
-    table_free(&edge->touched_hosts);
-    for (size_t position = 0; (entry = table_next(&edge->routed_hosts, &position));) {
-        routed_host_free(entry->value);
-    }
-    table_free(&edge->routed_hosts);
+    edge_routed_free(edge);
     edge_tcp_free(edge);
-    table_free(&edge->routed[0]);
-    table_free(&edge->routed[1]);
     buf_free(&edge->route_value);
 }

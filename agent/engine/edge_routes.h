@@ -16,17 +16,24 @@ struct edge;
 struct engine;
 struct json_object;
 
-/* The keys of one host that lead somewhere. */
+/* A key that leads somewhere. */
+struct routed_service;
+struct routed_key;
+struct routed_way {
+    struct routed_service *service;  /* NULL: nowhere */
+    struct routed_key *next, **link; /* among those that lead there at that entry point */
+};
 struct routed_key {
     enum edge_map_kind kind;
     char *key;
-    char *services[ACCESS_POINTS]; /* by entry point; NULL: nowhere */
-    bool decided[ACCESS_POINTS];   /* it led somewhere there: what it leads to else is no matter of doubt */
+    struct routed_way ways[ACCESS_POINTS];
+    bool decided[ACCESS_POINTS]; /* it led somewhere there: what it leads to else is no matter of doubt */
+    uint64_t judgement;          /* the last one that it was part of */
 };
-struct routed_host {
+/* A service that keys lead to. */
+struct routed_service {
     char *name;
-    struct routed_key *keys;
-    size_t count;
+    struct routed_key *first[ACCESS_POINTS];
 };
 
 /* What maps have of the access to services that are not open to everybody. */
@@ -41,13 +48,22 @@ struct edge_accesses {
 
 void edge_routes_open(struct edge *edge);
 void edge_routes_free(struct edge *edge);
-/* The claims on that host are others, or count otherwise: edge_routes_judge() looks at them. */
-void edge_route_touch(struct edge *edge, const char *host);
-/* Where the keys of touched hosts lead. In each turn of the loop, before anything leaves; also without a HAProxy, for
- * the files. */
-void edge_routes_judge(struct edge *edge);
-/* The same for all hosts of the service's rule. */
+void edge_routed_open(struct edge *edge);
+void edge_routed_free(struct edge *edge);
+/* The claims of that key are others, or count otherwise: edge_routes_judge() looks at it, and at those that begin so.
+ * arg is the edge. */
+void edge_route_touch(void *arg, const char *key);
+void edge_route_touch_all(struct edge *edge);
+/* The same for all keys of the service's rule. */
 void edge_route_touch_service(struct edge *edge, const char *service);
+/* Where touched keys lead. In each turn of the loop, before anything leaves; also without a HAProxy, for the files. */
+void edge_routes_judge(struct edge *edge);
+/* What the keys that lead to that service have for it may be something else; they lead to it still. */
+void edge_route_refresh_service(struct edge *edge, const char *service);
+/* NULL: the key leads nowhere. */
+const struct routed_key *edge_routed_key(struct edge *edge, enum edge_map_kind kind, const char *key);
+/* NULL: nowhere, or key is NULL. */
+const char *routed_key_service(const struct routed_key *key, enum access_point point);
 /* The service is gone: the next one in its backends begins without a route. */
 void edge_route_close(struct edge *edge, const struct service *service);
 /* A key leads elsewhere than to that backend. Where none does any more, and no service is there, the next one begins
@@ -66,8 +82,8 @@ void edge_routes_settle(struct edge_map *map);
 bool edge_routes_lead_to(const struct edge *edge, const char *backend);
 /* Whether the service's claims count by now: it has had a server. arg is the edge. */
 bool edge_service_counts(void *arg, const char *service);
-/* All claims on the host, as this HAProxy has it. The caller frees with routes_free_claims(). */
-struct route_claim *edge_find_claims(const struct edge *edge, const char *host, size_t *ret_count);
+/* The claims on the host, as this HAProxy has them; see routes_find_claims(). */
+struct route_claim *edge_find_claims(const struct edge *edge, const char *host, const char *within, size_t *ret_count);
 /* Adds which rules no look-up decides, and which keys lead to others, of the services that the names stand for. */
 void problems_of_routes(const struct engine *engine, const char *const *names, size_t n_names,
                         struct json_object *problems);

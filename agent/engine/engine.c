@@ -84,11 +84,11 @@ void engine_refresh_backend(struct engine *engine, const char *backend)
     }
 }
 
-static void engine_touch_host(void *arg, const char *host)
+static void engine_touch_key(void *arg, const char *key)
 {
     const struct engine *engine = arg;
     for (size_t i = 0; i < engine->n_edges; i++) {
-        edge_route_touch(engine->edges[i], host);
+        edge_route_touch(engine->edges[i], key);
     }
 }
 
@@ -99,7 +99,7 @@ static void engine_set_route(struct engine *engine, const struct service *servic
         edge_route_close(engine->edges[i], service);
     }
     routes_set(engine->routes, service->name, service->frontend, routed ? service->rule : NULL,
-               routed ? service->parts[0]->priority : 0, service->access->points, engine_touch_host, engine);
+               routed ? service->parts[0]->priority : 0, service->access->points, engine_touch_key, engine);
     engine_set_server_names(engine, service);
     engine_set_tcp_route(engine, service);
     for (size_t i = 0; i < engine->n_edges; i++) {

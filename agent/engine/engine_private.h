@@ -69,8 +69,9 @@ struct edge {
     struct kept_file *state_file;       /* or NULL */
     struct edge_map *maps[EDGE_N_MAPS]; /* NULL without a maps_dir */
     struct table routed[2];             /* key to struct routed_key, of routes.map and paths.map */
-    struct table routed_hosts;          /* to struct routed_host */
-    struct table touched_hosts;         /* to be judged in this turn; each entry's key is its value */
+    struct table led;                   /* services that they lead to, to struct routed_service */
+    struct table touched_keys;          /* to be judged in this turn; each entry's key is its value */
+    uint64_t judgement;                 /* counts them */
     struct table tcp_routed[TCP_WAYS];  /* keys of tcp-ports.map and sni.map, with their services */
     struct buf route_value;             /* the one that edge_route_value() has returned last */
     bool routes_known;                  /* HAProxy's were read */

@@ -47,7 +47,7 @@ static struct route_claim *edge_list_claims(const struct edge *edge, size_t *ret
     const char *host;
     while ((host = routes_next_host(edge->engine->routes, &position))) {
         size_t n_claims = 0;
-        struct route_claim *claims = edge_find_claims(edge, host, &n_claims);
+        struct route_claim *claims = edge_find_claims(edge, host, "/", &n_claims);
         MEM_GROW(all, capacity, count + n_claims);
         for (size_t i = 0; i < n_claims; i++) {
             all[count++] = claims[i];

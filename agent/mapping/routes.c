@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules that maps can express, by host, and which of their keys lead where. */
-#include "slotd/routes.h"
-
+/* Rules that maps can express, by service and by host. */
 #include <string.h>
 
+#include "routes_private.h"
 #include "slotd/mem.h"
 #include "slotd/rule.h"
 #include "slotd/table.h"
@@ -18,18 +17,6 @@ struct entry {
     char **paths;   /* at least one */
     size_t n_paths;
     bool exact;
-};
-
-/* The rules that name one host. */
-struct host {
-    char *name;
-    const struct entry **entries;
-    size_t count, capacity;
-};
-
-struct routes {
-    struct table services; /* to struct entry */
-    struct table hosts;    /* to struct host */
 };
 
 struct routes *routes_new(uint64_t seed)
@@ -61,13 +48,6 @@ static void entry_free(struct entry *entry)
     }
 }
 
-static void host_free(struct host *host)
-{
-    free(host->entries);
-    free(host->name);
-    free(host);
-}
-
 void routes_free(struct routes *routes)
 {
     struct table_entry *slot;
@@ -78,7 +58,7 @@ void routes_free(struct routes *routes)
         entry_free(slot->value);
     }
     for (size_t position = 0; (slot = table_next(&routes->hosts, &position));) {
-        host_free(slot->value);
+        route_host_free(slot->value);
     }
     table_free(&routes->services);
     table_free(&routes->hosts);
@@ -238,36 +218,38 @@ static struct entry *entry_new(const char *service, const char *frontend, const 
 
 static void host_add(struct routes *routes, const char *name, const struct entry *entry)
 {
-    struct host *host = table_get(&routes->hosts, name);
+    struct route_host *host = table_get(&routes->hosts, name);
     if (!host) {
-        host = MEM_NEW(struct host);
-        host->name = mem_strdup(name);
+        host = route_host_new(name);
         table_put(&routes->hosts, host->name, host);
     }
-    MEM_GROW(host->entries, host->capacity, host->count + 1);
-    host->entries[host->count++] = entry;
+    for (size_t i = 0; i < entry->n_paths; i++) {
+        route_host_add(host, (struct host_claim){entry->paths[i], entry->exact, &entry->route});
+    }
 }
 
 static void host_remove(struct routes *routes, const char *name, const struct entry *entry)
 {
-    struct host *host = table_get(&routes->hosts, name);
-    for (size_t i = 0; i < host->count; i++) {
-        if (host->entries[i] == entry) {
-            host->entries[i] = host->entries[--host->count];
-            break;
-        }
+    struct route_host *host = table_get(&routes->hosts, name);
+    for (size_t i = 0; i < entry->n_paths; i++) {
+        route_host_remove(host, (struct host_claim){entry->paths[i], entry->exact, &entry->route});
     }
     if (host->count == 0) {
         table_remove(&routes->hosts, name);
-        host_free(host);
+        route_host_free(host);
     }
 }
 
+/* Its keys, but for those that the other one has too. */
 static void tell(const struct entry *entry, const struct entry *but, routes_touched *touched, void *arg)
 {
-    for (size_t i = 0; entry && i < entry->n_keyed; i++) {
-        if (!but || !has_text(but->hosts, but->n_keyed, entry->hosts[i])) {
-            touched(arg, entry->hosts[i]);
+    for (size_t h = 0; entry && h < entry->n_keyed; h++) {
+        bool has_host = but && has_text(but->hosts, but->n_keyed, entry->hosts[h]);
+        for (size_t i = 0; i < entry->n_paths; i++) {
+            if (!has_host || !has_text(but->paths, but->n_paths, entry->paths[i])) {
+                cleanup_free char *key = mem_printf("%s%s", entry->hosts[h], entry->paths[i]);
+                touched(arg, key);
+            }
         }
     }
 }
@@ -303,11 +285,9 @@ const struct route *routes_get(const struct routes *routes, const char *service)
     return entry ? &entry->route : NULL;
 }
 
-const char *const *routes_hosts(const struct routes *routes, const char *service, size_t *ret_count)
+void routes_tell_keys(const struct routes *routes, const char *service, routes_touched *touched, void *arg)
 {
-    const struct entry *entry = table_get(&routes->services, service);
-    *ret_count = entry ? entry->n_keyed : 0;
-    return entry ? (const char *const *)entry->hosts : NULL;
+    tell(table_get(&routes->services, service), NULL, touched, arg);
 }
 
 const char *const *routes_named_hosts(const struct routes *routes, const char *service, size_t *ret_count)
@@ -341,159 +321,4 @@ const struct route **routes_list(const struct routes *routes, size_t *ret_count)
     }
     *ret_count = count;
     return list;
-}
-
-/* ---- claims ---- */
-
-/* Whether a's rule is looked at before b's, as Traefik orders them. */
-static bool route_precedes(const struct route *a, const struct route *b)
-{
-    if (a->priority != b->priority) {
-        return a->priority > b->priority;
-    }
-    int order = strcmp(a->frontend, b->frontend);
-    return order != 0 ? order < 0 : strcmp(a->service, b->service) < 0;
-}
-
-static int compare_claims(const void *left, const void *right)
-{
-    const struct route_claim *a = left;
-    const struct route_claim *b = right;
-    int order = strcmp(a->key, b->key);
-    if (order != 0 || a->exact != b->exact) {
-        return order != 0 ? order : (int)a->exact - (int)b->exact;
-    }
-    return route_precedes(a->route, b->route) ? -1 : 1;
-}
-
-static struct route_claim *host_collect_claims(const struct host *host, const struct routes_judge *judge,
-                                               size_t *ret_count)
-{
-    struct route_claim *claims = NULL;
-    size_t count = 0;
-    size_t capacity = 0;
-    for (size_t i = 0; i < host->count; i++) {
-        const struct entry *entry = host->entries[i];
-        if (judge->counts && !judge->counts(judge->arg, entry->service)) {
-            continue;
-        }
-        for (size_t p = 0; p < entry->n_paths; p++) {
-            MEM_GROW(claims, capacity, count + 1);
-            claims[count++] = (struct route_claim){
-                .key = mem_printf("%s%s", host->name, entry->paths[p]), .exact = entry->exact, .route = &entry->route};
-        }
-    }
-    if (count > 1) {
-        qsort(claims, count, sizeof(*claims), compare_claims);
-    }
-    *ret_count = count;
-    return claims;
-}
-
-/* How many from claims on have the first one's key. */
-static size_t claims_count_equal(const struct route_claim *claims, size_t count)
-{
-    size_t equal = 1;
-    while (equal < count && claims[equal].exact == claims->exact && strcmp(claims[equal].key, claims->key) == 0) {
-        equal++;
-    }
-    return equal;
-}
-
-static bool claim_is_at(const struct route_claim *claim, enum access_point point)
-{
-    return (claim->route->points & (1U << point)) != 0;
-}
-
-/* Of those with one key, at that entry point: the first, or the holder where it has the first one's priority. */
-static const struct route *claims_choose(const struct route_claim *claims, size_t count,
-                                         const struct routes_judge *judge, enum access_point point)
-{
-    const char *holder =
-        count > 1 && judge->holder ? judge->holder(judge->arg, claims->key, claims->exact, point) : NULL;
-    const struct route *first = NULL;
-    for (size_t i = 0; i < count; i++) {
-        const struct route *route = claims[i].route;
-        if (!claim_is_at(&claims[i], point) || (first && route->priority != first->priority)) {
-            continue;
-        }
-        if (holder && strcmp(route->service, holder) == 0) {
-            return route;
-        }
-        first = first ? first : route;
-    }
-    return first;
-}
-
-/* The prefixes around the key that is looked at, outermost first. */
-struct around {
-    const char *key;
-    /* Of it and those around it: the one that is looked at before the others. */
-    const struct route *first[ACCESS_POINTS];
-};
-
-static void claims_tell(struct route_claim *claims, size_t count, const struct around *key)
-{
-    for (size_t i = 0; i < count; i++) {
-        for (size_t p = 0; p < ACCESS_POINTS; p++) {
-            claims[i].leads_to[p] = key->first[p];
-            bool loses = claim_is_at(&claims[i], (enum access_point)p) && key->first[p] != claims[i].route;
-            claims[i].loses_to = claims[i].loses_to || !loses ? claims[i].loses_to : key->first[p];
-        }
-    }
-}
-
-static void claims_judge(struct route_claim *claims, size_t count, const struct routes_judge *judge,
-                         struct around *stack)
-{
-    size_t depth = 0;
-    for (size_t i = 0; i < count;) {
-        size_t equal = claims_count_equal(&claims[i], count - i);
-        struct around key = {.key = claims[i].key};
-        while (depth > 0 && strncmp(claims[i].key, stack[depth - 1].key, strlen(stack[depth - 1].key)) != 0) {
-            depth--;
-        }
-        for (size_t p = 0; p < ACCESS_POINTS; p++) {
-            const struct route *winner = claims_choose(&claims[i], equal, judge, (enum access_point)p);
-            const struct route *around = depth > 0 ? stack[depth - 1].first[p] : NULL;
-            key.first[p] = !winner || (around && route_precedes(around, winner)) ? around : winner;
-        }
-        claims_tell(&claims[i], equal, &key);
-        if (!claims[i].exact) {
-            stack[depth++] = key;
-        }
-        i += equal;
-    }
-}
-
-bool route_claim_holds(const struct route_claim *claim)
-{
-    bool holds = false;
-    for (size_t p = 0; p < ACCESS_POINTS; p++) {
-        holds = holds || claim->leads_to[p] == claim->route;
-    }
-    return holds;
-}
-
-struct route_claim *routes_find_claims(const struct routes *routes, const char *host, const struct routes_judge *judge,
-                                       size_t *ret_count)
-{
-    const struct host *found = table_get(&routes->hosts, host);
-    *ret_count = 0;
-    if (!found) {
-        return NULL;
-    }
-    struct route_claim *claims = host_collect_claims(found, judge, ret_count);
-    struct around *stack = mem_alloc_array(*ret_count, sizeof(*stack));
-    claims_judge(claims, *ret_count, judge, stack);
-    free(stack);
-    return claims;
-}
-
-void routes_free_claims(struct route_claim *claims, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free((char *)(uintptr_t)claims[i].key);
-    }
-    free(claims);
 }

@@ -31,9 +31,10 @@ struct route {
 struct routes;
 struct routes *routes_new(uint64_t seed);
 void routes_free(struct routes *routes);
-/* A host whose claims are others than before. */
-typedef void routes_touched(void *arg, const char *host);
-/* The service's rule, its priority and its entry points; rule NULL: it has none any more. Calls touched for each host
+/* A key, host and path, whose claims are others than before: what leads there, and to keys that begin so, may differ.
+ */
+typedef void routes_touched(void *arg, const char *key);
+/* The service's rule, its priority and its entry points; rule NULL: it has none any more. Calls touched for each key
  * that the change concerns, once it is made; nothing differs: for none. The cost is that of the rule. */
 void routes_set(struct routes *routes, const char *service, const char *frontend, const char *rule, int64_t priority,
                 unsigned points, routes_touched *touched, void *arg);
@@ -41,8 +42,8 @@ void routes_set(struct routes *routes, const char *service, const char *frontend
 const struct route *routes_get(const struct routes *routes, const char *service);
 /* Every one, sorted by service; the caller frees the array. */
 const struct route **routes_list(const struct routes *routes, size_t *ret_count);
-/* The hosts that a service's rule names, for ROUTE_BY_MAP; else none. */
-const char *const *routes_hosts(const struct routes *routes, const char *service, size_t *ret_count);
+/* Calls touched for each key of the service's rule, for ROUTE_BY_MAP. */
+void routes_tell_keys(const struct routes *routes, const char *service, routes_touched *touched, void *arg);
 /* The plain hosts that its rule names, whatever decides it. */
 const char *const *routes_named_hosts(const struct routes *routes, const char *service, size_t *ret_count);
 
@@ -69,13 +70,13 @@ struct routes_judge {
     const char *(*holder)(void *arg, const char *key, bool exact, enum access_point point);
     void *arg;
 };
-/* All claims on the host, sorted by key, prefixes first. Which of two is found first: of a higher priority, else of the
- * frontend that is first by name (mapping.md); a look-up finds an exact key before a prefix, and a longer prefix before
- * a shorter one, so that a claim that is within one of a higher priority at all of its entry points is in no map. The
- * caller frees with
- * routes_free_claims(). Cost: n log n of the claims on that host. */
-struct route_claim *routes_find_claims(const struct routes *routes, const char *host, const struct routes_judge *judge,
-                                       size_t *ret_count);
+/* The claims on the host whose paths begin with `within` ("/": all of them), sorted by key, prefixes first. Which of
+ * two is found first: of a higher priority, else of the frontend that is first by name (mapping.md); a look-up finds an
+ * exact key before a prefix, and a longer prefix before a shorter one, so that a claim that is within one of a higher
+ * priority at all of its entry points is in no map. The caller frees with routes_free_claims(). Cost: that of those
+ * claims and of the prefixes around them, whatever else is on the host. */
+struct route_claim *routes_find_claims(const struct routes *routes, const char *host, const char *within,
+                                       const struct routes_judge *judge, size_t *ret_count);
 /* Whether the claim's key leads to its own service at one entry point at least. */
 bool route_claim_holds(const struct route_claim *claim);
 void routes_free_claims(struct route_claim *claims, size_t count);

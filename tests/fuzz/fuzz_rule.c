@@ -42,7 +42,7 @@ static void check_host(void *arg, const char *host)
 {
     const struct routes *routes = *(struct routes **)arg;
     size_t count = 0;
-    struct route_claim *claims = routes_find_claims(routes, host, &(struct routes_judge){0}, &count);
+    struct route_claim *claims = routes_find_claims(routes, host, "/", &(struct routes_judge){0}, &count);
     for (size_t i = 0; i < count; i++) {
         const struct route_claim *claim = &claims[i];
         bool first = i == 0 || claim->exact != claims[i - 1].exact || strcmp(claim->key, claims[i - 1].key) != 0;

@@ -8,7 +8,7 @@
 #include "suite.h"
 
 static struct routes *routes;
-static struct buf touched; /* hosts, each with a blank behind it */
+static struct buf touched; /* keys, each with a blank behind it */
 static const char *holder; /* of every key */
 static const char *closed; /* that service's claims do not count */
 
@@ -24,10 +24,10 @@ static void teardown(void)
     buf_free(&touched);
 }
 
-static void touch(void *arg, const char *host)
+static void touch(void *arg, const char *key)
 {
     (void)arg;
-    buf_printf(&touched, "%s ", host);
+    buf_printf(&touched, "%s ", key);
 }
 
 static void set(const char *service, const char *rule, int64_t priority)
@@ -58,7 +58,7 @@ static void check_claims(const char *host, const char *expected)
 {
     size_t count = 0;
     struct buf shown = BUF_INIT;
-    struct route_claim *claims = routes_find_claims(routes, host, &judge, &count);
+    struct route_claim *claims = routes_find_claims(routes, host, "/", &judge, &count);
     for (size_t i = 0; i < count; i++) {
         buf_printf(&shown, "%s%s%s=%s", i > 0 ? " " : "", claims[i].key, claims[i].exact ? "!" : "",
                    claims[i].route->service);
@@ -125,21 +125,21 @@ START_TEST(too_many_keys_are_none)
 }
 END_TEST
 
-START_TEST(hosts_are_told_of)
+START_TEST(keys_are_told_of)
 {
     set("a", "Host:x,Y,x", 1);
-    ck_assert_str_eq(buf_text(&touched), "x y ");
+    ck_assert_str_eq(buf_text(&touched), "x/ y/ ");
     buf_clear(&touched);
     set("a", "Host:x,Y,x", 1);
     ck_assert_str_eq(buf_text(&touched), "");
     set("a", "Host:y,z", 1);
-    ck_assert_str_eq(buf_text(&touched), "y z x ");
+    ck_assert_str_eq(buf_text(&touched), "y/ z/ x/ ");
     buf_clear(&touched);
     set("a", "Host:y,z", 2);
-    ck_assert_str_eq(buf_text(&touched), "y z ");
+    ck_assert_str_eq(buf_text(&touched), "y/ z/ ");
     buf_clear(&touched);
     set("a", NULL, 0);
-    ck_assert_str_eq(buf_text(&touched), "y z ");
+    ck_assert_str_eq(buf_text(&touched), "y/ z/ ");
     ck_assert_ptr_null(routes_get(routes, "a"));
     buf_clear(&touched);
     set("a", NULL, 0);
@@ -149,7 +149,6 @@ END_TEST
 
 START_TEST(one_rule)
 {
-    size_t count = 0;
     set("a", "Host:X.example;PathPrefix:/p,/q", 1);
     check_claims("x.example", "x.example/p=a x.example/q=a");
     check_claims("X.example", "");
@@ -157,8 +156,9 @@ START_TEST(one_rule)
     check_claims("x.example", "x.example/p!=a");
     set("a", "Host:x.example,y", 1);
     check_claims("x.example", "x.example/=a");
-    ck_assert_str_eq(routes_hosts(routes, "a", &count)[1], "y");
-    ck_assert_uint_eq(count, 2);
+    buf_clear(&touched);
+    routes_tell_keys(routes, "a", touch, NULL);
+    ck_assert_str_eq(buf_text(&touched), "x.example/ y/ ");
     closed = "a";
     check_claims("x.example", "");
 }
@@ -301,7 +301,7 @@ static void check_ways(const char *host, const char *expected)
 {
     size_t count = 0;
     struct buf shown = BUF_INIT;
-    struct route_claim *claims = routes_find_claims(routes, host, &judge, &count);
+    struct route_claim *claims = routes_find_claims(routes, host, "/", &judge, &count);
     for (size_t i = 0; i < count; i++) {
         const struct route *const *to = claims[i].leads_to;
         bool again = i > 0 && strcmp(claims[i].key, claims[i - 1].key) == 0;
@@ -348,7 +348,7 @@ START_TEST(look_ups_decide_as_traefik_does)
             draw_rule(&rules[i], i);
         }
         size_t count = 0;
-        struct route_claim *claims = routes_find_claims(routes, "h", &(struct routes_judge){0}, &count);
+        struct route_claim *claims = routes_find_claims(routes, "h", "/", &(struct routes_judge){0}, &count);
         for (int i = 0; i < 30; i++) {
             char path[8];
             enum access_point point = i % 2 ? ACCESS_HTTPS : ACCESS_HTTP;
@@ -363,6 +363,45 @@ START_TEST(look_ups_decide_as_traefik_does)
 }
 END_TEST
 
+/* What a part of the host comes to does not depend on how much of it is asked for; also while rules come and go. */
+START_TEST(a_part_is_as_the_whole)
+{
+    struct random_rule rules[N_SERVICES];
+    size_t judged = 0;
+    memset(rules, 0, sizeof(rules));
+    for (state = 77; judged < 40000;) {
+        char path[8];
+        size_t n_all = 0;
+        size_t n_part = 0;
+        uint32_t number = draw(N_SERVICES);
+        draw_rule(&rules[number], (int)number);
+        if (draw(3) == 0) {
+            routes_set(routes, rules[draw(N_SERVICES)].service, "", NULL, 0, 0, touch, NULL);
+        }
+        draw_path(path);
+        struct route_claim *all = routes_find_claims(routes, "h", "/", &judge, &n_all);
+        struct route_claim *part = routes_find_claims(routes, "h", path, &judge, &n_part);
+        size_t at = 0;
+        for (size_t i = 0; i < n_all; i++) {
+            ck_assert(i == 0 || strcmp(all[i - 1].key, all[i].key) <= 0);
+            if (strncmp(all[i].key + 1, path, strlen(path)) != 0) {
+                continue;
+            }
+            ck_assert_uint_lt(at, n_part);
+            ck_assert_str_eq(part[at].key, all[i].key);
+            ck_assert_ptr_eq(part[at].route, all[i].route);
+            ck_assert_ptr_eq(part[at].loses_to, all[i].loses_to);
+            ck_assert(memcmp(part[at].leads_to, all[i].leads_to, sizeof(all[i].leads_to)) == 0);
+            at++;
+        }
+        ck_assert_uint_eq(at, n_part);
+        judged += n_part;
+        routes_free_claims(all, n_all);
+        routes_free_claims(part, n_part);
+    }
+}
+END_TEST
+
 START_TEST(hosts_that_are_named)
 {
     size_t count = 0;
@@ -370,8 +409,7 @@ START_TEST(hosts_that_are_named)
     const char *const *hosts = routes_named_hosts(routes, "s", &count);
     ck_assert_uint_eq(count, 2);
     ck_assert_str_eq(hosts[1], "b.test");
-    (void)routes_hosts(routes, "s", &count);
-    ck_assert_uint_eq(count, 0);
+    routes_tell_keys(routes, "s", touch, NULL);
     ck_assert_str_eq(buf_text(&touched), "");
     routes_set(routes, "s", "f", "Host:a.test;Nonsense:1", 1, 3, touch, NULL);
     (void)routes_named_hosts(routes, "s", &count);
@@ -387,12 +425,13 @@ static Suite *make_suite(void)
     tcase_add_test(tests, hosts_that_are_named);
     tcase_add_test(tests, what_maps_can_express);
     tcase_add_test(tests, too_many_keys_are_none);
-    tcase_add_test(tests, hosts_are_told_of);
+    tcase_add_test(tests, keys_are_told_of);
     tcase_add_test(tests, one_rule);
     tcase_add_test(tests, the_higher_priority_has_the_key);
     tcase_add_test(tests, with_equal_priorities_who_has_the_key_keeps_it);
     tcase_add_test(tests, what_is_within_another_s_is_in_no_map);
     tcase_add_test(tests, each_entry_point_has_its_own_rules);
+    tcase_add_test(tests, a_part_is_as_the_whole);
     tcase_add_test(tests, look_ups_decide_as_traefik_does);
     suite_add_tcase(suite, tests);
     return suite;

@@ -339,7 +339,7 @@ START_TEST(maps_and_the_table_decide_the_same)
             draw_rule(routes, i);
         }
         size_t count = 0;
-        struct route_claim *claims = routes_find_claims(routes, "h", &(struct routes_judge){0}, &count);
+        struct route_claim *claims = routes_find_claims(routes, "h", "/", &(struct routes_judge){0}, &count);
         struct route_view *view = route_table_view(table);
         for (int i = 0; i < 30; i++) {
             compared += check_path(view, claims, count, seed);
