@@ -55,6 +55,8 @@ void names_free(struct mapper *mapper);
 char *names_lower(const struct mapper *mapper, const char *text);
 /* The name as HAProxy takes it. The caller frees. */
 char *names_to_ascii(const char *name);
+/* That name, cut where it is long, with a hash of the whole behind it. The caller frees. */
+char *names_mark(const char *ascii, const char *name);
 
 /* labels.c */
 /* The names of the app's segments, sorted, without the app's own; the caller frees array and names. Those that break a

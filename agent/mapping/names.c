@@ -136,6 +136,12 @@ char *names_lower(const struct mapper *mapper, const char *text)
     return result;
 }
 
+char *names_mark(const char *ascii, const char *name)
+{
+    return mem_printf("%.*s-%08x", MAPPING_MAX_BACKEND - 9, ascii,
+                      (unsigned)(table_hash(0, name, strlen(name)) & 0xffffffffU));
+}
+
 char *names_to_ascii(const char *name)
 {
     char *result = mem_alloc(strlen(name) + 1);
@@ -151,8 +157,7 @@ char *names_to_ascii(const char *name)
     }
     if (len > MAPPING_MAX_BACKEND) {
         /* Long names stay apart by a hash of the whole. */
-        char *cut = mem_printf("%.*s-%08x", MAPPING_MAX_BACKEND - 9, result,
-                               (unsigned)(table_hash(0, name, strlen(name)) & 0xffffffffU));
+        char *cut = names_mark(result, name);
         free(result);
         return cut;
     }

@@ -2,37 +2,14 @@
 /* The parts of all apps, joined into services by name; only what differs is reported as changed. */
 #include <string.h>
 
-#include "mapping_private.h"
+#include "services_private.h"
 #include "slotd/mem.h"
-#include "slotd/table.h"
 
 static const char code_mode_conflict[] = "mode-conflict";
 static const char code_class_conflict[] = "class-conflict";
 static const char code_healthcheck_clash[] = "healthcheck-clash";
 static const char code_tcp_clash[] = "tcp-clash";
 static const char code_access_clash[] = "access-clash";
-
-struct entry {
-    struct service service; /* parts points to parts below */
-    char *name, *wanted;
-    char *backend; /* NULL until somebody asks: see services_name_backends() */
-    const struct service_part **parts;
-    size_t n_parts, capacity;
-    struct access access; /* of all parts together */
-    struct problem_list conflicts;
-    bool unjudged, changed; /* unjudged: access and conflicts are of other parts */
-    struct entry *next_changed;
-};
-
-struct services {
-    struct table apps;      /* app id to struct app_mapping */
-    struct table by_name;   /* to struct entry */
-    struct table backends;  /* to struct entry */
-    struct entry **unnamed; /* those without a backend's name, in the order they came */
-    size_t n_unnamed, unnamed_capacity;
-    struct entry *first_changed, **last_changed;
-    struct entry *returned; /* a gone service that the caller still looks at */
-};
 
 struct services *services_new(uint64_t seed)
 {
@@ -88,38 +65,6 @@ static void services_mark_changed(struct services *services, struct entry *entry
     entry->next_changed = NULL;
     *services->last_changed = entry;
     services->last_changed = &entry->next_changed;
-}
-
-/* Two names may look alike to HAProxy: who has the plain one keeps it. */
-static char *services_choose_backend(const struct services *services, const char *wanted)
-{
-    char *name = mem_strdup(wanted);
-    for (unsigned i = 2; table_get(&services->backends, name); i++) {
-        free(name);
-        name = mem_printf("%s-%u", wanted, i);
-    }
-    return name;
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-    return strcmp((*(struct entry *const *)a)->name, (*(struct entry *const *)b)->name);
-}
-
-/* Of the services that came since the last time the first by name has the first choice, so that the order of apps in
- * an answer decides nothing. */
-static void services_name_backends(const struct services *readable)
-{
-    struct services *services = (struct services *)(uintptr_t)readable;
-    if (services->n_unnamed > 1) {
-        qsort(services->unnamed, services->n_unnamed, sizeof(struct entry *), compare_entries);
-    }
-    for (size_t i = 0; i < services->n_unnamed; i++) {
-        struct entry *entry = services->unnamed[i];
-        entry->backend = services_choose_backend(services, entry->wanted);
-        table_put(&services->backends, entry->backend, entry);
-    }
-    services->n_unnamed = 0;
 }
 
 static struct entry *services_ensure(struct services *services, const struct service_part *part)

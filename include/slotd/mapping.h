@@ -126,7 +126,7 @@ char *mapper_normalize(const struct mapper *mapper, const char *text);
 
 struct service {
     const char *name;
-    const char *backend;  /* HAProxy backend name wanted; unique among services (a clash gets a suffix) */
+    const char *backend;  /* HAProxy backend name wanted; unique among services: those that clash get a suffix */
     const char *frontend; /* of the first part in app id order */
     const char *rule;
     const char *mode;

@@ -382,36 +382,6 @@ START_TEST(reports_tell_everything)
 }
 END_TEST
 
-/* ---- HAProxy's names ---- */
-
-#define E_ACUTE "\xc3\xa9"
-#define E_GRAVE "\xc3\xa8"
-
-START_TEST(names_that_look_alike_get_a_suffix_by_name)
-{
-    put_shared("a", E_ACUTE, "");
-    put_shared("b", "\xc3\xaa", "");
-    put_shared("c", E_GRAVE, "");
-    check_list("backend-" E_GRAVE "=backend-_ http Host:c.marathon.localhost: /c/1\n"
-               "backend-" E_ACUTE "=backend-_-2 http Host:a.marathon.localhost: /a/1\n"
-               "backend-\xc3\xaa=backend-_-3 http Host:b.marathon.localhost: /b/1\n");
-}
-END_TEST
-
-START_TEST(who_has_a_name_keeps_it)
-{
-    put_shared("a", E_ACUTE, "");
-    check_changed("backend-" E_ACUTE "=backend-_ http Host:a.marathon.localhost: /a/1\n");
-    put_shared("c", E_GRAVE, "");
-    check_changed("backend-" E_GRAVE "=backend-_-2 http Host:c.marathon.localhost: /c/1\n");
-    services_remove_app(services, "/a");
-    check_changed("backend-" E_ACUTE "=backend-_ http gone:\n");
-    check_list("backend-" E_GRAVE "=backend-_-2 http Host:c.marathon.localhost: /c/1\n");
-    put_shared("a", E_ACUTE, "");
-    check_changed("backend-" E_ACUTE "=backend-_ http Host:a.marathon.localhost: /a/1\n");
-}
-END_TEST
-
 /* ---- weights ---- */
 
 static void check_scaled(const int32_t *given, const uint16_t *expected, size_t count)
@@ -484,8 +454,6 @@ static Suite *services_suite(void)
     tcase_add_test(tests, problems_stand_in_the_order_of_apps);
     tcase_add_test(tests, a_service_has_one_mode);
     tcase_add_test(tests, reports_tell_everything);
-    tcase_add_test(tests, names_that_look_alike_get_a_suffix_by_name);
-    tcase_add_test(tests, who_has_a_name_keeps_it);
     tcase_add_test(tests, what_drains_for_its_health_is_bounded);
     tcase_add_test(tests, weights_are_scaled);
     return suite;
