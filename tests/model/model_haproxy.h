@@ -92,7 +92,6 @@ struct backend {
     int64_t taken_us;   /* when it was given to them: what led there before goes with the same commands */
     int64_t held_us;    /* the last moment of something of that service: a session, a line that leads there */
     int64_t doubted_us; /* when slotd could last doubt what leads there */
-    int64_t settled_us; /* when it could last not */
     bool is_opened;     /* its service has had a server there, or a route */
     bool checked;
     size_t n_servers;

@@ -23,7 +23,6 @@ static unsigned generation;
 static int64_t changed_us; /* when the claims changed last */
 static size_t led_to;      /* the service that the key of the command led to before it */
 static bool led_nowhere;   /* in a backend of it where nobody served */
-static bool led_unheard;   /* slotd was told of no such service, and may hear of it yet */
 
 void rules_reset_routes(void)
 {
@@ -140,16 +139,7 @@ static void note_doubt(struct backend *backend)
     const struct edge_backend *known = edge ? edge_find_backend(edge, backend->name) : NULL;
     if (!known || !engine_is_confident(slotd) || slots_count_states(known->slots).orphans > 0) {
         backend->doubted_us = now_us();
-    } else {
-        backend->settled_us = now_us();
     }
-}
-
-/* Before slotd was told enough it knows of no service that a backend is of: somebody may speak of it yet. */
-static bool is_unheard(const struct backend *backend)
-{
-    size_t service = backend->number;
-    return service != NOBODY && !was_told[service] && !is_told[service] && now_us() - backend->settled_us > GONE_GRACE;
 }
 
 /* ---- after every step ---- */
@@ -239,7 +229,6 @@ void rules_map_before(const struct wire *wire, size_t number, const char *key)
     const struct backend *backend = find_led_to(wire->haproxy, number, key);
     led_to = backend ? backend->number : NOBODY;
     led_nowhere = backend && count_serving(backend) == 0;
-    led_unheard = backend && is_unheard(backend);
 }
 
 /* A route that came is one of a service that serves, or did before. */
@@ -264,13 +253,13 @@ static void check_standing(const struct wire *wire, size_t number, const char *k
 {
     bool is_exact = number == MAP_PATHS;
     size_t target = find_target(wire->haproxy, number, key);
-    bool claims = led_to != NOBODY && is_told[led_to] && claims_have(&told[led_to], key, is_exact);
-    if (target == led_to || wire->is_older || some_are_posted() || !(claims || led_unheard) ||
-        is_contested(led_to, key) || !map_is_kept(wire->haproxy, number) || now_us() - sim.settings_us < GONE_GRACE) {
+    if (led_to == NOBODY || target == led_to || wire->is_older || some_are_posted() || !is_told[led_to] ||
+        !claims_have(&told[led_to], key, is_exact) || is_contested(led_to, key) ||
+        !map_is_kept(wire->haproxy, number) || now_us() - sim.settings_us < GONE_GRACE) {
         return;
     }
-    broken("stands", "%s led to %s, %s, and leads to %s now", key, backend_names[led_to],
-           claims ? "whose rule claims it alone" : "of which slotd was not told yet", backend_names[target]);
+    broken("stands", "%s led to %s, whose rule claims it alone, and leads to %s now", key, backend_names[led_to],
+           backend_names[target]);
 }
 
 void rules_map_after(const struct wire *wire, size_t number, const char *key, bool is_deleted)
