@@ -29,9 +29,28 @@ static void deed_post(struct chance *chance)
     marathon_post(chance, (size_t)chance_below(chance, sim.profile.apps));
 }
 
+static void ambush_prepare(struct chance *chance)
+{
+    const bool *faults = sim.profile.faults;
+    bool both = chance_percent(chance, 40);
+    bool first = chance_percent(chance, 50);
+    sim.ambush = (struct ambush){
+        .is_armed = true,
+        .map = chance_percent(chance, 50) ? MAP_LEASES : MAP_ROUTES,
+        .kills = faults[FAULT_SLOTD_KILLED] && (both || first),
+        .crashes = faults[FAULT_HAPROXY_CRASHED] && (both || !first) && chance_percent(chance, 50),
+        .reloads = faults[FAULT_HAPROXY_RELOADED] && (both || !first),
+        .delay_us = chance_percent(chance, 50) ? (int64_t)chance_below(chance, 50 * MS)
+                                               : (int64_t)chance_below(chance, 1200 * MS),
+    };
+}
+
 static void deed_delete(struct chance *chance)
 {
     marathon_delete(chance, (size_t)chance_below(chance, sim.profile.apps));
+    if (sim.profile.pooled > 0) {
+        ambush_prepare(chance);
+    }
 }
 
 static void deed_lose_events(struct chance *chance)
@@ -208,6 +227,34 @@ static void kill_slotd_now(void *arg, uint64_t number)
         count_fault(FAULT_SLOTD_KILLED);
         slotd_kill();
         schedule(SECOND, start_slotd_again, NULL, 0);
+    }
+}
+
+static void ambush_strike(void *arg, uint64_t number)
+{
+    struct haproxy *haproxy = arg;
+    const struct ambush *ambush = &sim.ambush;
+    if (sim.is_calm) {
+        return;
+    }
+    tell("story", "an ambush");
+    if (ambush->crashes) {
+        count_fault(FAULT_HAPROXY_CRASHED);
+        haproxy_crash(haproxy, 0, 100 * MS);
+    } else if (ambush->reloads) {
+        count_fault(FAULT_HAPROXY_RELOADED);
+        haproxy_reload(haproxy);
+    }
+    if (ambush->kills) {
+        kill_slotd_now(NULL, number);
+    }
+}
+
+void ambush_note_deleted(struct haproxy *haproxy, size_t map)
+{
+    if (sim.ambush.is_armed && sim.ambush.map == map) {
+        sim.ambush.is_armed = false;
+        schedule(sim.ambush.delay_us, ambush_strike, haproxy, 0);
     }
 }
 

@@ -201,6 +201,9 @@ static void change_map(const struct wire *wire, const char *line, struct buf *re
     rules_map_before(wire, number, key);
     map_execute(haproxy, map, verb, words, value, reply);
     rules_map_after(wire, number, key, strcmp(verb, "del") == 0);
+    if (strcmp(verb, "del") == 0) {
+        ambush_note_deleted(haproxy, number);
+    }
 }
 
 bool haproxy_execute_map(struct wire *wire, const char *line, struct buf *reply)

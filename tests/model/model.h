@@ -111,6 +111,14 @@ struct settings {
     unsigned marathon;  /* changes with the endpoints */
 };
 
+/* What happens soon after a line of a map is deleted: then the files are not what HAProxy has. */
+struct ambush {
+    bool is_armed;
+    size_t map; /* the next line that goes from this one */
+    bool kills, crashes, reloads;
+    int64_t delay_us;
+};
+
 struct sim {
     uint64_t seed;
     struct profile profile;
@@ -120,6 +128,7 @@ struct sim {
     int64_t disk_us;     /* when the disk was full last */
     bool is_calm;        /* the time of faults is over */
     int64_t pace;        /* what happens by itself takes that many times as long */
+    struct ambush ambush;
     int64_t must_serve;
     /* since when it may not go dark; 0: it may */ /* backends that have must_serve set may not go dark */
     uint64_t steps;
@@ -481,6 +490,8 @@ bool trial_part(struct chance *chance);
 bool story_run(const struct story *story, bool trace);
 void story_shrink(struct story *story, unsigned runs, int64_t seconds);
 void deed_do(const struct deed *deed);
+/* slotd has deleted a line of that map. */
+void ambush_note_deleted(struct haproxy *haproxy, size_t map);
 void profile_make(uint64_t seed, struct profile *profile);
 
 #endif

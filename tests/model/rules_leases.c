@@ -226,8 +226,9 @@ static char *find_in_haproxy(const struct backend *backend, size_t service)
         if (server->sessions > 0) {
             return mem_printf("%s has %lld sessions", server->name, (long long)server->sessions);
         }
-        if (server_takes_new(server) && !server_is_tainted(server) && server->service != service) {
-            return mem_printf("%s takes new requests", server->name);
+        /* Also one that drains: who has its cookie comes back to it. */
+        if (!server_in_maint(server) && !server_is_tainted(server) && server->service != service) {
+            return mem_printf("%s is not in maint", server->name);
         }
     }
     for (size_t i = MAP_ROUTES; i <= MAP_LEASES && !found; i++) {

@@ -22,7 +22,9 @@ static bool was_told[N_BACKEND_NAMES]; /* since this slotd may act */
 static unsigned generation;
 static int64_t changed_us; /* when the claims changed last */
 static size_t led_to;      /* the service that the key of the command led to before it */
+static size_t was_led_to;  /* the same, by what HAProxy was told last, whatever slotd makes of it */
 static bool led_nowhere;   /* in a backend of it where nobody served */
+static bool led_in_doubt;  /* somebody may serve there whom slotd has not heard of, or not enough */
 
 void rules_reset_routes(void)
 {
@@ -133,13 +135,11 @@ static bool map_is_kept(const struct haproxy *haproxy, size_t number)
 }
 
 /* Tasks may be behind it whom slotd has not heard of. */
-static void note_doubt(struct backend *backend)
+static bool is_in_doubt(const struct backend *backend)
 {
     const struct edge *edge = slotd_edge(backend->haproxy);
     const struct edge_backend *known = edge ? edge_find_backend(edge, backend->name) : NULL;
-    if (!known || !engine_is_confident(slotd) || slots_count_states(known->slots).orphans > 0) {
-        backend->doubted_us = now_us();
-    }
+    return !known || !engine_is_confident(slotd) || slots_count_states(known->slots).orphans > 0;
 }
 
 /* ---- after every step ---- */
@@ -172,7 +172,8 @@ void rules_check_routes(void)
         bool is_late = now_us() - able_since(haproxy) > GONE_GRACE && now_us() - changed_us > GONE_GRACE &&
                        now_us() - sim.settings_us > GONE_GRACE;
         for (size_t b = 0; b < haproxy->n_backends; b++) {
-            note_doubt(&haproxy->backends[b]);
+            struct backend *backend = &haproxy->backends[b];
+            backend->doubted_us = is_in_doubt(backend) ? now_us() : backend->doubted_us;
         }
         for (size_t m = MAP_ROUTES; haproxy->is_up && m <= MAP_PATHS; m++) {
             const struct runtime_map *map = &haproxy->maps[m];
@@ -186,23 +187,33 @@ void rules_check_routes(void)
 
 /* ---- a server goes ---- */
 
+/* Its service has left that backend of a pool, and wants the key still: requests would find nobody. */
+static bool is_left_behind(size_t service, const struct backend *backend, const char *key, bool is_exact)
+{
+    return backend->class && backend->number != service && now_us() - backend->taken_us > GONE_GRACE &&
+           is_told[service] && !some_are_posted() && claims_have(&told[service], key, is_exact);
+}
+
 /* What slotd says now it says with all that it was told in mind; a route that is not wanted any more has gone before.
  */
 void rules_check_route_first(const struct wire *wire, const char *words, const struct backend *backend,
                              const struct server *server)
 {
     struct haproxy *haproxy = backend->haproxy;
-    if (wire->is_older || !wire->stream || server->service == NOBODY || now_us() - haproxy->quiet_us < GONE_GRACE) {
+    size_t service = server->service;
+    if (wire->is_older || !wire->stream || service == NOBODY || now_us() - haproxy->quiet_us < GONE_GRACE) {
         return;
     }
     note_claims();
     for (size_t m = MAP_ROUTES; m <= MAP_PATHS; m++) {
         const struct runtime_map *map = &haproxy->maps[m];
         for (size_t i = 0; map_is_kept(haproxy, m) && i < map->count; i++) {
-            if (strcmp(map->lines[i].value, backend->name) == 0 &&
-                has_given_up(server->service, map->lines[i].key, m == MAP_PATHS)) {
-                broken("route-first", "%s/%s %s: %s still leads there, and %s does not claim it any more",
-                       backend->name, server->name, words, map->lines[i].key, backend_names[server->service]);
+            const char *key = map->lines[i].key;
+            bool leads = strcmp(map->lines[i].value, backend->name) == 0;
+            bool is_given_up = leads && has_given_up(service, key, m == MAP_PATHS);
+            if (is_given_up || (leads && is_left_behind(service, backend, key, m == MAP_PATHS))) {
+                broken("route-first", "%s/%s %s: %s still leads there, and %s %s", backend->name, server->name, words,
+                       key, backend_names[service], is_given_up ? "does not claim it any more" : "has left");
             }
         }
     }
@@ -216,19 +227,15 @@ static const struct backend *find_led_to(struct haproxy *haproxy, size_t number,
     return line ? haproxy_find_backend(haproxy, line->value) : NULL;
 }
 
-static size_t find_target(struct haproxy *haproxy, size_t number, const char *key)
-{
-    const struct backend *backend = find_led_to(haproxy, number, key);
-    return backend ? backend->number : NOBODY;
-}
-
 void rules_map_before(const struct wire *wire, size_t number, const char *key)
 {
     rules_note_backends();
     note_claims();
     const struct backend *backend = find_led_to(wire->haproxy, number, key);
     led_to = backend ? backend->number : NOBODY;
+    was_led_to = backend && backend->class ? backend->held : led_to;
     led_nowhere = backend && count_serving(backend) == 0;
+    led_in_doubt = backend && is_in_doubt(backend);
 }
 
 /* A route that came is one of a service that serves, or did before. */
@@ -248,17 +255,29 @@ static void check_opening(struct haproxy *haproxy, const struct map_line *line)
     backend->is_opened = true;
 }
 
+/* Its rule claims the key alone; or slotd has not heard of it since its start, and it has the rule that it had. */
+static bool is_to_stand(size_t service, const char *key, bool is_exact)
+{
+    struct claims claims;
+    bool is_doubted = led_in_doubt && !led_nowhere && !was_told[service];
+    bool is_claimed = is_told[service] ? claims_have(&told[service], key, is_exact)
+                                       : is_doubted && service_claims(service, definition_true, &claims) &&
+                                             claims_have(&claims, key, is_exact);
+    return is_claimed && !is_contested(service, key);
+}
+
 /* One that went, or leads elsewhere: nobody claims it any more, or somebody who comes first does. */
 static void check_standing(const struct wire *wire, size_t number, const char *key)
 {
-    bool is_exact = number == MAP_PATHS;
-    size_t target = find_target(wire->haproxy, number, key);
-    if (led_to == NOBODY || target == led_to || wire->is_older || some_are_posted() || !is_told[led_to] ||
-        !claims_have(&told[led_to], key, is_exact) || is_contested(led_to, key) ||
+    const struct backend *now = find_led_to(wire->haproxy, number, key);
+    size_t target = now ? now->number : NOBODY;
+    size_t given_to = now && now->class ? now->held : target;
+    if (was_led_to == NOBODY || target == was_led_to || given_to == was_led_to || wire->is_older ||
+        some_are_posted() || !is_to_stand(was_led_to, key, number == MAP_PATHS) ||
         !map_is_kept(wire->haproxy, number) || now_us() - sim.settings_us < GONE_GRACE) {
         return;
     }
-    broken("stands", "%s led to %s, whose rule claims it alone, and leads to %s now", key, backend_names[led_to],
+    broken("stands", "%s led to %s, whose rule claims it alone, and leads to %s now", key, backend_names[was_led_to],
            backend_names[target]);
 }
 
