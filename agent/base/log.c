@@ -156,7 +156,9 @@ static void log_emit(enum log_level level, const char *subsystem, const char *me
     }
     if (log_state.lost > 0 && log_has_room()) {
         char text[96];
-        snprintf(text, sizeof(text), "%zu lines before this one are lost: their reader was too slow", log_state.lost);
+        snprintf(
+            text, sizeof(text), "%zu %s reader was too slow", log_state.lost,
+            text_plural(log_state.lost, "line before this one is lost: its", "lines before this one are lost: their"));
         log_state.lost = 0;
         (void)log_put(LOG_LEVEL_WARNING, "log", text);
     }

@@ -188,6 +188,11 @@ int text_parse_time(const char *text, int64_t *ret_ms)
     return 0;
 }
 
+const char *text_plural(uint64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
 void text_format_time(int64_t ms, char ret_text[32])
 {
     const int64_t first = INT64_C(-62167219200000); /* 0000-01-01: what four digits of a year can say */

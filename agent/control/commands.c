@@ -6,6 +6,7 @@
 #include "slotd/error.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 static void command_refuse_change(struct client_session *session)
 {
@@ -134,7 +135,7 @@ static void command_confirm(struct client_session *session, struct control_reque
         log_notice("control", "an operator confirmed, and the guard held nothing");
     } else {
         log_notice("control", "an operator confirmed: %zu %s that the guard held %s", removed,
-                   removed == 1 ? "endpoint" : "endpoints", removed == 1 ? "leaves" : "leave");
+                   text_plural(removed, "endpoint", "endpoints"), text_plural(removed, "leaves", "leave"));
     }
     json_object_object_add(result, "removed", json_object_new_int64((int64_t)removed));
     session_answer(session, true, "result", result);

@@ -96,8 +96,8 @@ static void judge_doubles(const struct doctor_haproxy *haproxy, const struct doc
         cleanup_buf struct buf key = BUF_INIT;
         text_append_safe(&key, entry->key, strlen(entry->key), 100);
         doctor_report(findings, DOCTOR_WARNING, "map-doubles", map->file.path,
-                      "%zu entries have a key that stands there before, such as %s: HAProxy goes by the first", count,
-                      buf_text(&key));
+                      "%zu %s a key that stands there before, such as %s: HAProxy goes by the first", count,
+                      text_plural(count, "entry has", "entries have"), buf_text(&key));
         remedy_command(findings, haproxy, command);
     }
 }
@@ -141,7 +141,8 @@ static void judge_backends_of(const struct doctor_haproxy *haproxy, const struct
         buf_puts(&shown, " to ");
         text_append_safe(&shown, first->value, strlen(first->value), 100);
         doctor_report(findings, DOCTOR_WARNING, "route-to-nowhere", map->file.path,
-                      "%zu routes lead to backends that HAProxy does not have, such as %s", count, buf_text(&shown));
+                      "%zu %s that HAProxy does not have, such as %s", count,
+                      text_plural(count, "route leads to a backend", "routes lead to backends"), buf_text(&shown));
         doctor_remedy(findings, "slotctl routes");
     }
 }
@@ -158,11 +159,14 @@ static void judge_step(const struct doctor_map *map, const struct doctor_user *u
     map_content_free(file);
     if (differences > 0 && map->wait.pending) {
         doctor_report(findings, DOCTOR_HINT, "map-being-written", map->file.path,
-                      "slotd is about to write it: file and HAProxy differ in %zu keys so far", differences);
+                      "slotd is about to write it: file and HAProxy differ in %zu %s so far", differences,
+                      text_plural(differences, "key", "keys"));
         doctor_remedy(findings, "slotctl doctor, again; where it stays so, the disk is too slow");
     } else if (differences > 0) {
-        doctor_report(findings, DOCTOR_WARNING, "map-out-of-step", map->file.path,
-                      "file and HAProxy differ in %zu keys: a restart of HAProxy would change them", differences);
+        doctor_report(findings, DOCTOR_WARNING, "map-out-of-step", map->file.path, "file and HAProxy differ in %zu %s",
+                      differences,
+                      text_plural(differences, "key: a restart of HAProxy would change it",
+                                  "keys: a restart of HAProxy would change them"));
         doctor_remedy(findings, user->runs ? "slotctl status says why slotd cannot write it" : "systemctl start slotd");
     }
 }
@@ -184,7 +188,8 @@ static void judge_known_map(const struct doctor_haproxy *haproxy, const struct d
     judge_backends_of(haproxy, map, findings);
     judge_step(map, user, findings);
     if (doctor_is_fine_since(findings, first)) {
-        doctor_report(findings, DOCTOR_OK, "map", map->file.path, "%zu entries", map->content->count);
+        doctor_report(findings, DOCTOR_OK, "map", map->file.path, "%zu %s", map->content->count,
+                      text_plural(map->content->count, "entry", "entries"));
     }
 }
 

@@ -191,8 +191,9 @@ void doctor_judge_slots(const struct doctor_haproxy *haproxy, struct doctor_find
         doctor_remedy(findings, "haproxy.cfg: slotctl render prints one with slots; by hand, in each backend: %s; %s",
                       SLOT_DEFAULT, SLOT_LINE);
     } else if (doctor_is_fine_since(findings, first)) {
-        doctor_report(findings, DOCTOR_OK, "slots", haproxy->config->name, "%zu slots in %zu backends, %zu in use",
-                      slots, backends, taken);
+        doctor_report(findings, DOCTOR_OK, "slots", haproxy->config->name, "%zu %s in %zu %s, %zu in use", slots,
+                      text_plural(slots, "slot", "slots"), backends, text_plural(backends, "backend", "backends"),
+                      taken);
     }
 }
 
@@ -297,8 +298,9 @@ static void judge_pool(const struct config *config, const struct pool_view *view
     }
     if (view->smallest->slots != view->largest->slots) {
         doctor_report(findings, DOCTOR_WARNING, "pool-unequal", view->smallest->backend,
-                      "it is of the pool %s* and has %zu slots, while %s has %zu: which one a service gets is chance",
-                      pool->prefix, view->smallest->slots, view->largest->backend, view->largest->slots);
+                      "it is of the pool %s* and has %zu %s, while %s has %zu: which one a service gets is chance",
+                      pool->prefix, view->smallest->slots, text_plural(view->smallest->slots, "slot", "slots"),
+                      view->largest->backend, view->largest->slots);
         doctor_remedy(findings, "haproxy.cfg: the same number in each server-template of %s*", pool->prefix);
     }
     judge_mode(view, findings);
@@ -310,8 +312,9 @@ static void judge_pool(const struct config *config, const struct pool_view *view
         doctor_remedy(findings, "slotd.conf, slots.pools: server_options = \"check inter 2s\"");
     }
     if (doctor_is_fine_since(findings, first)) {
-        doctor_report(findings, DOCTOR_OK, "pool", pool->prefix, "class %s: %zu backends with %zu slots each",
-                      pool->class, view->backends, view->smallest->slots);
+        doctor_report(findings, DOCTOR_OK, "pool", pool->prefix, "class %s: %zu %s with %zu %s%s", pool->class,
+                      view->backends, text_plural(view->backends, "backend", "backends"), view->smallest->slots,
+                      text_plural(view->smallest->slots, "slot", "slots"), text_plural(view->backends, "", " each"));
     }
 }
 

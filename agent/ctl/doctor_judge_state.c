@@ -7,6 +7,7 @@
 #include "doctor.h"
 #include "slotd/error.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 /* ---- the server-state file ---- */
 
@@ -105,17 +106,21 @@ static void judge_state_rows(const struct doctor_haproxy *haproxy, const struct 
     size_t differences = doctor_count_state_differences(haproxy, kept);
     if (is_foreign(haproxy, kept)) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-foreign", file->path,
-                      "it is about another HAProxy: it has %zu servers, and none of this one's slots", kept->count);
+                      "it is about another HAProxy: it has %zu %s, and none of this one's slots", kept->count,
+                      text_plural(kept->count, "server", "servers"));
         doctor_remedy(findings, "slotd.conf: a haproxy.state_file of its own for each HAProxy");
     } else if (haproxy->state_wait.pending) {
         doctor_report(findings, DOCTOR_HINT, "state-file-being-written", file->path,
-                      "slotd is about to write it: %zu slots are otherwise so far", differences);
+                      "slotd is about to write it: %zu %s otherwise so far", differences,
+                      text_plural(differences, "slot is", "slots are"));
         doctor_remedy(findings, "slotctl doctor, again; where it stays so, the disk is too slow");
     } else if (differences > 0) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-out-of-step", file->path,
-                      "it was written %" PRId64 " s ago, and %zu slots are otherwise by now: a restart of HAProxy "
-                      "would bring back what it says",
-                      (haproxy->now_ms - file->file.changed_ms) / 1000, differences);
+                      "it was written %" PRId64
+                      " s ago, and %zu %s otherwise by now: a restart of HAProxy would bring back "
+                      "what it says",
+                      (haproxy->now_ms - file->file.changed_ms) / 1000, differences,
+                      text_plural(differences, "slot is", "slots are"));
         doctor_remedy(findings, user->runs ? "slotctl status says why slotd cannot write it" : "systemctl start slotd");
     } else if (user->runs && is_older_than_start(haproxy)) {
         doctor_report(findings, DOCTOR_WARNING, "state-file-old", file->path,

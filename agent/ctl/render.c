@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 char *render_map_path(const struct config_haproxy *haproxy, enum render_map map)
 {
@@ -56,15 +57,16 @@ static void render_head(const struct render *render, struct buf *out)
     buf_printf(out,
                "# Made by `slotctl render` from slotd.conf, for its HAProxy \"%s\". HAProxy 2.4 to 3.4.\n"
                "#\n"
-               "# %" PRIu64 " backends with %" PRIu64
-               " slots (--backends %u for each of %zu pools, --slots %u for each "
+               "# %" PRIu64 " %s with %" PRIu64 " %s (--backends %u for each of %zu %s, --slots %u for each "
                "backend). HAProxy starts with about\n"
                "# %" PRIu64 " MB of memory with %d threads, %" PRIu64 " MB with %d; connections come on top. Measured: "
                "the resident memory of HAProxy 2.6.12 with 1 x 1,\n"
                "# 100 x 20, 900 x 1 and 900 x 20 slots. 3.2.0 takes less; 3.4.0 takes 5 MB more to begin with and less "
                "for each slot; neither takes much for a thread.\n",
-               render->haproxy->name, n_backends, n_slots, render->n_backends, render->config->slots.n_pools,
-               render->n_slots, render_memory_kib(n_backends, n_slots, FEW) / 1024, FEW,
+               render->haproxy->name, n_backends, text_plural(n_backends, "backend", "backends"), n_slots,
+               text_plural(n_slots, "slot", "slots"), render->n_backends, render->config->slots.n_pools,
+               text_plural(render->config->slots.n_pools, "pool", "pools"), render->n_slots,
+               render_memory_kib(n_backends, n_slots, FEW) / 1024, FEW,
                render_memory_kib(n_backends, n_slots, MANY) / 1024, MANY);
     uint64_t checked = count_checked_slots(render);
     if (checked > 0) {

@@ -31,6 +31,12 @@ static int64_t number_of(struct json_object *object, const char *key)
     return json_object_get_int64(member(object, key));
 }
 
+/* What so many of it are called. */
+static const char *word_for(struct json_object *object, const char *key, const char *one, const char *many)
+{
+    return text_plural((uint64_t)number_of(object, key), one, many);
+}
+
 static bool is_true(struct json_object *object, const char *key)
 {
     return json_object_get_boolean(member(object, key));
@@ -110,14 +116,16 @@ static void print_haproxy(const struct ctl *ctl, struct json_object *haproxy)
     print_line(ctl, connected ? GREEN : RED, "haproxy   %s at %s, %s%s", text_of(haproxy, "name"),
                text_of(haproxy, "socket"), connected ? "connected, version " : "not in use: ",
                connected ? text_of(haproxy, "version") : text_of(haproxy, "error"));
-    printf("          %" PRId64 " backends, %" PRId64 " slots", number_of(haproxy, "backends"),
-           number_of(slots, "total"));
+    printf("          %" PRId64 " %s, %" PRId64 " %s", number_of(haproxy, "backends"),
+           word_for(haproxy, "backends", "backend", "backends"), number_of(slots, "total"),
+           word_for(slots, "total", "slot", "slots"));
     if (number_of(slots, "added") > 0) {
         printf(" (%" PRId64 " added)", number_of(slots, "added"));
     }
-    printf(": %" PRId64 " ready, %" PRId64 " draining, %" PRId64 " free; %" PRId64 " commands, %" PRId64 " refused\n",
+    printf(": %" PRId64 " ready, %" PRId64 " draining, %" PRId64 " free; %" PRId64 " %s, %" PRId64 " refused\n",
            number_of(slots, "ready"), number_of(slots, "draining"), number_of(slots, "free"),
-           number_of(haproxy, "commands"), number_of(haproxy, "commands_refused"));
+           number_of(haproxy, "commands"), word_for(haproxy, "commands", "command", "commands"),
+           number_of(haproxy, "commands_refused"));
 }
 
 static void print_capabilities(struct json_object *capabilities)
@@ -140,11 +148,12 @@ static void print_pools(const struct ctl *ctl, struct json_object *pools)
         struct json_object *pool = json_object_array_get_idx(pools, i);
         if (number_of(pool, "total") > 0) {
             print_line(ctl, PLAIN,
-                       "          pool %s* (%s): %" PRId64 " backends: %" PRId64 " leased, %" PRId64 " free, %" PRId64
-                       " released; %" PRId64 " services wait",
+                       "          pool %s* (%s): %" PRId64 " %s: %" PRId64 " leased, %" PRId64 " free, %" PRId64
+                       " released; %" PRId64 " %s",
                        text_of(pool, "prefix"), text_of(pool, "class"), number_of(pool, "total"),
-                       number_of(pool, "leased"), number_of(pool, "free"), number_of(pool, "released"),
-                       number_of(pool, "waiting"));
+                       word_for(pool, "total", "backend", "backends"), number_of(pool, "leased"),
+                       number_of(pool, "free"), number_of(pool, "released"), number_of(pool, "waiting"),
+                       word_for(pool, "waiting", "service waits", "services wait"));
         }
     }
 }
@@ -161,8 +170,8 @@ static void print_dynamic(const struct ctl *ctl, struct json_object *dynamic)
 static void print_guard(const struct ctl *ctl, struct json_object *guard)
 {
     bool holds = is_true(guard, "holding");
-    print_line(ctl, holds ? YELLOW : PLAIN,
-               "guard     holds %" PRId64 " endpoints, at most %" PRId64 " %% may go at once", number_of(guard, "held"),
+    print_line(ctl, holds ? YELLOW : PLAIN, "guard     holds %" PRId64 " %s, at most %" PRId64 " %% may go at once",
+               number_of(guard, "held"), word_for(guard, "held", "endpoint", "endpoints"),
                number_of(guard, "max_removal_percent"));
 }
 
@@ -191,10 +200,12 @@ void text_print_status(const struct ctl *ctl, struct json_object *status)
             print_dynamic(ctl, member(haproxy, "dynamic_backends"));
         }
     }
-    printf("counts    %" PRId64 " apps, %" PRId64 " tasks running, %" PRId64 " services, %" PRId64
-           " problems of labels (slotctl services lists these and others)\n",
-           number_of(counts, "apps"), number_of(counts, "tasks_running"), number_of(counts, "services"),
-           number_of(counts, "problems"));
+    printf("counts    %" PRId64 " %s, %" PRId64 " %s running, %" PRId64 " %s, %" PRId64
+           " %s of labels (slotctl services lists these and others)\n",
+           number_of(counts, "apps"), word_for(counts, "apps", "app", "apps"), number_of(counts, "tasks_running"),
+           word_for(counts, "tasks_running", "task", "tasks"), number_of(counts, "services"),
+           word_for(counts, "services", "service", "services"), number_of(counts, "problems"),
+           word_for(counts, "problems", "problem", "problems"));
     print_guard(ctl, member(status, "guard"));
 }
 
@@ -387,10 +398,9 @@ void text_print_events(const struct ctl *ctl, struct json_object *document)
 
 void text_print_sync(const struct ctl *ctl, struct json_object *result)
 {
-    print_line(ctl, GREEN,
-               "in sync: %" PRId64 " apps listed, %" PRId64 " tasks missing, %" PRId64 " removed (answer %s)",
-               number_of(result, "apps"), number_of(result, "missing"), number_of(result, "removed"),
-               text_of(result, "answer"));
+    print_line(ctl, GREEN, "in sync: %" PRId64 " %s listed, %" PRId64 " %s missing, %" PRId64 " removed (answer %s)",
+               number_of(result, "apps"), word_for(result, "apps", "app", "apps"), number_of(result, "missing"),
+               word_for(result, "missing", "task", "tasks"), number_of(result, "removed"), text_of(result, "answer"));
 }
 
 void text_print_confirm(const struct ctl *ctl, struct json_object *result)
@@ -399,9 +409,8 @@ void text_print_confirm(const struct ctl *ctl, struct json_object *result)
         print_line(ctl, PLAIN, "nothing was held");
         return;
     }
-    int64_t removed = number_of(result, "removed");
-    print_line(ctl, PLAIN, "%" PRId64 " %s held %s now", removed,
-               removed == 1 ? "endpoint that was" : "endpoints that were", removed == 1 ? "leaves" : "leave");
+    print_line(ctl, PLAIN, "%" PRId64 " %s now", number_of(result, "removed"),
+               word_for(result, "removed", "endpoint that was held leaves", "endpoints that were held leave"));
 }
 
 void text_print_weights(const struct ctl *ctl, struct json_object *document)

@@ -6,6 +6,7 @@
 #include "slotd/error.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 /* A line that was sent and what it was for. */
 struct sent {
@@ -374,8 +375,9 @@ static void edge_state_read(void *arg, int err, const char *reply, size_t len)
     edge_set_error(edge, NULL);
     edge_refresh_all(edge);
     struct slots_counts counts = edge_count(edge);
-    log_notice("haproxy", "%s: adopted HAProxy %s, pid %ld: %zu slots in %zu backends, %zu ready", edge->config->name,
-               edge->info.version.text, edge->info.pid, counts.slots, edge->backends.count,
+    log_notice("haproxy", "%s: adopted HAProxy %s, pid %ld: %zu %s in %zu %s, %zu ready", edge->config->name,
+               edge->info.version.text, edge->info.pid, counts.slots, text_plural(counts.slots, "slot", "slots"),
+               edge->backends.count, text_plural(edge->backends.count, "backend", "backends"),
                counts.ready + counts.orphans);
     if (edge_judge_adopted(edge) && edge->engine->feed.answered) {
         feed_seek_confidence(edge->engine);

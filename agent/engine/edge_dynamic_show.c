@@ -5,6 +5,7 @@
 #include "engine_private.h"
 #include "slotd/map_output.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 static void add_problem(struct json_object *problems, const struct service *service, const char *code,
                         const char *message)
@@ -63,9 +64,9 @@ void edge_explain_dynamic(const struct edge *edge, struct json_object *warnings)
     }
     if (counts.refused > 0) {
         cleanup_free char *text =
-            mem_printf("HAProxy %s: %zu backends could not be made at run time, their services need one of a pool; see "
-                       "slotctl services",
-                       edge->config->name, counts.refused);
+            mem_printf("HAProxy %s: %zu %s could not be made at run time, %s one of a pool; see slotctl services",
+                       edge->config->name, counts.refused, text_plural(counts.refused, "backend", "backends"),
+                       text_plural(counts.refused, "its service needs", "their services need"));
         json_object_array_add(warnings, json_object_new_string(text));
     }
 }

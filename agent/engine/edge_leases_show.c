@@ -6,6 +6,7 @@
 #include "engine_private.h"
 #include "slotd/map_output.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 /* ---- what is missing ---- */
 
@@ -76,9 +77,11 @@ static void problem_of_waiting(const struct edge *edge, const struct service *se
     } else if (leases_waits(edge->leasing.leases, service->backend) && edge_find_pool(edge, class, &counts)) {
         message =
             counts.free == 0
-                ? mem_printf("it waits for a backend: all %zu of HAProxy %s's pool %s* (class %s) are taken; more "
-                             "backends with that prefix in haproxy.cfg would help",
-                             counts.total, edge->config->name, counts.prefix, counts.class)
+                ? mem_printf(
+                      "it waits for a backend: %s%zu of HAProxy %s's pool %s* (class %s) %s taken; more backends "
+                      "with that prefix in haproxy.cfg would help",
+                      text_plural(counts.total, "the ", "all "), counts.total, edge->config->name, counts.prefix,
+                      counts.class, text_plural(counts.total, "is", "are"))
                 : mem_printf("it waits for a backend of HAProxy %s's pool %s* (class %s): none is given away before "
                              "its slots have no sessions left and the server-state file is written",
                              edge->config->name, counts.prefix, counts.class);
@@ -127,9 +130,10 @@ void problems_of_pools(const struct edge *edge, struct json_object *problems)
         struct lease_counts counts = leases_count(leases, i);
         if (lease_counts_are_low(&counts)) {
             cleanup_free char *message = mem_printf(
-                "%zu of the %zu backends of HAProxy %s's pool %s* (class %s) are free; more backends with that prefix "
-                "in haproxy.cfg would be right",
-                counts.free, counts.total, edge->config->name, counts.prefix, counts.class);
+                "%zu of the %zu %s of HAProxy %s's pool %s* (class %s) %s free; more backends with that prefix in "
+                "haproxy.cfg would be right",
+                counts.free, counts.total, text_plural(counts.total, "backend", "backends"), edge->config->name,
+                counts.prefix, counts.class, text_plural(counts.free, "is", "are"));
             json_object_array_add(problems, map_output_problem(NULL, NULL, "", "pool-low", message));
         }
     }
@@ -152,23 +156,28 @@ void edge_explain_leases(const struct edge *edge, struct json_object *reasons, s
         waiting += counts.waiting;
         if (counts.waiting > 0 && counts.free == 0) {
             add_text(reasons,
-                     mem_printf("HAProxy %s: %zu services wait for a backend of the pool %s* (class %s), of which none "
-                                "of %zu is free; give haproxy.cfg more of them",
-                                edge->config->name, counts.waiting, counts.prefix, counts.class, counts.total));
+                     mem_printf("HAProxy %s: %zu %s for a backend of the pool %s* (class %s), of which none of %zu is "
+                                "free; give haproxy.cfg more of them",
+                                edge->config->name, counts.waiting,
+                                text_plural(counts.waiting, "service waits", "services wait"), counts.prefix,
+                                counts.class, counts.total));
         } else if (lease_counts_are_low(&counts)) {
             add_text(warnings,
-                     mem_printf("HAProxy %s: %zu of the %zu backends of the pool %s* (class %s) are free; give "
-                                "haproxy.cfg more of them",
-                                edge->config->name, counts.free, counts.total, counts.prefix, counts.class));
+                     mem_printf("HAProxy %s: %zu of the %zu %s of the pool %s* (class %s) %s free; give haproxy.cfg "
+                                "more of them",
+                                edge->config->name, counts.free, counts.total,
+                                text_plural(counts.total, "backend", "backends"), counts.prefix, counts.class,
+                                text_plural(counts.free, "is", "are")));
         }
     }
     const char *class = NULL;
     size_t unserved = leases_count_unserved(leases, &class);
     if (unserved > 0 && leases_count_backends(leases) > 0) {
-        add_text(warnings,
-                 mem_printf("HAProxy %s: %zu services have no backend, since no pool is for what their labels "
-                            "ask for (the first: class %s); see slotctl services",
-                            edge->config->name, unserved, class));
+        add_text(warnings, mem_printf("HAProxy %s: %zu %s labels ask for (the first: class %s); see slotctl services",
+                                      edge->config->name, unserved,
+                                      text_plural(unserved, "service has no backend, since no pool is for what its",
+                                                  "services have no backend, since no pool is for what their"),
+                                      class));
     }
     char *obstacle = leases_count_backends(leases) > 0 ? edge_find_obstacle(edge) : NULL;
     if (obstacle) {

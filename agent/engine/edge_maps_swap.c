@@ -6,6 +6,7 @@
 #include "engine_private.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 /* The table that is being prepared. */
 struct edge_map_swap {
@@ -52,8 +53,8 @@ static void swap_committed(struct edge_map *map, const char *reply, size_t len)
         swap_fail(map, verdict, reply, len);
         return;
     }
-    log_info("haproxy", "%s: %s: %zu entries have taken the place of all that it had", map->edge->config->name,
-             map->path, map->swap->entries);
+    log_info("haproxy", "%s: %s: %zu %s taken the place of all that it had", map->edge->config->name, map->path,
+             map->swap->entries, text_plural(map->swap->entries, "entry has", "entries have"));
     edge_map_drop_swap(map);
     map->state = EDGE_MAP_IN_STEP;
     map->tries = 0;

@@ -2,6 +2,7 @@
 /* Slots that serve and that no task claims: they stay until answers have confirmed it, and the guard may hold them. */
 #include "engine_private.h"
 #include "slotd/log.h"
+#include "slotd/text.h"
 
 /* By how many ready endpoints the backend is smaller than it was at its adoption, as far as its orphans are the reason:
  * what has come in their place is a replacement, also when it is ready by now. */
@@ -31,8 +32,8 @@ static bool edge_orphans_are_guarded(const struct edge *edge)
 static void backend_note_release(struct edge_backend *backend, size_t released, const char *why)
 {
     if (released > 0) {
-        log_notice("haproxy", "%s: backend %s: %zu slots %s and leave", backend->edge->config->name, backend->name,
-                   released, why);
+        log_notice("haproxy", "%s: backend %s: %zu %s %s and %s", backend->edge->config->name, backend->name, released,
+                   text_plural(released, "slot", "slots"), why, text_plural(released, "leaves", "leave"));
         edge_mark_dirty(backend);
     }
 }

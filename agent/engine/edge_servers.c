@@ -143,8 +143,8 @@ void backend_explain_servers(const struct edge_backend *backend, struct buf *why
     } else if (!edge->capabilities.add_server) {
         buf_printf(why, "; HAProxy %s cannot add servers at run time, 2.6 and later can", edge->info.version.text);
     } else if (growth.limited) {
-        buf_printf(why, "; slotd has added %zu servers to it, and adds no more than %d to one backend", growth.added,
-                   SLOTS_MAX_ADDED);
+        buf_printf(why, "; slotd has added %zu %s to it, and adds no more than %d to one backend", growth.added,
+                   text_plural(growth.added, "server", "servers"), SLOTS_MAX_ADDED);
     } else if (growth.refused && backend->server_refusal) {
         buf_printf(why, "; HAProxy does not add one (tried again within 5 minutes): %s", backend->server_refusal);
     } else {
@@ -161,9 +161,9 @@ void edge_explain_servers(const struct edge *edge, struct json_object *warnings)
         struct slots_growth growth = slots_get_growth(backend->slots);
         if (growth.undeletable > 0 && backend->server_refusal) {
             cleanup_free char *text = mem_printf(
-                "HAProxy %s: %zu servers that slotd has added to backend %s are needed no more and cannot be deleted "
-                "yet: %s",
-                edge->config->name, growth.undeletable, backend->name, backend->server_refusal);
+                "HAProxy %s: %zu %s that slotd has added to backend %s %s needed no more and cannot be deleted yet: %s",
+                edge->config->name, growth.undeletable, text_plural(growth.undeletable, "server", "servers"),
+                backend->name, text_plural(growth.undeletable, "is", "are"), backend->server_refusal);
             json_object_array_add(warnings, json_object_new_string(text));
         }
     }

@@ -6,6 +6,7 @@
 #include "slotd/error.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 #define FEED_CONFIRM_MS UINT64_C(500) /* the fetch that confirms an absence; contract.md allows 2 s */
 #define FEED_RETRY_MIN_MS 250
@@ -137,9 +138,10 @@ static void feed_judge_absence(struct engine *engine)
                        feed->unknown_answers < FEED_UNKNOWN_PATIENCE;
     if (is_doubtful && feed->unknown_answers == 0) {
         log_warning("marathon",
-                    "the definitions of %zu apps cannot be read, nor could they before: what no task claims stays as "
-                    "it is for %d complete answers in a row. If it is to go now: slotctl confirm",
-                    feed->unknown, FEED_UNKNOWN_PATIENCE);
+                    "%zu %s cannot be read, nor could %s before: what no task claims stays as it is for %d complete "
+                    "answers in a row. If it is to go now: slotctl confirm",
+                    feed->unknown, text_plural(feed->unknown, "app's definition", "apps' definitions"),
+                    text_plural(feed->unknown, "it", "they"), FEED_UNKNOWN_PATIENCE);
     }
     feed->unknown_answers += is_doubtful;
     feed->tells_absence = !is_doubtful;

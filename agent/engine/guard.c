@@ -2,6 +2,7 @@
 /* What the guard holds, said in the log: somebody has to decide, and should know what and how. */
 #include "engine_private.h"
 #include "slotd/log.h"
+#include "slotd/text.h"
 
 #define GUARD_MAX_NAMES 5
 
@@ -24,12 +25,14 @@ static void guard_describe(const struct engine *engine, struct buf *text)
         separator = "; ";
     }
     if (count > GUARD_MAX_NAMES) {
-        buf_printf(text, " and %zu more apps", count - GUARD_MAX_NAMES);
+        buf_printf(text, " and %zu more %s", count - GUARD_MAX_NAMES,
+                   text_plural(count - GUARD_MAX_NAMES, "app", "apps"));
     }
     for (size_t i = 0; i < engine->n_edges; i++) {
         if (engine->edges[i]->orphans_held > 0) {
-            buf_printf(text, "%s%zu slots of HAProxy %s that no task claims", separator, engine->edges[i]->orphans_held,
-                       engine->edges[i]->config->name);
+            size_t n_slots = engine->edges[i]->orphans_held;
+            buf_printf(text, "%s%zu %s of HAProxy %s that no task claims", separator, n_slots,
+                       text_plural(n_slots, "slot", "slots"), engine->edges[i]->config->name);
             separator = "; ";
         }
     }
@@ -51,7 +54,8 @@ void engine_note_guard(struct engine *engine)
     guard_describe(engine, &text);
     log_warning(
         "guard",
-        "the removal of %zu endpoints is held, since too much is missing at once: %s. They serve on. If they are "
-        "really gone: slotctl confirm",
-        held, buf_text(&text));
+        "the removal of %zu %s is held, since too much is missing at once: %s. %s on. If %s really gone: slotctl "
+        "confirm",
+        held, text_plural(held, "endpoint", "endpoints"), buf_text(&text), text_plural(held, "It serves", "They serve"),
+        text_plural(held, "it is", "they are"));
 }

@@ -6,6 +6,7 @@
 #include "slotd/log.h"
 #include "slotd/map_output.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 bool health_holds(const struct backend_health *health)
 {
@@ -47,9 +48,10 @@ void health_note(struct edge_backend *backend, const struct backend_health *heal
     backend->health = *health;
     if (health_holds(health) && !held) {
         log_warning("mapping",
-                    "%s: backend %s: %zu of %zu endpoints are unhealthy by Marathon's checks, which is too much at "
-                    "once: they serve on",
-                    backend->edge->config->name, backend->name, health->counts.failing, health->counts.serving);
+                    "%s: backend %s: %zu of %zu %s unhealthy by Marathon's checks, which is too much at once: %s on",
+                    backend->edge->config->name, backend->name, health->counts.failing, health->counts.serving,
+                    text_plural(health->counts.serving, "endpoint is", "endpoints are"),
+                    text_plural(health->counts.failing, "it serves", "they serve"));
     }
 }
 
@@ -99,10 +101,14 @@ void health_add_problems(const struct edge_backend *backend, const struct servic
                          struct json_object *problems)
 {
     const struct backend_health *health = &backend->health;
-    cleanup_free char *held = mem_printf(
-        "Marathon's health checks say alive=false of %zu of the %zu endpoints that serve, more than "
-        "slots.max_removal_percent (%d) lets go at once: all of them serve on",
-        health->counts.failing, health->counts.serving, backend->edge->engine->config->slots.max_removal_percent);
+    cleanup_free char *held =
+        mem_printf("Marathon's health checks say alive=false of %zu of the %zu %s, more than slots.max_removal_percent "
+                   "(%d) lets go "
+                   "at once: %s on",
+                   health->counts.failing, health->counts.serving,
+                   text_plural(health->counts.serving, "endpoint that serves", "endpoints that serve"),
+                   backend->edge->engine->config->slots.max_removal_percent,
+                   text_plural(health->counts.serving, "it serves", "all of them serve"));
     for (size_t p = 0; p < service->n_parts; p++) {
         const struct service_part *part = service->parts[p];
         if (health->drains) {

@@ -77,9 +77,9 @@ static void reasons_of_marathon(const struct engine *engine, struct json_object 
     size_t held = engine_count_held(engine);
     if (held > 0) {
         add_reason(reasons,
-                   "the guard holds the removal of %zu endpoints, since too much is missing at once; if that is right: "
+                   "the guard holds the removal of %zu %s, since too much is missing at once; if that is right: "
                    "slotctl confirm",
-                   held);
+                   held, text_plural(held, "endpoint", "endpoints"));
     }
 }
 
@@ -100,11 +100,12 @@ static void reasons_of_edge(const struct edge *edge, struct json_object *reasons
                    name);
     }
     if (counts.waiting > 0) {
-        add_reason(reasons, "HAProxy %s: %zu endpoints wait for a free slot; see slotctl services", name,
-                   counts.waiting);
+        add_reason(reasons, "HAProxy %s: %zu %s for a free slot; see slotctl services", name, counts.waiting,
+                   text_plural(counts.waiting, "endpoint waits", "endpoints wait"));
     }
     if (counts.unknown > 0) {
-        add_reason(reasons, "HAProxy %s: %zu slots are in an unknown state", name, counts.unknown);
+        add_reason(reasons, "HAProxy %s: %zu %s in an unknown state", name, counts.unknown,
+                   text_plural(counts.unknown, "slot is", "slots are"));
     }
     edge_explain_servers(edge, warnings);
     edge_explain_leases(edge, reasons, warnings);
@@ -273,7 +274,9 @@ void engine_describe(const struct engine *engine, struct buf *text)
     if (json_object_array_length(reasons) > 0) {
         buf_printf(text, "degraded: %s", json_object_get_string(json_object_array_get_idx(reasons, 0)));
     } else {
-        buf_printf(text, "in sync: %zu services, %zu tasks running", services_count(engine->services), counts.running);
+        size_t n_services = services_count(engine->services);
+        buf_printf(text, "in sync: %zu %s, %zu %s running", n_services, text_plural(n_services, "service", "services"),
+                   counts.running, text_plural(counts.running, "task", "tasks"));
     }
     json_object_put(warnings);
     json_object_put(reasons);

@@ -7,6 +7,7 @@
 #include "slotd/error.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 #define SURVEY_WINDOW 8 /* questions under way at the same time */
 
@@ -97,10 +98,10 @@ void backend_compare(struct edge_backend *backend, const struct slot_observed *r
     struct slots_comparison found = slots_compare(backend->slots, rows, count);
     if (found.drifted > 0) {
         backend->edge->drifts += found.drifted;
-        log_warning("haproxy",
-                    "%s: backend %s: %zu slots are not as they were left, %s the first: another hand has "
-                    "changed them, and they are put right",
-                    backend->edge->config->name, backend->name, found.drifted, found.first);
+        log_warning("haproxy", "%s: backend %s: %zu %s left, %s the first: another hand has changed %s put right",
+                    backend->edge->config->name, backend->name, found.drifted,
+                    text_plural(found.drifted, "slot is not as it was", "slots are not as they were"), found.first,
+                    text_plural(found.drifted, "it, and it is", "them, and they are"));
     }
     if (found.changed) {
         edge_mark_dirty(backend);

@@ -18,6 +18,8 @@ int text_parse_bool(const char *text, bool *ret_value);
 int text_parse_duration(const char *text, int64_t *ret_ms);
 /* An RFC 3339 time such as 2026-11-23T00:31:42.528Z, to milliseconds since 1970 UTC. */
 int text_parse_time(const char *text, int64_t *ret_ms);
+/* The one word or the other, as that many things need it. */
+const char *text_plural(uint64_t count, const char *one, const char *many);
 /* Milliseconds since 1970 as RFC 3339 UTC with milliseconds, in a buffer of at least 32 bytes. */
 void text_format_time(int64_t ms, char ret_text[32]);
 /* Appends text, at most max bytes of it (then "..."), with everything but printable ASCII and valid UTF-8 letters

@@ -154,9 +154,9 @@ equal "the right one: exit code" 0 $?
 check "the right one" finds "ok socket haproxy.sock"
 check "the process" finds "ok process edge"
 check "its slots" finds "ok slots edge"
-equal "they are counted" "4 slots in 1 backends, 0 in use" "$(message slots)"
+equal "they are counted" "4 slots in 1 backend, 0 in use" "$(message slots)"
 check "no state file yet" finds "warning state-file-missing haproxy.state"
-check "as text" sh -c "'$ctl' doctor -c '$conf' | grep -qx 'ok       edge: 4 slots in 1 backends, 0 in use'"
+check "as text" sh -c "'$ctl' doctor -c '$conf' | grep -qx 'ok       edge: 4 slots in 1 backend, 0 in use'"
 check "as text, what helps" sh -c "'$ctl' doctor -c '$conf' | grep -qx '         -> systemctl start slotd'"
 chmod 666 "$socket"
 doctor
@@ -233,7 +233,7 @@ cli "set server web/s1 addr 127.0.0.1 port 9" >/dev/null
 cli "set server web/s1 state ready" >/dev/null
 doctor
 check "out of step" finds "warning state-file-out-of-step haproxy.state"
-check "by how much" sh -c "echo '$(message state-file-out-of-step)' | grep -q ', and 1 slots are otherwise by now'"
+check "by how much" sh -c "echo '$(message state-file-out-of-step)' | grep -q ', and 1 slot is otherwise by now'"
 echo 1 >"$state"
 doctor
 check "an empty one is out of step too" finds "warning state-file-out-of-step haproxy.state"
@@ -306,6 +306,9 @@ doctor
 check "a key twice" finds "warning map-doubles maps/routes.map"
 check "a route to nowhere" finds "warning route-to-nowhere maps/routes.map"
 check "the file is not in step" finds "warning map-out-of-step maps/routes.map"
+equal "one key twice" "1 entry has a key that stands there before, such as web.test/: HAProxy goes by the first" "$(message map-doubles)"
+equal "one route to nowhere" "1 route leads to a backend that HAProxy does not have, such as old.test/ to pool-http-009" "$(message route-to-nowhere)"
+equal "two keys" "file and HAProxy differ in 2 keys: a restart of HAProxy would change them" "$(message map-out-of-step)"
 if command -v socat >/dev/null; then
     remedy map-doubles >"$work/remedy.sh"
     sh "$work/remedy.sh" >/dev/null
@@ -412,6 +415,7 @@ done
 cli "add map $maps/routes.map new.test/ pool-http-001" >/dev/null
 doctor
 check "another hand is told from it" finds "warning map-out-of-step maps/routes.map"
+equal "one key" "file and HAProxy differ in 1 key: a restart of HAProxy would change it" "$(message map-out-of-step)"
 cli "del map $maps/routes.map new.test/" >/dev/null
 stop_slotd
 start_slotd

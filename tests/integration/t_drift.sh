@@ -37,7 +37,7 @@ check "requests went on: $(load_value requests)" [ "$(load_value requests)" -gt 
 # One behind the last change, so that it cannot be told from the change itself.
 change "a free slot that serves" 5 "set server backend-web/s4 state ready"
 change "a check port" 6 "set server backend-api/s1 check-port 1"
-check "it is told" grep -q 'backend backend-api: 1 slots are not as they were left, s1 the first' "$work/slotd.log"
+check "it is told" grep -q 'backend backend-api: 1 slot is not as it was left, s1 the first: another hand has changed it, and it is put right' "$work/slotd.log"
 
 # A sync looks at all of them, and returns when they are right.
 cli "set server backend-web/s2 state maint" >/dev/null

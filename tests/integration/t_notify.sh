@@ -24,7 +24,7 @@ export NOTIFY_SOCKET="$work/notify.sock" WATCHDOG_USEC=200000
 start_slotd
 await "ready" 10 heard '^READY=1$'
 await "signs of life" 10 heard_times '^WATCHDOG=1$' 4
-await "its status" 15 heard '^STATUS=in sync: 1 services, 1 tasks running$'
+await "its status" 15 heard '^STATUS=in sync: 1 service, 1 task running$'
 
 kill -HUP "$slotd_pid"
 await "reloading" 10 heard '^RELOADING=1$'

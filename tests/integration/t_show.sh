@@ -83,6 +83,7 @@ assert {(event[\"task\"].split(\".\")[0], event[\"segment\"]) for event in event
 check "in text too" sh -c "$BUILD/slotctl -s $work/slotd.sock events | grep -q 'ms  web[.][^ ]* segment api$'"
 
 check "status names the capabilities" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^ *capabilities: '"
+check "status counts" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^counts    7 apps, [0-9]* tasks running, [0-9]* services, [0-9]* problems of labels'"
 check "status shows the guard" sh -c "$BUILD/slotctl -s $work/slotd.sock status | grep -q '^guard     holds 0 endpoints, at most 50 %'"
 
 # What slotctl says when it is called wrongly: the program's name first, and what would be right.

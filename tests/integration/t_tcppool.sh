@@ -63,7 +63,7 @@ check "what does not wait is not short of a backend" problems_are "/none:tcp-not
 check "and that is said" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' services | tr -s ' \n' ' ' | grep -q 'until then it waits for no backend of a pool'"
 app third "$(port "$p3")"
 await "one that could be led to waits" 10 eval '[ "$(pool waiting)" = 1 ]'
-check "as the only one" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' status | grep -q ' wait.* for a backend of the pool pool-tcp-'"
+check "as the only one" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' status | grep -q '1 service waits for a backend of the pool pool-tcp-'"
 delete first
 await "and gets what is free again, though others were there before it" 20 answers "$p3" third
 

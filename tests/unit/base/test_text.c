@@ -286,6 +286,15 @@ START_TEST(map_words)
 }
 END_TEST
 
+START_TEST(one_and_many)
+{
+    ck_assert_str_eq(text_plural(0, "slot", "slots"), "slots");
+    ck_assert_str_eq(text_plural(1, "slot", "slots"), "slot");
+    ck_assert_str_eq(text_plural(2, "slot", "slots"), "slots");
+    ck_assert_str_eq(text_plural((uint64_t)1 << 32, "slot", "slots"), "slots");
+}
+END_TEST
+
 START_TEST(plain_text)
 {
     ck_assert(text_is_plain(""));
@@ -316,6 +325,7 @@ static Suite *text_suite(void)
     tcase_add_test(tests, haproxy_names);
     tcase_add_test(tests, map_words);
     tcase_add_test(tests, plain_text);
+    tcase_add_test(tests, one_and_many);
     suite_add_tcase(suite, tests);
     return suite;
 }
