@@ -10,7 +10,7 @@ finish() {
     if [ "$code" -eq 0 ] && [ "$keep" = --keep ]; then
         cat <<TEXT
 
-Left running (stop it with: kill $pids):
+Left running (stop it with: kill ${pids% } && rm -r $work):
   HAProxy    http://127.0.0.1:$edge_port/  with  Host: web.example.com
   Marathon   $marathon
   slotctl    $BUILD/slotctl -s $work/slotd.sock status
