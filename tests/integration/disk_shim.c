@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Preloaded, it is a slow disk for one process alone: each fsync() takes DISK_SHIM_MS longer. */
+/* Preloaded, it is a slow disk for one process alone: fsync() ends once the file that DISK_SHIM_HOLD names is gone. */
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -7,9 +7,10 @@
 
 int fsync(int fd)
 {
-    const char *text = getenv("DISK_SHIM_MS");
-    long ms = text ? strtol(text, NULL, 10) : 0;
-    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-    (void)nanosleep(&pause, NULL);
+    const struct timespec pause = {.tv_nsec = 10000000L};
+    const char *hold = getenv("DISK_SHIM_HOLD");
+    while (hold && access(hold, F_OK) == 0) {
+        (void)nanosleep(&pause, NULL);
+    }
     return (int)syscall(SYS_fsync, fd);
 }
