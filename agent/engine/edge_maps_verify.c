@@ -4,6 +4,7 @@
 #include "engine_private.h"
 #include "slotd/log.h"
 #include "slotd/mem.h"
+#include "slotd/text.h"
 
 struct look {
     struct edge_map *map;
@@ -22,10 +23,9 @@ static void edge_map_compare(struct edge_map *map, const struct map_content *con
     size_t drift = map_count_drift(map->map, content);
     if (drift > 0) {
         map->edge->drifts += drift;
-        log_warning("haproxy",
-                    "%s: %s: %zu entries are not as they were left: another hand has changed them, and they are put "
-                    "right",
-                    map->edge->config->name, map->path, drift);
+        log_warning("haproxy", "%s: %s: %zu %s put right", map->edge->config->name, map->path, drift,
+                    text_plural(drift, "entry is not as it was left: another hand has changed it, and it is",
+                                "entries are not as they were left: another hand has changed them, and they are"));
         edge_map_read(map);
     }
 }

@@ -52,7 +52,7 @@ change "a second entry" 4 "add map $maps/paths.map web.test/api backend-web"
 change "one of another map" 5 "add map $maps/redirect.map /x /y"
 change "a whole map" 6 "clear map $maps/paths.map"
 await "its path serves again" 10 answers web.test /api api
-check "it is told" grep -q 'routes.map: 1 entries are not as they were left' "$work/slotd.log"
+check "it is told" grep -q 'routes.map: 1 entry is not as it was left: another hand has changed it, and it is put right' "$work/slotd.log"
 await "the metric counts them" 10 eval 'curl -s "http://127.0.0.1:$web_port/metrics" | grep -q "^slotd_haproxy_drifts_total{.*} 6$"'
 
 # Apps come and go all the time, and so do entries: none of it is drift.
