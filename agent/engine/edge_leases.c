@@ -282,12 +282,10 @@ static void edge_review_leaving(struct edge *edge, struct edge_backend *backend)
 static void edge_review_all_leaving(struct edge *edge)
 {
     const struct leases *leases = edge->leasing.leases;
-    size_t position = 0;
-    const char *name;
-    while (leases_count_leaving(leases) > 0 && (name = leases_next(leases, &position))) {
-        if (leases_state(leases, name) == LEASE_LEAVING) {
-            edge_review_leaving(edge, edge_find_backend(edge, name));
-        }
+    const char *next = NULL;
+    for (const char *name = leases_next_leaving(leases, NULL); name; name = next) {
+        next = leases_next_leaving(leases, name); /* it may be released */
+        edge_review_leaving(edge, edge_find_backend(edge, name));
     }
 }
 

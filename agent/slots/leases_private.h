@@ -33,7 +33,7 @@ struct member {
     uint64_t freed;                 /* in the order in which they became free; 0: never leased */
     struct holder *holder;          /* LEASED, LEAVING */
     char *former;                   /* RELEASED: whose it was, or NULL */
-    struct member *previous, *next; /* FREE: of its class; RELEASED: of all */
+    struct member *previous, *next; /* FREE: of its class; RELEASED, LEAVING: of all */
 };
 
 /* A service that has a backend, leaves one, or waits. */
@@ -65,6 +65,7 @@ struct leases {
     struct table by_name; /* to struct member */
     struct table holders; /* by service */
     struct member *first_released, *last_released;
+    struct member *first_leaving, *last_leaving;
     size_t by_state[LEASES_N_STATES];
     uint64_t freed, waits;
 };

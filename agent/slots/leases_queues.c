@@ -78,7 +78,7 @@ void holder_begin_waiting(struct leases *leases, struct holder *holder, const ch
     holder_join(leases, holder);
 }
 
-/* ---- what is free, and what is released ---- */
+/* ---- what is free, released, or left ---- */
 
 struct member_list {
     struct member **first, **last;
@@ -89,6 +89,10 @@ static bool leases_find_list(struct leases *leases, const struct member *member,
     struct queue *queue = member->pool->queue;
     if (member->state == LEASE_RELEASED) {
         *ret_list = (struct member_list){&leases->first_released, &leases->last_released};
+        return true;
+    }
+    if (member->state == LEASE_LEAVING) {
+        *ret_list = (struct member_list){&leases->first_leaving, &leases->last_leaving};
         return true;
     }
     if (member->state == LEASE_FREE && queue) {
@@ -171,6 +175,7 @@ static void leases_arrange_members(struct leases *leases)
         memset(leases->pools[i].by_state, 0, sizeof(leases->pools[i].by_state));
     }
     leases->first_released = leases->last_released = NULL;
+    leases->first_leaving = leases->last_leaving = NULL;
     for (size_t i = 0; i < leases->n_members; i++) {
         list[i] = leases->members[i];
     }

@@ -45,6 +45,12 @@ const char *leases_next(const struct leases *leases, size_t *position)
     return *position < leases->n_members ? leases->members[(*position)++]->name : NULL;
 }
 
+const char *leases_next_leaving(const struct leases *leases, const char *after)
+{
+    const struct member *member = after ? leases_get_member(leases, after)->next : leases->first_leaving;
+    return member ? member->name : NULL;
+}
+
 size_t leases_count_backends(const struct leases *leases)
 {
     return leases->n_members;

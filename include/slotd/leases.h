@@ -95,6 +95,9 @@ enum lease_state leases_state(const struct leases *leases, const char *backend);
 bool leases_waits(const struct leases *leases, const char *service);
 /* Iterates over all backends of pools by name: start with *position = 0; NULL at the end. */
 const char *leases_next(const struct leases *leases, size_t *position);
+/* Iterates over those that are LEAVING: start with NULL; NULL at the end. after is LEAVING. The cost does not grow with
+ * the pools. */
+const char *leases_next_leaving(const struct leases *leases, const char *after);
 /* How many backends pools have in all, and how many of them are LEAVING. */
 size_t leases_count_backends(const struct leases *leases);
 size_t leases_count_leaving(const struct leases *leases);

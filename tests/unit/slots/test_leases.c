@@ -259,12 +259,15 @@ START_TEST(another_class_is_a_move)
     ck_assert_str_eq(leases_find_service(leases, "pool-http-1"), "a");
     ck_assert_int_eq(leases_state(leases, "pool-http-1"), LEASE_LEAVING);
     ck_assert_uint_eq(leases_count_leaving(leases), 1);
+    ck_assert_str_eq(leases_next_leaving(leases, NULL), "pool-http-1");
+    ck_assert_ptr_null(leases_next_leaving(leases, "pool-http-1"));
     leases_want(leases, "a", "http"); /* and back */
     ck_assert_str_eq(leases_get(leases, "a"), "pool-http-1");
     ck_assert_str_eq(leases_get_leaving(leases, "a"), "pool-sticky-1");
     leases_release(leases, "pool-sticky-1");
     ck_assert_ptr_null(leases_get_leaving(leases, "a"));
     ck_assert_uint_eq(leases_count_leaving(leases), 0);
+    ck_assert_ptr_null(leases_next_leaving(leases, NULL));
 }
 END_TEST
 

@@ -142,6 +142,11 @@ static void world_check(void)
     size_t leased = 0;
     size_t by_count = 0;
     size_t leaving = 0;
+    size_t listed = 0;
+    for (const char *name = NULL; (name = leases_next_leaving(leases, name)); listed++) {
+        ck_assert_int_eq(leases_state(leases, name), LEASE_LEAVING);
+    }
+    ck_assert_uint_eq(listed, leases_count_leaving(leases));
     for (size_t b = 0; b < N_BACKENDS; b++) {
         const char *service = leases_find_service(leases, story_backends[b]);
         enum lease_state state = leases_state(leases, story_backends[b]);
