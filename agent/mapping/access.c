@@ -158,15 +158,3 @@ const char *access_value_backend(const char *value, enum access_point point, siz
     *ret_len = len;
     return len > 0 ? way : NULL;
 }
-
-bool access_value_names(const char *value, const char *backend)
-{
-    for (size_t i = 0; i < ACCESS_POINTS; i++) {
-        size_t len = 0;
-        const char *name = access_value_backend(value, (enum access_point)i, &len);
-        if (name && strlen(backend) == len && strncmp(name, backend, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}

@@ -112,7 +112,5 @@ void access_value_format(const struct access_way ways[ACCESS_POINTS], struct buf
 const char *access_value_way(const char *value, enum access_point point, size_t *ret_len);
 /* Its backend; the same. */
 const char *access_value_backend(const char *value, enum access_point point, size_t *ret_len);
-/* Whether the value leads to that backend at some entry point. */
-bool access_value_names(const char *value, const char *backend);
 
 #endif

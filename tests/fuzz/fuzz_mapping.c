@@ -91,7 +91,11 @@ static void check_access(const struct access *access, const char *backend)
     buf_clear(&text);
     access_value_format(ways, &text);
     require(text_is_map_word(buf_text(&text)) && !text_is_haproxy_name(buf_text(&text)));
-    require(access_value_names(buf_text(&text), backend));
+    for (size_t i = 0; i < ACCESS_POINTS; i++) {
+        size_t len = 0;
+        const char *named = access_value_backend(buf_text(&text), (enum access_point)i, &len);
+        require(named && len == strlen(backend) && strncmp(named, backend, len) == 0);
+    }
 }
 
 static void check_part(const struct service_part *part)
