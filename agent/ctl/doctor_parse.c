@@ -5,8 +5,6 @@
 #include "doctor.h"
 #include "slotd/mem.h"
 
-#define PARSE_MAX_COLUMNS 256 /* of `show stat`; HAProxy 3.4 has 130 */
-
 const char *doctor_base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -52,51 +50,42 @@ void doctor_parse_maps(const char *text, struct doctor_known_maps *ret_maps)
 
 /* ---- `show stat` ---- */
 
-/* Cuts a writable line at its commas. */
-static size_t split_columns(char *line, const char **columns)
-{
-    size_t count = 0;
-    char *rest = line;
-    for (char *column; count < PARSE_MAX_COLUMNS && (column = strsep(&rest, ","));) {
-        columns[count++] = column;
-    }
-    return count;
-}
+enum column { COLUMN_BACKEND, COLUMN_SERVER, COLUMN_MODE, COLUMN_BALANCE };
 
-static const char *find_column(const char *const *names, size_t n_names, const char *const *columns, size_t count,
-                               const char *name)
+struct backends_reader {
+    struct doctor_backends backends;
+    size_t capacity;
+};
+
+static int take_backend(void *arg, const char *const *values)
 {
-    for (size_t i = 0; i < n_names && i < count; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return columns[i];
-        }
+    struct backends_reader *reader = arg;
+    struct doctor_backends *backends = &reader->backends;
+    if (strcmp(values[COLUMN_SERVER], "BACKEND") == 0) {
+        MEM_GROW(backends->items, reader->capacity, backends->count + 1);
+        backends->items[backends->count++] = (struct doctor_backend){
+            .name = mem_strdup(values[COLUMN_BACKEND]),
+            .mode = mem_strdup(values[COLUMN_MODE]),
+            .balance = mem_strdup(values[COLUMN_BALANCE]),
+        };
     }
-    return "";
+    return 0;
 }
 
 void doctor_parse_backends(const char *text, struct doctor_backends *ret_backends)
 {
-    struct doctor_backends backends = {0};
-    size_t capacity = 0;
-    const char *names[PARSE_MAX_COLUMNS];
-    const char *columns[PARSE_MAX_COLUMNS];
-    cleanup_free char *copy = mem_strdup(text);
-    char *rest = copy;
-    const char *header = strsep(&rest, "\n");
-    size_t n_names = strncmp(header, "# ", 2) == 0 ? split_columns(copy + 2, names) : 0;
-    for (char *line; n_names > 0 && (line = strsep(&rest, "\n"));) {
-        size_t count = split_columns(line, columns);
-        if (strcmp(find_column(names, n_names, columns, count, "svname"), "BACKEND") != 0) {
-            continue;
-        }
-        MEM_GROW(backends.items, capacity, backends.count + 1);
-        backends.items[backends.count++] = (struct doctor_backend){
-            .name = mem_strdup(columns[0]),
-            .mode = mem_strdup(find_column(names, n_names, columns, count, "mode")),
-            .balance = mem_strdup(find_column(names, n_names, columns, count, "algo")),
-        };
-    }
-    *ret_backends = backends;
+    static const char *const columns[] = {
+        [COLUMN_BACKEND] = "pxname",
+        [COLUMN_SERVER] = "svname",
+        [COLUMN_MODE] = "mode",
+        [COLUMN_BALANCE] = "algo",
+        NULL,
+    };
+    struct backends_reader reader = {0};
+    cleanup_buf struct buf why = BUF_INIT;
+    /* An answer that is none says nothing of backends. */
+    (void)haproxy_stat_read(text, strlen(text), columns, take_backend, &reader, &why);
+    *ret_backends = reader.backends;
 }
 
 /* ---- /proc/net/unix ---- */

@@ -4,66 +4,37 @@
 
 #include "slotd/error.h"
 #include "slotd/haproxy.h"
-#include "slotd/mem.h"
 #include "slotd/text.h"
 
-/* The field at that place of a line of comma-separated values; what may be quoted stands behind the ones we read. */
-static const char *line_find_field(const char *line, size_t column, size_t *ret_len)
-{
-    for (; column > 0 && *line; column--) {
-        line += strcspn(line, ",");
-        line += *line == ',';
-    }
-    *ret_len = strcspn(line, ",");
-    return line;
-}
+enum column { COLUMN_SERVER, COLUMN_SESSIONS };
 
-/* Its column in the heading `# pxname,svname,...`. */
-static bool header_find(const char *header, const char *name, size_t *ret_column)
-{
-    size_t len = strlen(name);
-    size_t column = 0;
-    for (const char *field = header + 2; *field; column++) {
-        size_t field_len = strcspn(field, ",");
-        if (field_len == len && strncmp(field, name, len) == 0) {
-            *ret_column = column;
-            return true;
-        }
-        field += field_len + (field[field_len] == ',');
-    }
-    return false;
-}
+struct backend_reader {
+    int64_t sessions; /* -1: there is no such row yet */
+    bool is_bad;
+};
 
-static int read_row(const char *header, const char *row, int64_t *ret_sessions, struct buf *why)
+/* The first row is the backend's, or all of it is doubtful. */
+static int take_backend(void *arg, const char *const *values)
 {
-    size_t name_column = 0;
-    size_t sessions_column = 0;
-    size_t name_len = 0;
-    size_t len = 0;
-    if (!header_find(header, "svname", &name_column) || !header_find(header, "scur", &sessions_column)) {
-        buf_puts(why, "`show stat` has no columns svname and scur");
-        return SLOTD_E_PARSE;
+    struct backend_reader *reader = arg;
+    if (reader->sessions < 0) {
+        reader->is_bad = strcmp(values[COLUMN_SERVER], "BACKEND") != 0 ||
+                         text_parse_int(values[COLUMN_SESSIONS], 0, UINT32_MAX, &reader->sessions);
     }
-    const char *name = line_find_field(row, name_column, &name_len);
-    const char *sessions = line_find_field(row, sessions_column, &len);
-    cleanup_free char *number = mem_strndup(sessions, len);
-    bool is_backend = name_len == strlen("BACKEND") && strncmp(name, "BACKEND", name_len) == 0;
-    if (!is_backend || text_parse_int(number, 0, UINT32_MAX, ret_sessions)) {
-        buf_puts(why, "`show stat` has no row of a backend with a number of sessions");
-        return SLOTD_E_PARSE;
-    }
-    return 0;
+    return reader->is_bad ? SLOTD_E_PARSE : 0;
 }
 
 int haproxy_backend_parse(const char *text, size_t len, int64_t *ret_sessions, struct buf *why)
 {
-    cleanup_free char *copy = mem_strndup(text, len);
-    char *rest = copy;
-    const char *header = strsep(&rest, "\n");
-    const char *row = rest ? strsep(&rest, "\n") : "";
-    if (strncmp(header, "# ", 2) != 0) {
-        buf_printf(why, "`show stat` answered: %.100s", header);
-        return SLOTD_E_REFUSED;
+    static const char *const columns[] = {[COLUMN_SERVER] = "svname", [COLUMN_SESSIONS] = "scur", NULL};
+    struct backend_reader reader = {.sessions = -1};
+    int err = haproxy_stat_read(text, len, columns, take_backend, &reader, why);
+    if (reader.is_bad || (!err && reader.sessions < 0)) {
+        buf_puts(why, "`show stat` has no row of a backend with a number of sessions");
+        return SLOTD_E_PARSE;
     }
-    return read_row(header, row, ret_sessions, why);
+    if (!err) {
+        *ret_sessions = reader.sessions;
+    }
+    return err;
 }

@@ -9,8 +9,6 @@
 #include "slotd/mem.h"
 #include "slotd/text.h"
 
-#define STAT_MAX_COLUMNS 512 /* 115 on 2.4, 141 on 3.2 */
-
 long haproxy_sessions_find_id(const char *text, size_t len)
 {
     cleanup_free char *copy = mem_strndup(text, len);
@@ -24,51 +22,12 @@ long haproxy_sessions_find_id(const char *text, size_t len)
     return served && served < row ? 0 : strtol(id, NULL, 10);
 }
 
-/* Cuts a writable line at its commas; one within quotes is part of its field. */
-static size_t split_fields(char *line, char **fields)
-{
-    size_t count = 0;
-    while (line && count < STAT_MAX_COLUMNS) {
-        bool quoted = false;
-        fields[count++] = line;
-        while (*line && (quoted || *line != ',')) {
-            quoted = quoted != (*line == '"');
-            line++;
-        }
-        if (*line == '\0') {
-            break;
-        }
-        *line++ = '\0';
-    }
-    return count;
-}
-
-enum column { COLUMN_BACKEND, COLUMN_SERVER, COLUMN_QUEUED, COLUMN_SESSIONS, N_COLUMNS };
-
-static int find_columns(char *header, size_t *places, struct buf *why)
-{
-    static const char *const names[N_COLUMNS] = {"pxname", "svname", "qcur", "scur"};
-    char *fields[STAT_MAX_COLUMNS];
-    size_t count = split_fields(header, fields);
-    for (size_t c = 0; c < N_COLUMNS; c++) {
-        size_t i = 0;
-        while (i < count && strcmp(fields[i], names[c]) != 0) {
-            i++;
-        }
-        if (i == count) {
-            buf_printf(why, "`show stat` has no column %s", names[c]);
-            return SLOTD_E_PARSE;
-        }
-        places[c] = i;
-    }
-    return 0;
-}
+enum column { COLUMN_BACKEND, COLUMN_SERVER, COLUMN_QUEUED, COLUMN_SESSIONS };
 
 struct stat_reader {
     const char *backend;
     struct slot_sessions *rows;
     size_t count, next; /* the rows come in one order */
-    size_t places[N_COLUMNS];
     struct buf *why;
 };
 
@@ -84,57 +43,34 @@ static void take_sessions(struct stat_reader *reader, const char *server, int64_
     }
 }
 
-static int read_row(struct stat_reader *reader, char *line)
+static int take_row(void *arg, const char *const *values)
 {
-    char *fields[STAT_MAX_COLUMNS];
-    size_t count = split_fields(line, fields);
+    struct stat_reader *reader = arg;
     int64_t queued = 0;
     int64_t sessions = 0;
-    for (size_t c = 0; c < N_COLUMNS; c++) {
-        if (reader->places[c] >= count) {
-            buf_puts(reader->why, "`show stat` has a row that ends too early");
-            return SLOTD_E_PARSE;
-        }
-    }
-    if (strcmp(fields[reader->places[COLUMN_BACKEND]], reader->backend) != 0) {
+    if (strcmp(values[COLUMN_BACKEND], reader->backend) != 0) {
         buf_puts(reader->why, "`show stat` has a row of another backend");
         return SLOTD_E_PARSE;
     }
-    if (text_parse_int(fields[reader->places[COLUMN_QUEUED]], 0, UINT32_MAX, &queued) ||
-        text_parse_int(fields[reader->places[COLUMN_SESSIONS]], 0, UINT32_MAX, &sessions)) {
+    if (text_parse_int(values[COLUMN_QUEUED], 0, UINT32_MAX, &queued) ||
+        text_parse_int(values[COLUMN_SESSIONS], 0, UINT32_MAX, &sessions)) {
         buf_puts(reader->why, "`show stat` has a row without a number of sessions");
         return SLOTD_E_PARSE;
     }
-    take_sessions(reader, fields[reader->places[COLUMN_SERVER]], queued + sessions);
+    take_sessions(reader, values[COLUMN_SERVER], queued + sessions);
     return 0;
 }
 
 int haproxy_sessions_complete(const char *text, size_t len, const char *backend, struct slot_sessions *rows,
                               size_t count, struct buf *why)
 {
+    static const char *const columns[] = {
+        [COLUMN_BACKEND] = "pxname",
+        [COLUMN_SERVER] = "svname",
+        [COLUMN_QUEUED] = "qcur",
+        [COLUMN_SESSIONS] = "scur",
+        NULL,
+    };
     struct stat_reader reader = {.backend = backend, .rows = rows, .count = count, .why = why};
-    cleanup_free char *copy = mem_strndup(text, len);
-    char *rest = copy;
-    char *line;
-    bool has_header = false;
-    int err = 0;
-    while (!err && (line = strsep(&rest, "\n"))) {
-        if (line[0] == '\0') {
-            continue;
-        }
-        if (has_header) {
-            err = read_row(&reader, line);
-        } else if (strncmp(line, "# ", 2) == 0) {
-            err = find_columns(line + 2, reader.places, why);
-            has_header = true;
-        } else {
-            buf_printf(why, "`show stat` answered: %.100s", line);
-            err = SLOTD_E_REFUSED;
-        }
-    }
-    if (!err && !has_header) {
-        buf_puts(why, "`show stat` has no header");
-        err = SLOTD_E_PARSE;
-    }
-    return err;
+    return haproxy_stat_read(text, len, columns, take_row, &reader, why);
 }

@@ -40,6 +40,14 @@ void haproxy_state_free(struct haproxy_state *state);
  * SLOTD_E_PARSE or SLOTD_E_REFUSED with why. The caller frees the rows with haproxy_sessions_free(). */
 int haproxy_sessions_parse(const char *text, size_t len, struct slot_sessions **ret_rows, size_t *ret_count,
                            struct buf *why);
+#define HAPROXY_STAT_MAX_VALUES 8
+/* One row's values, in the order of the columns that were asked for, "" where the row ends before; they live as long as
+ * the call. Anything but 0 ends the reading. */
+typedef int haproxy_stat_row(void *arg, const char *const *values);
+/* Reads an answer to `show stat`. columns: names, at most HAPROXY_STAT_MAX_VALUES of them, NULL behind. Returns 0, what
+ * row returned, or SLOTD_E_PARSE or SLOTD_E_REFUSED with why. */
+int haproxy_stat_read(const char *text, size_t len, const char *const *columns, haproxy_stat_row *row, void *arg,
+                      struct buf *why);
 /* The backend's id in that answer where it is of a HAProxy before 3.3, which counts no sessions of mode tcp there: then
  * the answer to `show stat ID 4 -1` has to complete the rows. 0: nothing is missing. */
 long haproxy_sessions_find_id(const char *text, size_t len);

@@ -118,7 +118,7 @@ START_TEST(test_stat_nonsense)
         {"", SLOTD_E_PARSE, "`show stat` has no header"},
         {"No such proxy.\n", SLOTD_E_REFUSED, "`show stat` answered: No such proxy."},
         {"# pxname,svname,qcur\n", SLOTD_E_PARSE, "`show stat` has no column scur"},
-        {STAT "web,s1,0,0\n", SLOTD_E_PARSE, "`show stat` has a row that ends too early"},
+        {STAT "web,s1,0,0\n", SLOTD_E_PARSE, "`show stat` has a row without a number of sessions"},
         {STAT "web,s1,0,0,-1,9,,2,\n", SLOTD_E_PARSE, "`show stat` has a row without a number of sessions"},
         {STAT "web,s1,x,0,1,9,,2,\n", SLOTD_E_PARSE, "`show stat` has a row without a number of sessions"},
         {STAT "api,s1,0,0,1,9,,2,\n", SLOTD_E_PARSE, "`show stat` has a row of another backend"},
@@ -158,10 +158,10 @@ START_TEST(test_backend_nonsense)
         int err;
         const char *why;
     } cases[] = {
-        {"", SLOTD_E_REFUSED, "`show stat` answered: "},
+        {"", SLOTD_E_PARSE, "`show stat` has no header"},
         {"No such proxy.\n\n", SLOTD_E_REFUSED, "`show stat` answered: No such proxy."},
-        {"# pxname,svname,qcur\nx,BACKEND,1\n", SLOTD_E_PARSE, "`show stat` has no columns svname and scur"},
-        {"# pxname,scur,xscur,svnamex\nx,1,BACKEND\n", SLOTD_E_PARSE, "`show stat` has no columns svname and scur"},
+        {"# pxname,svname,qcur\nx,BACKEND,1\n", SLOTD_E_PARSE, "`show stat` has no column scur"},
+        {"# pxname,scur,xscur,svnamex\nx,1,BACKEND\n", SLOTD_E_PARSE, "`show stat` has no column svname"},
         {STAT_HEADER, SLOTD_E_PARSE, "`show stat` has no row of a backend with a number of sessions"},
         {STAT_HEADER "pool-1,s1,0,0,3,\n", SLOTD_E_PARSE,
          "`show stat` has no row of a backend with a number of sessions"},
