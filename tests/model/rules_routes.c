@@ -272,9 +272,9 @@ static void check_standing(const struct wire *wire, size_t number, const char *k
     const struct backend *now = find_led_to(wire->haproxy, number, key);
     size_t target = now ? now->number : NOBODY;
     size_t given_to = now && now->class ? now->held : target;
-    if (was_led_to == NOBODY || target == was_led_to || given_to == was_led_to || wire->is_older ||
-        some_are_posted() || !is_to_stand(was_led_to, key, number == MAP_PATHS) ||
-        !map_is_kept(wire->haproxy, number) || now_us() - sim.settings_us < GONE_GRACE) {
+    if (was_led_to == NOBODY || target == was_led_to || given_to == was_led_to || wire->is_older || some_are_posted() ||
+        !is_to_stand(was_led_to, key, number == MAP_PATHS) || !map_is_kept(wire->haproxy, number) ||
+        now_us() - sim.settings_us < GONE_GRACE) {
         return;
     }
     broken("stands", "%s led to %s, whose rule claims it alone, and leads to %s now", key, backend_names[was_led_to],
