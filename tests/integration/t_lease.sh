@@ -75,7 +75,7 @@ equal "and is told" "/least:pool-missing" "$(problems /least)"
 put_app /secure 1 '{"traefik.protocol":"https"}'
 await "https has no other" 10 eval '[ "$(problems /secure)" = /secure:pool-missing ]'
 equal "and is not served" 503 "$(ask secure)"
-check "status says so too" status_says "1 services have no backend, since no pool is for what their labels ask for (the first: class https)"
+check "status says so too" status_says "1 service has no backend, since no pool is for what its labels ask for (the first: class https)"
 delete secure
 
 # The pool is empty: who comes waits for the first that goes.
@@ -83,7 +83,7 @@ check "the pool is out" pool_has pool-http- free 0
 put_app /late 1
 await "who comes waits" 10 pool_has pool-http- waiting 1
 equal "and is told" "/late:pool-empty" "$(problems /late)"
-check "status is degraded" status_says "wait for a backend of the pool pool-http-"
+check "status is degraded" status_says "1 service waits for a backend of the pool pool-http-"
 put_app /later 1
 await "the next one too" 10 pool_has pool-http- waiting 2
 delete blue

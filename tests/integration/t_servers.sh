@@ -18,7 +18,7 @@ haproxy_extra="backend pool-bad-1
     balance roundrobin
     default-server init-addr last,0.0.0.0
     server-template s 1 slot.invalid:1 disabled
-backend pool-tcp-1
+backend pool-least-1
     balance source
     hash-type map-based
     default-server init-addr last,0.0.0.0
@@ -40,7 +40,7 @@ haproxy = ( { name = "edge"; socket = "$work/haproxy.sock"; state_file = "$work/
 mapping = { domain = "test"; };
 slots = { release_delay = "$1"; drain_timeout = "5s"; pools = ( { class = "http"; prefix = "pool-http-"; server_options = "check inter 100ms"; },
     { class = "h2c"; prefix = "pool-bad-"; server_options = "bogus 1"; },
-    { class = "tcp"; prefix = "pool-tcp-"; server_options = "inter 2s"; } ); };
+    { class = "leastconn"; prefix = "pool-least-"; server_options = "inter 2s"; } ); };
 control = { socket = "$work/slotd.sock"; state_dir = "$work"; };
 CONF
 }
@@ -159,8 +159,8 @@ equal "by five that were added again" 5 "$(added pool-http-1)"
 # What HAProxy refuses.
 put_app /bad 3 '{"traefik.protocol":"h2c"}'
 await "an unknown option is told" 20 has_message backend-bad "backend-full .*HAProxy does not add one (tried again within 5 minutes): unknown keyword 'bogus'"
-put_app /port 3 '{"traefik.protocol":"tcp"}'
-await "a static algorithm too" 20 has_message backend-port "backend-full .*HAProxy does not add one.*dynamic"
+put_app /static 3 '{"traefik.backend.loadbalancer.method":"drr"}'
+await "a static algorithm too" 20 has_message backend-static "backend-full .*HAProxy does not add one.*dynamic"
 put_app /own 3
 await "a backend of the service's own name gets none" 20 has_message backend-own "backend-full .*servers are added to backends of pools alone"
 check "not for ever" [ "$(status_value "h['commands_refused']")" -lt 20 ]
