@@ -48,7 +48,7 @@ pids="$pids $asker_pid"
 leases() { in_map leases | tr ',' '\n' | grep -v '^$'; }
 has_three_leases() { [ "$(leases | wc -l)" = 3 ]; }
 all_have_marks() { [ "$(leases | grep -c '^backend-_-[0-9a-f]\{8\} ')" = 3 ] && has_three_leases; }
-check "the first one has the plain name" sh -c "grep -q '^backend-_ ' '$maps/leases.map'"
+await "the first one has the plain name" 20 grep -q '^backend-_ ' "$maps/leases.map"
 for round in 1 2 3 4; do
     if [ $round = 2 ]; then kill -KILL "$slotd_pid" && wait "$slotd_pid"; else stop_slotd; fi
     start_slotd
