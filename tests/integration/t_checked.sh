@@ -20,7 +20,7 @@ await "with nobody up they start at once" 10 slots_are backend-web ready 2
 await "the one too" 10 slots_are backend-one ready 1
 
 # --- checked start ---
-# Tasks that answer 503 for their first 400 ms, beside others that are well: no request meets one of them too early.
+# Tasks that answer 503 for their first 1.5 s, beside others that are well: no request meets one of them too early.
 # Marathon's own health checks let the roll go on when they are well.
 put_env() { # ID INSTANCES SICK-MS HEALTHY-MS
     curl -sf -X PUT "$marathon/v2/apps$1" -d "{\"instances\":$2,\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\",\"path\":\"/\"}],
@@ -28,7 +28,7 @@ put_env() { # ID INSTANCES SICK-MS HEALTHY-MS
 }
 start_load backend-web -r 300 -k 30
 first=$(tasks_of /web)
-put_env /web 4 400 800
+put_env /web 4 1500 2000
 await "they start" 10 slots_are backend-web starting 4
 check "a start is told" sh -c "'$BUILD/slotctl' -s '$work/slotd.sock' services backend-web | grep -q check-awaited"
 await "the roll is over" 20 sim_settled
